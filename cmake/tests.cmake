@@ -1,0 +1,45 @@
+# tests/<room>/test_<file>.c: one program each, linked with its room (and so with what the room uses).
+find_package(Python3 COMPONENTS Interpreter)
+pn_package(CMOCKA cmocka)
+
+file(GLOB support CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/support/*.c")
+if(NOT support)
+  set(support "${PROJECT_SOURCE_DIR}/cmake/empty.c")
+endif()
+add_library(pn_test_support STATIC ${support})
+target_include_directories(pn_test_support PUBLIC "${PROJECT_SOURCE_DIR}/tests")
+target_link_libraries(pn_test_support PUBLIC pn_os PkgConfig::CMOCKA)
+
+# Where the reference data lies; tests that need it say so and are skipped when the folder is absent.
+set(PN_SHARED_DIR "${PROJECT_SOURCE_DIR}/../shared" CACHE PATH "reference data")
+
+add_test(NAME layers COMMAND ${Python3_EXECUTABLE} "${PROJECT_SOURCE_DIR}/tools/check_layers.py"
+  "${PROJECT_SOURCE_DIR}")
+
+get_property(rooms GLOBAL PROPERTY PN_ROOMS)
+foreach(room IN LISTS rooms)
+  file(GLOB tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/${room}/test_*.c")
+  foreach(test IN LISTS tests)
+    get_filename_component(stem "${test}" NAME_WE)
+    add_executable(${stem} "${test}")
+    target_link_libraries(${stem} PRIVATE pn_test_support pn_${room})
+    target_compile_options(${stem} PRIVATE -Wall -Wextra -Wshadow)
+    if(PN_WERROR)
+      target_compile_options(${stem} PRIVATE -Werror)
+    endif()
+    add_test(NAME ${room}/${stem} COMMAND ${stem})
+    set_tests_properties(${room}/${stem} PROPERTIES TIMEOUT 600 ENVIRONMENT
+      "PN_SHARED_DIR=${PN_SHARED_DIR};PN_SOURCE_DIR=${PROJECT_SOURCE_DIR};PN_BINARY_DIR=${PROJECT_BINARY_DIR};G_SLICE=always-malloc")
+  endforeach()
+endforeach()
+
+# tests/<anything>/run_*.sh: whole-program tests; they find the program through PENNON.
+file(GLOB scripts CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/*/run_*.sh")
+foreach(script IN LISTS scripts)
+  get_filename_component(stem "${script}" NAME_WE)
+  get_filename_component(folder "${script}" DIRECTORY)
+  get_filename_component(folder "${folder}" NAME)
+  add_test(NAME ${folder}/${stem} COMMAND bash "${script}")
+  set_tests_properties(${folder}/${stem} PROPERTIES TIMEOUT 900 SKIP_RETURN_CODE 77 ENVIRONMENT
+    "PENNON=${PROJECT_BINARY_DIR}/pennon;PN_SHARED_DIR=${PN_SHARED_DIR};PN_SOURCE_DIR=${PROJECT_SOURCE_DIR};PN_BINARY_DIR=${PROJECT_BINARY_DIR}")
+endforeach()

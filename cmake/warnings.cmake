@@ -1,0 +1,12 @@
+# The warnings of the house. -Werror comes from the presets only, so that a newer compiler does not stop a user.
+option(PN_WERROR "warnings are errors" OFF)
+set(PN_WARNINGS -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion
+    -Wdouble-promotion -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wcast-qual
+    -Wwrite-strings -Wundef -Wvla -Wformat=2 -Wswitch-enum -Wimplicit-fallthrough
+    -Wnull-dereference)
+if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+  list(APPEND PN_WARNINGS -Wlogical-op -Wduplicated-cond -Wduplicated-branches)
+endif()
+if(PN_WERROR)
+  list(APPEND PN_WARNINGS -Werror)
+endif()

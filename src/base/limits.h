@@ -1,0 +1,50 @@
+/*
+ * limits.h - every limit of the program, with its reason
+ *
+ * Reaching one is PN_ERR_LIMIT with the number in the message. A limit exists so that a file, a request or a
+ * table from outside can never decide how much memory or time we spend.
+ */
+#ifndef PN_BASE_LIMITS_H
+#define PN_BASE_LIMITS_H
+
+#include <stdint.h>
+
+/* Pictures. A 100-megapixel photo is the largest that ordinary cameras make; 8 bytes a pixel while decoding. */
+#define PN_IMAGE_MAX_SIDE_PX 30000
+#define PN_IMAGE_MAX_PIXELS 100000000
+#define PN_IMAGE_MAX_FILE_BYTES (128u << 20)
+
+/* Text. The tokenizer keeps 77 tokens; a longer question is cut after this many bytes of it were looked at. */
+#define PN_TEXT_MAX_BYTES 65536
+
+/* Models. MODEL files are mapped; headers are parsed. */
+#define PN_SAFETENSORS_MAX_HEADER_BYTES (100u << 20)
+#define PN_MODEL_MAX_JSON_BYTES (64u << 20)
+#define PN_MODEL_MAX_SHARDS 1024
+#define PN_EMBEDDING_MAX_DIM 8192
+
+/* Tables. */
+#define PN_LANCE_MAX_COLUMNS 4096
+#define PN_LANCE_MAX_PAGES (1u << 20)
+#define PN_LANCE_MAX_METADATA_BYTES (256u << 20)
+#define PN_SCHEMA_MAX_DEPTH 32
+#define PN_ENCODING_MAX_DEPTH 16
+#define PN_MANIFEST_MAX_BYTES (1u << 30)
+#define PN_DATASET_MAX_FRAGMENTS (1u << 24)
+#define PN_COMMIT_MAX_ATTEMPTS 40
+
+/* Filters: depth bounds recursion, length bounds the parser's memory. */
+#define PN_FILTER_MAX_BYTES 65536
+#define PN_FILTER_MAX_DEPTH 128
+#define PN_FILTER_MAX_NODES 16384
+
+/* Searches. k rows are materialised with all their columns. */
+#define PN_SEARCH_K_DEFAULT 10
+#define PN_SEARCH_K_MIN 1
+#define PN_SEARCH_K_MAX 10000
+#define PN_SEARCH_MAX_TERMS 32
+
+/* Threads: more than this is a typing mistake. */
+#define PN_MAX_THREADS 256
+
+#endif
