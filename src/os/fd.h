@@ -1,0 +1,73 @@
+/*
+ * fd.h - files, and nothing else of the kernel's file interface
+ *
+ * Reads and writes are whole: short reads and writes, EINTR are dealt with here. Errors name the path.
+ * A fault switch lets tests make the n-th write, fsync, rename or link fail, or end the process there.
+ * Threads: a descriptor may be read from several threads at once (pread).
+ */
+#ifndef PN_OS_FD_H
+#define PN_OS_FD_H
+
+#include "base/buffer.h"
+#include "base/status.h"
+
+typedef int pn_fd;
+#define PN_FD_NONE (-1)
+
+typedef enum pn_open_mode {
+    PN_OPEN_READ,
+    PN_OPEN_CREATE_NEW, /* write; PN_ERR_EXISTS when the file is there */
+    PN_OPEN_REPLACE     /* write; an old file of that name is truncated */
+} pn_open_mode;
+
+typedef struct pn_file_info {
+    uint64_t size_bytes;
+    int64_t modified_ns; /* since 1970 */
+    bool is_folder;
+    bool is_regular;
+} pn_file_info;
+
+/* NOT_FOUND, EXISTS, IO. Close-on-exec. */
+PN_NODISCARD pn_status pn_fd_open(const char *path, pn_open_mode mode, pn_fd *out, pn_error *err);
+void pn_fd_close(pn_fd fd); /* PN_FD_NONE is welcome */
+
+PN_NODISCARD pn_status pn_fd_info(pn_fd fd, const char *path, pn_file_info *out, pn_error *err);
+PN_NODISCARD pn_status pn_path_info(const char *path, pn_file_info *out, pn_error *err);
+bool pn_path_exists(const char *path);
+
+/* Exactly n bytes at offset; CORRUPT when the file ends before. path is for the message. */
+PN_NODISCARD pn_status pn_fd_read_at(pn_fd fd, const char *path, uint64_t offset, void *out,
+                                     size_t n, pn_error *err);
+/* Up to n bytes from the current position; *n_read 0 at the end (also for pipes). */
+PN_NODISCARD pn_status pn_fd_read_some(pn_fd fd, const char *path, void *out, size_t n,
+                                       size_t *n_read, pn_error *err);
+/* All n bytes behind the current position. */
+PN_NODISCARD pn_status pn_fd_write(pn_fd fd, const char *path, const void *bytes, size_t n,
+                                   pn_error *err);
+/* Wait until the file's bytes are on the disk. */
+PN_NODISCARD pn_status pn_fd_sync(pn_fd fd, const char *path, pn_error *err);
+
+/* The whole file appended to out (whose maximum bounds it). path "-" reads standard input. */
+PN_NODISCARD pn_status pn_file_read(const char *path, pn_buffer *out, pn_error *err);
+/* Write under a temporary name beside path, fsync, rename over path, fsync the folder: path has either its old
+ * content or all of the new one. */
+PN_NODISCARD pn_status pn_file_write_atomic(const char *path, const void *bytes, size_t n,
+                                            pn_error *err);
+
+/* Give the file `from` the name `to` if that name is free; EXISTS otherwise. Atomic: link() and unlink(), or
+ * renameat2(RENAME_NOREPLACE) where there are no hard links. `from` is gone afterwards in both cases of success. */
+PN_NODISCARD pn_status pn_path_rename_if_absent(const char *from, const char *to, pn_error *err);
+/* Rename over whatever is at `to`. */
+PN_NODISCARD pn_status pn_path_rename(const char *from, const char *to, pn_error *err);
+/* A missing file is fine. */
+PN_NODISCARD pn_status pn_path_remove(const char *path, pn_error *err);
+/* fsync the folder itself, so that names made in it last. */
+PN_NODISCARD pn_status pn_folder_sync(const char *path, pn_error *err);
+
+/* For tests. The n-th call from now (1 = next) of a kind that changes the disk fails with err_number (an errno)
+ * or, when err_number is 0, ends the process at once with status 9. n 0 switches it off. Also read once from the
+ * environment as PN_FAULT=n:errno by pn_fd_fault_from_environment(). */
+void pn_fd_fault_after(int64_t n, int err_number);
+void pn_fd_fault_from_environment(void);
+
+#endif

@@ -1,0 +1,29 @@
+/*
+ * mapping.h - a file as read-only memory
+ *
+ * The mapping stays valid when the file is unlinked. It must not be truncated by others: our formats are
+ * written once and never changed in place. Threads: immutable; may be shared.
+ */
+#ifndef PN_OS_MAPPING_H
+#define PN_OS_MAPPING_H
+
+#include "base/status.h"
+
+typedef struct pn_mapping {
+    const uint8_t *data; /* NULL when n_bytes is 0 */
+    size_t n_bytes;
+} pn_mapping;
+
+typedef enum pn_mapping_advice {
+    PN_MAPPING_NORMAL,
+    PN_MAPPING_SEQUENTIAL,
+    PN_MAPPING_RANDOM,
+    PN_MAPPING_WILL_NEED
+} pn_mapping_advice;
+
+PN_NODISCARD pn_status pn_mapping_open(const char *path, pn_mapping *out, pn_error *err);
+void pn_mapping_advise(const pn_mapping *mapping, size_t offset, size_t n,
+                       pn_mapping_advice advice);
+void pn_mapping_close(pn_mapping *mapping); /* zeroes it; a zeroed one is welcome */
+
+#endif
