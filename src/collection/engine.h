@@ -1,0 +1,82 @@
+/*
+ * engine.h - the door every storage engine implements
+ *
+ * ingest and search speak to a table only through this struct of functions: the local Lance engine now, others later.
+ * A snapshot is one pinned version: consistent whatever is committed meanwhile, shared between threads, counted.
+ * Threads: all functions may be called from any thread.
+ */
+#ifndef PN_COLLECTION_ENGINE_H
+#define PN_COLLECTION_ENGINE_H
+
+#include "base/topk.h"
+#include "collection/image_schema.h"
+#include "column/array.h"
+#include "column/rowset.h"
+#include "os/pool.h"
+
+typedef struct pn_snapshot pn_snapshot; /* of the engine that made it */
+
+typedef struct pn_engine_search {
+    const float *query; /* [dim], unit length */
+    size_t k;
+    const char *
+        filter; /* filter language, NULL: every row. Applied before the search: k rows whenever k pass */
+    const _Atomic bool *cancel; /* NULL, or a flag to stop */
+} pn_engine_search;
+
+typedef struct pn_engine_search_stats {
+    uint64_t n_rows;     /* of the snapshot */
+    uint64_t n_matching; /* that pass the filter */
+    uint64_t n_scanned;  /* vectors compared */
+    int64_t filter_ns, scan_ns;
+    const char *plan; /* "exact", "exact, prefiltered": a constant */
+} pn_engine_search_stats;
+
+typedef struct pn_engine_info {
+    uint64_t version, n_rows, n_fragments, data_bytes;
+    int64_t timestamp_ms;
+    uint32_t dim;
+    const pn_schema *schema; /* lives with the snapshot */
+} pn_engine_info;
+
+typedef struct pn_engine pn_engine;
+struct pn_engine {
+    void *self;
+
+    /* The newest version. */
+    pn_status (*pin)(void *self, pn_snapshot **out, pn_error *err);
+    void (*unpin)(void *self, pn_snapshot *snapshot);
+    void (*info)(void *self, const pn_snapshot *snapshot, pn_engine_info *out);
+
+    /* The k nearest rows by 1 - cosine, nearest first. topk is initialised by the caller; ids are row addresses. */
+    pn_status (*search)(void *self, pn_snapshot *snapshot, const pn_engine_search *search,
+                        pn_topk *topk, pn_engine_search_stats *stats, pn_error *err);
+    /* Rows by address, in order; columns NULL: all. The batch lives in arena and with the snapshot. */
+    pn_status (*take)(void *self, pn_snapshot *snapshot, const pn_row_addr *addrs, size_t n,
+                      const char *const *columns, size_t n_columns, pn_arena *arena, pn_batch *out,
+                      pn_error *err);
+    /* Rows that pass a filter (NULL: all). *count; rows may be NULL. */
+    pn_status (*filter)(void *self, pn_snapshot *snapshot, const char *filter, pn_rowset *rows,
+                        uint64_t *count, pn_error *err);
+    /* Visit all rows that pass the filter, batch by batch; a status other than PN_OK stops and is returned. */
+    pn_status (*scan)(void *self, pn_snapshot *snapshot, const char *const *columns,
+                      size_t n_columns, const char *filter,
+                      pn_status (*visit)(void *context, const pn_batch *batch,
+                                         const pn_row_addr *addrs, pn_error *err),
+                      void *context, pn_error *err);
+    /* The row whose id column has this value. Row address order decides among several; NOT_FOUND. */
+    pn_status (*find_id)(void *self, pn_snapshot *snapshot, int64_t id, pn_row_addr *out,
+                         pn_error *err);
+
+    /* Append a batch and delete the rows of `replaced` (may be NULL), which are addresses of `snapshot`, in one commit. The column id may be
+     * absent from the batch: the engine gives the rows the next ids. */
+    pn_status (*append)(void *self, pn_snapshot *snapshot, const pn_batch *batch,
+                        const pn_rowset *replaced, pn_error *err);
+    /* Delete the rows that pass a filter. */
+    pn_status (*delete_where)(void *self, const char *filter, uint64_t *n_deleted, pn_error *err);
+    void (*free)(void *self);
+};
+
+void pn_engine_free(pn_engine *engine); /* NULL is welcome */
+
+#endif

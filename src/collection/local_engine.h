@@ -1,0 +1,18 @@
+/*
+ * local_engine.h - a Lance table on this machine behind the engine's door
+ */
+#ifndef PN_COLLECTION_LOCAL_ENGINE_H
+#define PN_COLLECTION_LOCAL_ENGINE_H
+
+#include "collection/engine.h"
+
+/* Open the table in the folder path. pool is borrowed, may be NULL.
+ * Errors: NOT_FOUND, CORRUPT, UNSUPPORTED; INVALID when it has no usable vector column. */
+PN_NODISCARD pn_status pn_local_engine_open(const char *path, pn_pool *pool, pn_engine **out,
+                                            pn_error *err);
+
+/* Make an empty table there, with the columns of image_schema.h, and open it. EXISTS. */
+PN_NODISCARD pn_status pn_local_engine_create(const char *path, const pn_schema *schema,
+                                              pn_pool *pool, pn_engine **out, pn_error *err);
+
+#endif
