@@ -1,0 +1,344 @@
+/*
+ * pennon.h - search a product catalogue by words or by picture
+ *
+ * The whole public interface, to be read from top to bottom:
+ *
+ *     1 library      version, start
+ *     2 model        a CLIP model: words and pictures -> vectors
+ *     3 table        a Lance dataset of pictures
+ *     4 ingest       pictures in
+ *     5 search       pictures out
+ *     6 results      what a search found
+ *     7 rows         reading, deleting, listing
+ *
+ * Every function that can fail returns a pn_status and takes a pn_error* last (NULL is welcome). An output is written
+ * only on success. Texts are UTF-8. Handles are opaque; each is ended by the function named beside the one that makes it,
+ * and the ending function accepts NULL. Unless said otherwise a handle may be used from several threads at once.
+ * Option structs begin with their size, set by the *_INIT initialiser, so that a program built against an older header
+ * keeps working with a newer library.
+ *
+ *     pn_library *library = NULL; pn_model *model = NULL; pn_table *table = NULL; pn_results *results = NULL;
+ *     pn_error err = {0};
+ *     pn_query query = PN_QUERY_INIT;
+ *     pn_query_term term = PN_QUERY_TERM_INIT;
+ *     term.kind = PN_TERM_TEXT; term.text = "red sneakers";
+ *     query.terms = &term; query.n_terms = 1;
+ *     if (pn_library_open(NULL, &library, &err) || pn_model_open(library, "models/clip-vit-b-32", NULL, &model, &err)
+ *         || pn_table_open(library, "shop.lance", NULL, &table, &err)
+ *         || pn_table_search(table, model, &query, &results, &err))
+ *         fprintf(stderr, "%s\n", err.message);
+ *
+ * Clean as C99 and as C++11.
+ */
+#ifndef PENNON_H
+#define PENNON_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include <pennon_status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#if defined(__GNUC__)
+#    define PN_API __attribute__((visibility("default")))
+#else
+#    define PN_API
+#endif
+
+/* ---------------------------------------------------------------- 1 library */
+
+/* "0.1.0"; the static text of the library that is loaded. */
+PN_API const char *pn_version(void);
+
+/* "ok", "invalid", "not_found", ...: a short constant name, never NULL. */
+PN_API const char *pn_status_name(pn_status status);
+
+typedef struct pn_library pn_library;
+
+typedef struct pn_library_options {
+    size_t struct_bytes;
+    unsigned n_threads; /* 0: one a core this process may run on */
+    /* Messages of the library for whoever listens; NULL: silence. level 0 debug, 1 info, 2 warning, 3 error. */
+    void (*log)(void *context, int level, const char *message);
+    void *log_context;
+} pn_library_options;
+#define PN_LIBRARY_OPTIONS_INIT                                                                    \
+    {                                                                                              \
+        sizeof(pn_library_options), 0, NULL, NULL                                                  \
+    }
+
+/* Start worker threads and the picture decoder. One per process is usual. options NULL: the defaults.
+ * It must outlive what is opened with it. */
+PN_API pn_status pn_library_open(const pn_library_options *options, pn_library **out,
+                                 pn_error *err);
+PN_API void pn_library_close(pn_library *library);
+
+/* "avx512", "avx2", "neon" or "portable": the arithmetic this processor gets (the environment's PN_CPU caps it). */
+PN_API const char *pn_library_cpu(const pn_library *library);
+
+/* ---------------------------------------------------------------- 2 model */
+
+typedef struct pn_model pn_model;
+
+typedef struct pn_model_options {
+    size_t struct_bytes;
+    const char *preprocess; /* "crop", "pad", "squash"; NULL: the model's own */
+} pn_model_options;
+#define PN_MODEL_OPTIONS_INIT                                                                      \
+    {                                                                                              \
+        sizeof(pn_model_options), NULL                                                             \
+    }
+
+/* spec: a directory with safetensors, or a Hugging Face name looked up in the local cache. Nothing is downloaded.
+ * Errors: NOT_FOUND, CORRUPT (names the tensor), UNSUPPORTED (names the architecture or setting), INVALID. */
+PN_API pn_status pn_model_open(pn_library *library, const char *spec,
+                               const pn_model_options *options, pn_model **out, pn_error *err);
+PN_API void pn_model_close(pn_model *model);
+
+typedef struct pn_model_info {
+    const char *name;         /* as given to open */
+    const char *directory;    /* where it was found */
+    const char *layout;       /* "huggingface", "open_clip", "openai" */
+    const char *weights_type; /* "f32", "f16", "bf16" */
+    const char *activation;
+    const char *preprocess; /* "crop", "pad", "squash" */
+    const char
+        *identity; /* fingerprint of model and preprocessing: vectors of equal identity compare */
+    uint32_t dim;  /* floats in a vector */
+    uint32_t context; /* tokens in a text */
+    uint32_t image_width, image_height;
+    uint64_t n_parameters;
+    uint64_t weights_bytes;
+} pn_model_info;
+/* The texts live with the model. */
+PN_API void pn_model_get_info(const pn_model *model, pn_model_info *out);
+
+/* out [dim], unit length. INVALID for an empty text. */
+PN_API pn_status pn_model_embed_text(pn_model *model, const char *text, float *out, pn_error *err);
+/* The bytes of a picture file; name is for messages. out [dim], unit length. */
+PN_API pn_status pn_model_embed_image(pn_model *model, const void *bytes, size_t n_bytes,
+                                      const char *name, float *out, pn_error *err);
+/* Token ids of a text, cut to the model's context: *n_ids of at most max_ids (>= context) written. */
+PN_API pn_status pn_model_tokenize(pn_model *model, const char *text, size_t text_bytes,
+                                   uint32_t *ids, size_t max_ids, size_t *n_ids, pn_error *err);
+/* The tensor a picture becomes: out [3][image_height][image_width]. */
+PN_API pn_status pn_model_preprocess(pn_model *model, const void *bytes, size_t n_bytes,
+                                     const char *name, float *out, pn_error *err);
+
+/* ---------------------------------------------------------------- 3 table */
+
+typedef struct pn_table pn_table;
+
+/* A folder that holds a Lance dataset ("shop.lance"). NOT_FOUND, CORRUPT, UNSUPPORTED, INVALID (no vector column). */
+PN_API pn_status pn_table_open(pn_library *library, const char *path, pn_table **out,
+                               pn_error *err);
+
+/* Open it, or make an empty one for the vectors of this model. INVALID when the table's vectors come from another model
+ * or preprocessing; the message says how to go on. */
+PN_API pn_status pn_table_open_or_create(pn_library *library, const char *path,
+                                         const pn_model *model, pn_table **out, pn_error *err);
+PN_API void pn_table_close(pn_table *table);
+
+/* Is this the model whose vectors the table holds? INVALID with both identities and the way out when not; a table without
+ * a recorded identity (written by another program) passes when the dimensions agree. */
+PN_API pn_status pn_table_check_model(pn_table *table, const pn_model *model, pn_error *err);
+
+typedef struct pn_table_info {
+    char model[256];     /* as recorded; empty when unknown */
+    char preprocess[16]; /* as recorded; empty when unknown */
+    char identity[128];  /* as recorded; empty when unknown */
+    uint64_t version;
+    int64_t timestamp_ms; /* of this version's commit, since 1970 */
+    uint64_t n_rows, n_fragments, data_bytes;
+    uint32_t dim;
+} pn_table_info;
+PN_API pn_status pn_table_get_info(pn_table *table, pn_table_info *out, pn_error *err);
+
+typedef struct pn_version_entry {
+    uint64_t version;
+    int64_t timestamp_ms;
+    uint64_t n_rows;
+    char operation[32];
+} pn_version_entry;
+/* Ascending; *out is freed with pn_memory_free(). */
+PN_API pn_status pn_table_list_versions(pn_table *table, pn_version_entry **out, size_t *n,
+                                        pn_error *err);
+
+/* The columns as JSON: [{"name","type","nullable"},...]; freed with pn_memory_free(). */
+PN_API pn_status pn_table_schema_json(pn_table *table, char **out, pn_error *err);
+
+/* What a search page can filter by: the metadata keys of the table with their most frequent values (at most max_values each)
+ * or, for keys whose values are all numbers, their range, as JSON:
+ * [{"key":"category","kind":"text","n_values":7,"values":[{"value":"footwear","count":63},...]},
+ *  {"key":"price","kind":"number","min":4.5,"max":249}]
+ * Keys by descending number of rows. Freed with pn_memory_free(). Cost: one scan of the metadata, kept for the version. */
+PN_API pn_status pn_table_facets_json(pn_table *table, size_t max_values, char **out,
+                                      pn_error *err);
+
+PN_API void pn_memory_free(void *memory);
+
+/* ---------------------------------------------------------------- 4 ingest */
+
+typedef struct pn_ingest_progress {
+    uint64_t n_found; /* work items seen so far; final once sources_done */
+    int sources_done;
+    uint64_t n_added, n_updated, n_unchanged, n_failed;
+    uint64_t n_committed; /* added or updated rows that no crash can lose any more */
+    uint64_t bytes_read;
+    double seconds;
+} pn_ingest_progress;
+
+typedef struct pn_ingest_options {
+    size_t struct_bytes;
+    uint32_t thumbnail_px; /* longer side; 0: no thumbnails */
+    uint32_t commit_rows;  /* commit after this many rows; 0: 1024 */
+    double commit_seconds; /* or this much time, whichever comes first; 0: 10 */
+    const char *
+        path_column; /* of CSV/JSONL lists; NULL: path, image_path, image, file, filename, first found */
+    const char *
+        timestamp_column; /* metadata column with the row's time; NULL: timestamp, date, created_at when present */
+    const char *base_folder; /* that relative paths in a list start from; NULL: the list's folder */
+    unsigned n_decoders;     /* 0: as many as the library has threads */
+    /* Called now and then from one thread, and once at the end. */
+    void (*progress)(void *context, const pn_ingest_progress *progress);
+    /* One call for each file that was not taken, with the reason; from any thread, one at a time. */
+    void (*failed)(void *context, const char *path, pn_status status, const char *reason);
+    void *context;
+    /* Polled; nonzero: stop soon, keeping what was committed. */
+    int (*cancelled)(void *context);
+} pn_ingest_options;
+#define PN_INGEST_OPTIONS_INIT                                                                     \
+    {                                                                                              \
+        sizeof(pn_ingest_options), 320, 0, 0.0, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL        \
+    }
+
+/*
+ * Take pictures into the table: each source is a folder (walked), a picture file, a .csv or .jsonl list with a path column
+ * and any metadata columns, or "-" (paths, one a line, from standard input; lines that begin with { are JSON rows of a list).
+ * A picture is named by its path: the same path with the same content and metadata is skipped, with another is replaced.
+ * A bad file is reported and passed over.
+ *
+ * Errors: INVALID (options, the wrong model for the table), NOT_FOUND (a source), IO (the disk is full: what was committed
+ *         stays), CANCELLED (stopped; *out is filled). A failed picture is no error.
+ */
+PN_API pn_status pn_table_ingest(pn_table *table, pn_model *model, const char *const *sources,
+                                 size_t n_sources, const pn_ingest_options *options,
+                                 pn_ingest_progress *out, pn_error *err);
+
+/* One picture whose bytes are in memory (an upload). metadata: n pairs of key and value. The path names it; *id its row. */
+typedef struct pn_pair {
+    const char *key;
+    const char *value;
+} pn_pair;
+PN_API pn_status pn_table_ingest_bytes(pn_table *table, pn_model *model, const char *path,
+                                       const void *bytes, size_t n_bytes, const pn_pair *metadata,
+                                       size_t n_metadata, const pn_ingest_options *options,
+                                       int64_t *id, pn_error *err);
+
+/* ---------------------------------------------------------------- 5 search */
+
+typedef enum pn_term_kind {
+    PN_TERM_TEXT = 0,
+    PN_TERM_IMAGE = 1,
+    PN_TERM_ID = 2,
+    PN_TERM_VECTOR = 3
+} pn_term_kind;
+
+/* One part of a question. The query vector is the unit vector of the sum of weight * unit vector over the terms. */
+typedef struct pn_query_term {
+    size_t struct_bytes;
+    pn_term_kind kind;
+    double weight;     /* may be negative: away from this. Not 0 */
+    const char *text;  /* TEXT */
+    const void *image; /* IMAGE: the bytes of a picture file */
+    size_t image_bytes;
+    const char *image_name; /* IMAGE: for messages; may be NULL */
+    int64_t id;             /* ID: more like this row, which is itself left out of the answer */
+    const float *vector;    /* VECTOR: need not be of unit length */
+    size_t vector_dim;
+} pn_query_term;
+#define PN_QUERY_TERM_INIT                                                                         \
+    {                                                                                              \
+        sizeof(pn_query_term), PN_TERM_TEXT, 1.0, NULL, NULL, 0, NULL, 0, NULL, 0                  \
+    }
+
+typedef struct pn_query {
+    size_t struct_bytes;
+    const pn_query_term *terms; /* n_terms of 1 to 32 */
+    size_t n_terms;
+    const char *where; /* SQL-like predicate, applied before the search; NULL or empty: every row */
+    uint32_t k;        /* 1 to 10000; 0: 10 */
+    int include_vectors;
+    int (*cancelled)(void *context);
+    void *context;
+} pn_query;
+#define PN_QUERY_INIT                                                                              \
+    {                                                                                              \
+        sizeof(pn_query), NULL, 0, NULL, 0, 0, NULL, NULL                                          \
+    }
+
+typedef struct pn_results pn_results;
+
+/*
+ * The k best rows: k whenever k rows pass `where`. Order: distance (1 - cosine), then row address: total and repeatable.
+ * model may be NULL when no term needs one (ID, VECTOR).
+ * Errors: INVALID (the filter: three lines with a caret; the weights cancel each other out; another model's vectors),
+ *         NOT_FOUND (an id), CORRUPT or UNSUPPORTED (the picture), LIMIT, CANCELLED.
+ */
+PN_API pn_status pn_table_search(pn_table *table, pn_model *model, const pn_query *query,
+                                 pn_results **out, pn_error *err);
+
+/* ---------------------------------------------------------------- 6 results */
+
+PN_API void pn_results_free(pn_results *results);
+PN_API size_t pn_results_count(const pn_results *results);
+
+typedef struct pn_result {
+    int64_t id;           /* the id column; the row address where the table has none */
+    uint64_t row_addr;    /* fragment << 32 | offset, in the version that was searched */
+    float distance;       /* 1 - cosine, in [0, 2]; 0 for rows that were only listed */
+    float score;          /* 1 - distance: the cosine; more is better */
+    const char *path;     /* image_path; "" where the table has none */
+    int64_t timestamp_ms; /* INT64_MIN where the table has none */
+    const pn_pair *metadata;
+    size_t n_metadata;
+    int has_thumbnail;
+    const float *vector; /* when asked for; otherwise NULL */
+    uint32_t vector_dim;
+} pn_result;
+/* i < pn_results_count(). Pointers live with the results. */
+PN_API void pn_results_get(const pn_results *results, size_t i, pn_result *out);
+
+typedef struct pn_search_stats {
+    uint64_t table_version, n_rows, n_matching, n_scanned;
+    const char *plan;
+    double embed_seconds, filter_seconds, scan_seconds, fetch_seconds, total_seconds;
+} pn_search_stats;
+PN_API void pn_results_get_stats(const pn_results *results, pn_search_stats *out);
+
+/* ---------------------------------------------------------------- 7 rows */
+
+/* The rows of these ids, in order. NOT_FOUND names the id. */
+PN_API pn_status pn_table_get(pn_table *table, const int64_t *ids, size_t n, int include_vectors,
+                              pn_results **out, pn_error *err);
+/* Rows in table order that pass `where` (NULL: all), from the offset-th, at most limit. */
+PN_API pn_status pn_table_list(pn_table *table, const char *where, uint64_t offset, uint32_t limit,
+                               int include_vectors, pn_results **out, pn_error *err);
+PN_API pn_status pn_table_count(pn_table *table, const char *where, uint64_t *out, pn_error *err);
+/* The row's thumbnail (JPEG); *bytes freed with pn_memory_free(). NOT_FOUND: no such row, or it has none. */
+PN_API pn_status pn_table_thumbnail(pn_table *table, int64_t id, unsigned char **bytes,
+                                    size_t *n_bytes, pn_error *err);
+/* Delete by filter, or by ids. *n_deleted may be NULL. Deleting an id that is not there is no error. */
+PN_API pn_status pn_table_delete_where(pn_table *table, const char *where, uint64_t *n_deleted,
+                                       pn_error *err);
+PN_API pn_status pn_table_delete_ids(pn_table *table, const int64_t *ids, size_t n,
+                                     uint64_t *n_deleted, pn_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
