@@ -8,6 +8,7 @@
 #ifndef PN_CLIP_CLIP_H
 #define PN_CLIP_CLIP_H
 
+#include "base/arena.h"
 #include "clip/preprocess.h"
 #include "clip/tokenizer.h"
 #include "os/pool.h"

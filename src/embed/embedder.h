@@ -31,6 +31,10 @@ struct pn_embedder {
     void (*free)(void *self);
 };
 
+/* One picture from the bytes of its file: decode, prepare, embed. name is for messages. out [dim]. */
+PN_NODISCARD pn_status pn_embedder_embed_file(pn_embedder *embedder, const void *bytes, size_t n,
+                                              const char *name, float *out, pn_error *err);
+
 void pn_embedder_free(pn_embedder *embedder); /* NULL is welcome */
 
 #endif
