@@ -13,10 +13,17 @@
 #define PN_PRINTF(format_i, first_i) __attribute__((format(printf, format_i, first_i)))
 #define PN_NODISCARD __attribute__((warn_unused_result))
 #define PN_MALLOC __attribute__((malloc))
+#define PN_ALWAYS_INLINE inline __attribute__((always_inline))
 #define PN_NORETURN __attribute__((noreturn))
 #define PN_ALIGNED(bytes) __attribute__((aligned(bytes)))
 #define PN_LIKELY(x) __builtin_expect(!!(x), 1)
 #define PN_UNLIKELY(x) __builtin_expect(!!(x), 0)
+/* In front of a loop with few, constant turns: kernels keep its array in registers only when it is unrolled. */
+#ifdef __clang__
+#    define PN_UNROLL _Pragma("unroll")
+#else
+#    define PN_UNROLL _Pragma("GCC unroll 32")
+#endif
 #define PN_COUNT_OF(array) (sizeof(array) / sizeof((array)[0]))
 #define PN_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define PN_MAX(a, b) ((a) > (b) ? (a) : (b))

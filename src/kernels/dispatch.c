@@ -1,0 +1,61 @@
+/*
+ * dispatch.c - filling the table once, low to high; the last writer wins
+ *
+ * The table is the only mutable global of the library, and it is written under pthread_once before anybody can see
+ * it. PN_CPU caps the level: for tests, for bisecting a wrong number, and for valgrind, which has no AVX-512.
+ */
+#include "kernels/kernels.h"
+
+#include "kernels/cpu.h"
+#include "kernels/internal.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void init(pn_kernels *k, unsigned cpu)
+{
+    k->level = "portable";
+    pn_distance_init_portable(k);
+#if defined(__x86_64__)
+    if (cpu & PN_CPU_AVX2) {
+        k->level = "avx2";
+        pn_distance_init_avx2(k);
+    }
+    if (cpu & PN_CPU_AVX512) {
+        k->level = "avx512";
+        pn_distance_init_avx512(k);
+    }
+#elif defined(__aarch64__)
+    if (cpu & PN_CPU_NEON) {
+        k->level = "neon";
+        pn_distance_init_neon(k);
+    }
+#else
+    (void)cpu; /* another processor: portable C is all there is */
+#endif
+}
+
+static pn_kernels table;
+static pthread_once_t table_once = PTHREAD_ONCE_INIT;
+
+static void init_table(void)
+{
+    init(&table, pn_cpu_detect() & pn_cpu_mask(getenv("PN_CPU")));
+}
+
+const pn_kernels *pn_kernels_get(void)
+{
+    (void)pthread_once(&table_once, init_table); /* fails only for an invalid control block */
+    return &table;
+}
+
+bool pn_kernels_init_level(pn_kernels *out, const char *level)
+{
+    pn_kernels k;
+    init(&k, pn_cpu_detect() & pn_cpu_mask(level));
+    if (strcmp(k.level, level) != 0)
+        return false;
+    *out = k;
+    return true;
+}
