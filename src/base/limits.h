@@ -17,6 +17,9 @@
 /* Text. The tokenizer keeps 77 tokens; a longer question is cut after this many bytes of it were looked at. */
 #define PN_TEXT_MAX_BYTES 65536
 
+/* Names of pictures, as the kernel limits paths. */
+#define PN_PATH_MAX_BYTES 4096
+
 /* Models. MODEL files are mapped; headers are parsed. */
 #define PN_SAFETENSORS_MAX_HEADER_BYTES (100u << 20)
 #define PN_MODEL_MAX_JSON_BYTES (64u << 20)
@@ -43,6 +46,18 @@
 #define PN_SEARCH_K_MIN 1
 #define PN_SEARCH_K_MAX 10000
 #define PN_SEARCH_MAX_TERMS 32
+
+/* Requests to the service. Depth bounds recursion; a question of 32 vectors of 8192 floats is the largest that
+ * makes sense; pictures come as one string, so the number of values does not bound them, the body size does. */
+#define PN_REQUEST_MAX_JSON_DEPTH 32
+#define PN_REQUEST_MAX_JSON_VALUES 400000
+#define PN_REQUEST_MAX_FIELDS 64
+#define PN_REQUEST_MAX_METADATA 256
+#define PN_REQUEST_MAX_METADATA_BYTES 65536
+#define PN_REQUEST_MAX_PATH_BYTES 4096
+#define PN_REQUEST_MAX_SOURCES 64
+#define PN_RESPONSE_MAX_BYTES (256u << 20)
+#define PN_RESPONSE_MAX_FAILURES 1000
 
 /* Threads: more than this is a typing mistake. */
 #define PN_MAX_THREADS 256

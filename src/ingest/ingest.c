@@ -1,0 +1,432 @@
+/*
+ * ingest.c - the pipeline from files to committed rows
+ *
+ *     source thread         walks folders and lists, drops paths it has seen         -> files    (bounded)
+ *     n decoding threads    read, hash, known? decode, resize, thumbnail             -> decoded  (bounded)
+ *     the calling thread    embeds 16 at a time, collects rows, commits, reports
+ *
+ * The queues bound memory: at most a few dozen decoded pictures are in flight, whatever their number on the disk. A
+ * picture that fails is reported by whoever notices and goes no further. A failure of the table (disk full, say) stops
+ * everything: both queues are closed, the threads find their pushes refused and end, and the first error is returned.
+ * Being cancelled is the same, except that what is embedded already is committed first.
+ */
+#include "ingest/ingest.h"
+
+#include "base/alloc.h"
+#include "base/keyset.h"
+#include "base/limits.h"
+#include "ingest/prepare.h"
+#include "ingest/probe.h"
+#include "ingest/row_writer.h"
+#include "os/clock.h"
+#include "os/fd.h"
+#include "os/pool.h"
+#include "os/queue.h"
+
+#include <inttypes.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+enum { FILES_QUEUE = 256, DECODED_QUEUE = 48, REPORT_EVERY_MS = 100 };
+
+typedef struct run {
+    pn_engine *engine;
+    pn_embedder *embedder;
+    const pn_ingest_settings *settings;
+    const char *const *sources;
+    size_t n_sources;
+
+    pn_probe *probe;
+    pn_queue *files, *decoded;
+    pn_keyset *seen; /* the source thread's own */
+    pn_thread *source_thread;
+    pn_thread *decoders[PN_MAX_THREADS];
+    unsigned n_decoders;
+    _Atomic unsigned n_decoding;
+    _Atomic bool stop;
+
+    _Atomic uint64_t n_found, n_unchanged, n_failed, bytes_read;
+    _Atomic bool sources_done;
+    uint64_t n_added, n_updated, n_committed; /* the calling thread's own */
+    int64_t start_ns, last_report_ns, last_commit_ns;
+
+    pthread_mutex_t mu;
+    pn_status status; /* the first failure of the run; guarded by mu */
+    pn_error error;   /* guarded by mu */
+} run;
+
+static void stop_with(run *r, pn_status status, const pn_error *error)
+{
+    pthread_mutex_lock(&r->mu);
+    if (r->status == PN_OK) {
+        r->status = status;
+        r->error = *error;
+    }
+    pthread_mutex_unlock(&r->mu);
+    atomic_store(&r->stop, true);
+    pn_queue_close(r->files);
+    pn_queue_close(r->decoded);
+}
+
+static void report_failed(run *r, const char *path, pn_status status, const char *reason)
+{
+    atomic_fetch_add(&r->n_failed, 1);
+    if (!r->settings->failed)
+        return;
+    pthread_mutex_lock(&r->mu);
+    r->settings->failed(r->settings->context, path, status, reason);
+    pthread_mutex_unlock(&r->mu);
+}
+
+/* ---- the source thread ---- */
+
+static pn_status take_item(void *context, pn_ingest_item *item, pn_error *err)
+{
+    run *r = context;
+    bool is_new;
+    pn_status status = pn_keyset_add(r->seen, pn_str_of(item->path), &is_new, err);
+    if (status != PN_OK || !is_new) {
+        pn_ingest_item_free(item);
+        return status;
+    }
+    atomic_fetch_add(&r->n_found, 1);
+    if (pn_queue_push(r->files, item))
+        return PN_OK;
+    pn_ingest_item_free(item);
+    return pn_fail(err, PN_ERR_CANCELLED, "stopped");
+}
+
+static void take_bad_row(void *context, const char *where, pn_status status, const char *reason)
+{
+    run *r = context;
+    atomic_fetch_add(&r->n_found, 1);
+    report_failed(r, where, status, reason);
+}
+
+static void source_main(void *context)
+{
+    run *r = context;
+    pn_source_sink sink = {.context = r, .item = take_item, .bad_row = take_bad_row};
+    for (size_t i = 0; i < r->n_sources && !atomic_load(&r->stop); i++) {
+        pn_error error = {0};
+        pn_status status = pn_source_read(r->sources[i], &r->settings->source, &sink, &error);
+        if (status != PN_OK && !atomic_load(&r->stop))
+            stop_with(r, status, &error);
+    }
+    atomic_store(&r->sources_done, true);
+    pn_queue_close(r->files);
+}
+
+/* ---- the decoding threads ---- */
+
+static pn_status read_picture(const pn_ingest_item *item, pn_buffer *bytes, pn_error *err)
+{
+    if (strlen(item->path) > PN_PATH_MAX_BYTES)
+        return pn_fail(err, PN_ERR_LIMIT, "a path of %zu bytes, the limit is %d",
+                       strlen(item->path), PN_PATH_MAX_BYTES);
+    pn_file_info info;
+    PN_TRY(pn_path_info(item->file, &info, err));
+    if (!info.is_regular)
+        return pn_fail(err, PN_ERR_INVALID, "%s: not a file", item->file);
+    if (info.size_bytes > PN_IMAGE_MAX_FILE_BYTES)
+        return pn_fail(err, PN_ERR_LIMIT, "%s: %" PRIu64 " bytes, the limit is %u", item->file,
+                       info.size_bytes, PN_IMAGE_MAX_FILE_BYTES);
+    return pn_file_read(item->file, bytes, err);
+}
+
+/* *keep: the picture is new or changed and ready to be embedded. */
+static pn_status decode_item(run *r, pn_ingest_item *item, bool *keep, pn_error *err)
+{
+    pn_buffer bytes;
+    pn_buffer_init(&bytes, PN_IMAGE_MAX_FILE_BYTES);
+    *keep = false;
+    pn_status status = read_picture(item, &bytes, err);
+    if (status == PN_OK) {
+        atomic_fetch_add(&r->bytes_read, bytes.n_bytes);
+        status = pn_prepare_hash(item, bytes.data, bytes.n_bytes, err);
+    }
+    pn_probe_entry known;
+    if (status == PN_OK && pn_probe_find(r->probe, item->path, item->content_hash, &known)) {
+        if (known.same_content)
+            goto done;
+        item->replaces = true;
+        item->id = known.id;
+    }
+    if (status == PN_OK)
+        status = pn_prepare_picture(item, bytes.data, bytes.n_bytes, r->embedder,
+                                    r->settings->thumbnail_px, err);
+    *keep = status == PN_OK;
+done:
+    pn_buffer_reset(&bytes);
+    return status;
+}
+
+static void decoder_main(void *context)
+{
+    run *r = context;
+    void *popped;
+    while (pn_queue_pop(r->files, &popped)) {
+        pn_ingest_item *item = popped;
+        pn_error error = {0};
+        bool keep = false;
+        pn_status status =
+            atomic_load(&r->stop) ? PN_ERR_CANCELLED : decode_item(r, item, &keep, &error);
+        if (status == PN_OK && !keep)
+            atomic_fetch_add(&r->n_unchanged, 1);
+        else if (status != PN_OK && status != PN_ERR_CANCELLED)
+            report_failed(r, item->path, status, error.message);
+        if (!keep || !pn_queue_push(r->decoded, item))
+            pn_ingest_item_free(item);
+    }
+    if (atomic_fetch_sub(&r->n_decoding, 1) == 1)
+        pn_queue_close(r->decoded); // the last one switches off the light
+}
+
+/* ---- the calling thread ---- */
+
+static void fill_counts(run *r, pn_ingest_counts *counts)
+{
+    *counts = (pn_ingest_counts){.n_found = atomic_load(&r->n_found),
+                                 .sources_done = atomic_load(&r->sources_done),
+                                 .n_added = r->n_added,
+                                 .n_updated = r->n_updated,
+                                 .n_unchanged = atomic_load(&r->n_unchanged),
+                                 .n_failed = atomic_load(&r->n_failed),
+                                 .n_committed = r->n_committed,
+                                 .bytes_read = atomic_load(&r->bytes_read),
+                                 .seconds = (double)(pn_clock_monotonic_ns() - r->start_ns) * 1e-9};
+}
+
+static void report_progress(run *r)
+{
+    int64_t now = pn_clock_monotonic_ns();
+    if (!r->settings->progress || now - r->last_report_ns < (int64_t)REPORT_EVERY_MS * 1000000)
+        return;
+    r->last_report_ns = now;
+    pn_ingest_counts counts;
+    fill_counts(r, &counts);
+    pthread_mutex_lock(&r->mu);
+    r->settings->progress(r->settings->context, &counts);
+    pthread_mutex_unlock(&r->mu);
+}
+
+/* Give each item of the batch its vector. */
+static pn_status embed_batch(run *r, pn_ingest_item **items, size_t n, pn_error *err)
+{
+    size_t floats = r->embedder->input_floats, dim = r->embedder->dim;
+    float *inputs = pn_alloc_array(n * floats, sizeof *inputs);
+    float *vectors = pn_alloc_array(n * dim, sizeof *vectors);
+    pn_status status = inputs && vectors ? PN_OK : pn_fail_nomem(err);
+    for (size_t i = 0; status == PN_OK && i < n; i++) {
+        memcpy(inputs + i * floats, items[i]->input, floats * sizeof *inputs);
+        pn_free(items[i]->input);
+        items[i]->input = NULL;
+    }
+    if (status == PN_OK)
+        status = r->embedder->embed_images(r->embedder->self, inputs, n, vectors, err);
+    for (size_t i = 0; status == PN_OK && i < n; i++) {
+        items[i]->vector = pn_alloc_array(dim, sizeof *vectors);
+        if (!items[i]->vector)
+            status = pn_fail_nomem(err);
+        else
+            memcpy(items[i]->vector, vectors + i * dim, dim * sizeof *vectors);
+    }
+    pn_free(vectors);
+    pn_free(inputs);
+    return status;
+}
+
+static pn_status commit(run *r, pn_row_writer *writer, pn_error *err)
+{
+    uint64_t n;
+    pn_status status = pn_row_writer_commit(writer, &n, err);
+    r->n_committed += n;
+    r->last_commit_ns = pn_clock_monotonic_ns();
+    return status;
+}
+
+static pn_status write_batch(run *r, pn_row_writer *writer, pn_ingest_item **items, size_t n,
+                             pn_error *err)
+{
+    PN_TRY(embed_batch(r, items, n, err));
+    for (size_t i = 0; i < n; i++) {
+        if (pn_row_writer_is_full(writer))
+            PN_TRY(commit(r, writer, err));
+        pn_error refused = {0};
+        pn_status status = pn_row_writer_add(writer, items[i], items[i]->id, &refused);
+        if (status == PN_ERR_INVALID) {
+            report_failed(r, items[i]->path, status, refused.message);
+            continue;
+        }
+        if (status != PN_OK)
+            return pn_fail(err, status, "%s", refused.message);
+        r->n_added += !items[i]->replaces;
+        r->n_updated += items[i]->replaces;
+    }
+    return PN_OK;
+}
+
+static bool is_time_to_commit(const run *r, const pn_row_writer *writer)
+{
+    size_t rows =
+        r->settings->commit_rows ? r->settings->commit_rows : PN_INGEST_COMMIT_ROWS_DEFAULT;
+    double seconds = r->settings->commit_seconds > 0 ? r->settings->commit_seconds
+                                                     : PN_INGEST_COMMIT_SECONDS_DEFAULT;
+    size_t pending = pn_row_writer_pending(writer);
+    return pending >= rows ||
+           (pending > 0 && (double)(pn_clock_monotonic_ns() - r->last_commit_ns) * 1e-9 >= seconds);
+}
+
+static void check_cancelled(run *r)
+{
+    if (atomic_load(&r->stop) || !r->settings->cancelled ||
+        !r->settings->cancelled(r->settings->context))
+        return;
+    pn_error error;
+    pn_status status = pn_fail(&error, PN_ERR_CANCELLED, "stopped; what was committed is kept");
+    stop_with(r, status, &error);
+}
+
+/* Embed and commit until the decoders are done. */
+static pn_status write_all(run *r, pn_row_writer *writer, pn_error *err)
+{
+    pn_ingest_item *items[PN_INGEST_EMBED_BATCH];
+    size_t n = 0;
+    pn_status status = PN_OK;
+    bool more = true;
+    while (more && status == PN_OK) {
+        void *popped = NULL;
+        more = pn_queue_pop_timeout(r->decoded, n > 0 ? 5 : REPORT_EVERY_MS, &popped);
+        if (more && popped)
+            items[n++] = popped;
+        check_cancelled(r);
+        report_progress(r);
+        if (n == PN_INGEST_EMBED_BATCH || (n > 0 && (!popped || !more))) {
+            status = write_batch(r, writer, items, n, err);
+            for (size_t i = 0; i < n; i++)
+                pn_ingest_item_free(items[i]);
+            n = 0;
+        }
+        if (status == PN_OK && is_time_to_commit(r, writer))
+            status = commit(r, writer, err);
+    }
+    for (size_t i = 0; i < n; i++)
+        pn_ingest_item_free(items[i]);
+    if (status == PN_OK && pn_row_writer_pending(writer) > 0)
+        status = commit(r, writer, err);
+    return status;
+}
+
+static void free_queued(pn_queue *queue)
+{
+    void *item;
+    if (!queue)
+        return;
+    pn_queue_close(queue);
+    while (pn_queue_pop(queue, &item))
+        pn_ingest_item_free(item);
+    pn_queue_free(queue);
+}
+
+static void end_threads(run *r)
+{
+    if (r->files)
+        pn_queue_close(r->files);
+    pn_thread_join(r->source_thread);
+    for (unsigned i = 0; i < r->n_decoders; i++)
+        pn_thread_join(r->decoders[i]);
+}
+
+static pn_status start_threads(run *r, pn_error *err)
+{
+    unsigned n = PN_MIN(PN_MAX(r->settings->n_decoders, 1u), (unsigned)PN_MAX_THREADS);
+    atomic_store(&r->n_decoding, n);
+    PN_TRY(pn_thread_start(source_main, r, "pn-source", &r->source_thread, err));
+    while (r->n_decoders < n) {
+        PN_TRY(pn_thread_start(decoder_main, r, "pn-decode", &r->decoders[r->n_decoders], err));
+        r->n_decoders++;
+    }
+    return PN_OK;
+}
+
+static pn_status load_known(run *r, pn_error *err)
+{
+    pn_snapshot *snapshot;
+    PN_TRY(r->engine->pin(r->engine->self, &snapshot, err));
+    pn_status status = pn_probe_load(r->probe, r->engine, snapshot, err);
+    r->engine->unpin(r->engine->self, snapshot);
+    return status;
+}
+
+static pn_status check_sources(const run *r, pn_error *err)
+{
+    if (r->n_sources == 0)
+        return pn_fail(err, PN_ERR_INVALID,
+                       "nothing to ingest: name a folder, a picture, a list, or -");
+    for (size_t i = 0; i < r->n_sources; i++) {
+        pn_file_info info;
+        if (strcmp(r->sources[i], "-") != 0)
+            PN_TRY(pn_path_info(r->sources[i], &info, err));
+    }
+    return PN_OK;
+}
+
+static pn_status run_pipeline(run *r, pn_error *err)
+{
+    pn_status status = PN_OK;
+    pn_row_writer *writer = NULL;
+    PN_TRY(check_sources(r, err));
+    PN_GOTO(done, pn_probe_create(&r->probe, err));
+    PN_GOTO(done, pn_keyset_create(&r->seen, err));
+    PN_GOTO(done, pn_queue_create(FILES_QUEUE, &r->files, err));
+    PN_GOTO(done, pn_queue_create(DECODED_QUEUE, &r->decoded, err));
+    PN_GOTO(done, load_known(r, err));
+    PN_GOTO(done, pn_row_writer_create(r->engine, &writer, err));
+    PN_GOTO(done, start_threads(r, err));
+    status = write_all(r, writer, err);
+    if (status != PN_OK) {
+        pn_error why = err ? *err : (pn_error){.status = status};
+        stop_with(r, status, &why);
+    }
+done:
+    if (status != PN_OK)
+        atomic_store(&r->stop, true);
+    if (status != PN_OK && r->decoded)
+        pn_queue_close(r->decoded); // a decoder may wait for room
+    end_threads(r);
+    free_queued(r->files);
+    free_queued(r->decoded);
+    pn_row_writer_free(writer);
+    pn_keyset_free(r->seen);
+    pn_probe_free(r->probe);
+    if (status == PN_OK && r->status != PN_OK)
+        status = pn_fail(err, r->status, "%s", r->error.message);
+    return status;
+}
+
+pn_status pn_ingest_run(pn_engine *engine, pn_embedder *embedder, const char *const *sources,
+                        size_t n_sources, const pn_ingest_settings *settings,
+                        pn_ingest_counts *counts, pn_error *err)
+{
+    run *r = pn_alloc_zero(sizeof *r);
+    if (!r)
+        return pn_fail_nomem(err);
+    r->engine = engine;
+    r->embedder = embedder;
+    r->settings = settings;
+    r->sources = sources;
+    r->n_sources = n_sources;
+    r->start_ns = r->last_commit_ns = pn_clock_monotonic_ns();
+    if (pthread_mutex_init(&r->mu, NULL) != 0) {
+        pn_free(r);
+        return pn_fail(err, PN_ERR_IO, "cannot make a lock");
+    }
+    pn_error local = {0};
+    pn_status status = run_pipeline(r, err ? err : &local);
+    fill_counts(r, counts);
+    if (settings->progress)
+        settings->progress(settings->context, counts);
+    pthread_mutex_destroy(&r->mu);
+    pn_free(r);
+    return status;
+}

@@ -1,0 +1,53 @@
+/*
+ * prepare.c - the work of a decoding thread on one picture
+ *
+ * The hash covers the metadata too: a new price in the list is a change of the row as much as a new photo is. A picture
+ * without a date of its own hashes the same tomorrow, because the time of ingestion is not part of it.
+ */
+#include "ingest/prepare.h"
+
+#include "base/alloc.h"
+#include "base/endian.h"
+#include "image/decode.h"
+#include "image/thumbnail.h"
+
+static void hash_text(pn_hasher *hasher, const char *text)
+{
+    pn_hasher_update(hasher, text, strlen(text) + 1); // with its NUL: "ab","c" is not "a","bc"
+}
+
+pn_status pn_prepare_hash(pn_ingest_item *item, const void *bytes, size_t n, pn_error *err)
+{
+    pn_hasher *hasher = pn_hasher_create();
+    if (!hasher)
+        return pn_fail_nomem(err);
+    uint8_t time[8];
+    pn_store_le64(time, (uint64_t)item->timestamp_ms);
+    pn_hasher_update(hasher, bytes, n);
+    pn_hasher_update(hasher, time, sizeof time);
+    for (size_t i = 0; i < item->n_metadata; i++) {
+        hash_text(hasher, item->metadata[i].key);
+        hash_text(hasher, item->metadata[i].value);
+    }
+    pn_hasher_text(hasher, item->content_hash);
+    pn_hasher_free(hasher);
+    return PN_OK;
+}
+
+pn_status pn_prepare_picture(pn_ingest_item *item, const void *bytes, size_t n,
+                             pn_embedder *embedder, uint32_t thumbnail_px, pn_error *err)
+{
+    pn_image image = {0};
+    pn_status status = pn_image_decode(bytes, n, item->file, NULL, &image, err);
+    if (status != PN_OK)
+        return status;
+    item->input = pn_alloc_array(embedder->input_floats, sizeof *item->input);
+    if (!item->input)
+        PN_GOTO(done, pn_fail_nomem(err));
+    PN_GOTO(done, embedder->prepare_image(embedder->self, &image, item->input, err));
+    if (thumbnail_px > 0)
+        PN_GOTO(done, pn_thumbnail_make(&image, thumbnail_px, &item->thumbnail, err));
+done:
+    pn_image_free(&image);
+    return status;
+}

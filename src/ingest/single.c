@@ -1,0 +1,143 @@
+/*
+ * single.c - one uploaded picture, committed before the answer
+ *
+ * The same steps as the pipeline's, in a row: hash, known? decode, embed, commit. The table is asked for the path with a
+ * filter, because reading what all rows are, as the pipeline does once, is too much for one picture.
+ */
+#include "ingest/ingest.h"
+
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "ingest/prepare.h"
+#include "ingest/row_writer.h"
+
+typedef struct known_row {
+    bool found;
+    int64_t id;
+    char content_hash[PN_HASH_TEXT_BYTES];
+} known_row;
+
+static pn_status take_known(void *context, const pn_batch *batch, const pn_row_addr *addrs,
+                            pn_error *err)
+{
+    known_row *known = context;
+    (void)addrs;
+    (void)err;
+    const pn_array *id = pn_batch_column(batch, PN_COLUMN_ID);
+    const pn_array *hash = pn_batch_column(batch, PN_COLUMN_CONTENT_HASH);
+    for (size_t i = 0; i < batch->n_rows; i++) {
+        known->found = true;
+        known->id = id && pn_array_is_valid(id, i) ? pn_array_i64(id, i) : -1;
+        known->content_hash[0] = '\0';
+        pn_str text =
+            hash && pn_array_is_valid(hash, i) ? pn_array_bytes(hash, i) : (pn_str){NULL, 0};
+        if (text.len == PN_HASH_TEXT_BYTES - 1) {
+            memcpy(known->content_hash, text.ptr, text.len);
+            known->content_hash[text.len] = '\0';
+        }
+    }
+    return PN_OK;
+}
+
+static pn_status look_up(pn_engine *engine, const char *path, known_row *known, pn_error *err)
+{
+    static const char *const wanted[] = {PN_COLUMN_IMAGE_PATH, PN_COLUMN_ID,
+                                         PN_COLUMN_CONTENT_HASH};
+    pn_snapshot *snapshot;
+    *known = (known_row){.id = -1};
+    PN_TRY(engine->pin(engine->self, &snapshot, err));
+    pn_engine_info info;
+    engine->info(engine->self, snapshot, &info);
+    const char *columns[PN_COUNT_OF(wanted)];
+    size_t n = 0;
+    for (size_t i = 0; i < PN_COUNT_OF(wanted); i++)
+        if (pn_schema_find(info.schema, pn_str_of(wanted[i])) >= 0)
+            columns[n++] = wanted[i];
+    pn_arena arena;
+    pn_arena_init(&arena, SIZE_MAX);
+    char *filter = pn_path_filter(path, &arena);
+    pn_status status = filter ? PN_OK : pn_fail_nomem(err);
+    if (status == PN_OK && n > 0 && strcmp(columns[0], PN_COLUMN_IMAGE_PATH) == 0)
+        status = engine->scan(engine->self, snapshot, columns, n, filter, take_known, known, err);
+    pn_arena_reset(&arena);
+    engine->unpin(engine->self, snapshot);
+    return status;
+}
+
+static pn_status copy_metadata(pn_ingest_item *item, const pn_kv *metadata, size_t n, pn_error *err)
+{
+    pn_kv *pairs = PN_ARENA_NEW(&item->arena, pn_kv, n);
+    for (size_t i = 0; pairs && i < n; i++) {
+        pairs[i].key = pn_arena_strdup(&item->arena, metadata[i].key);
+        pairs[i].value = pn_arena_strdup(&item->arena, metadata[i].value);
+        if (!pairs[i].key || !pairs[i].value)
+            return pn_fail_nomem(err);
+    }
+    item->metadata = pairs;
+    item->n_metadata = n;
+    return pairs ? PN_OK : pn_fail_nomem(err);
+}
+
+static pn_status embed_and_commit(pn_engine *engine, pn_embedder *embedder, pn_ingest_item *item,
+                                  const void *bytes, size_t n_bytes, uint32_t thumbnail_px,
+                                  pn_error *err)
+{
+    PN_TRY(pn_prepare_picture(item, bytes, n_bytes, embedder, thumbnail_px, err));
+    item->vector = pn_alloc_array(embedder->dim, sizeof *item->vector);
+    if (!item->vector)
+        return pn_fail_nomem(err);
+    PN_TRY(embedder->embed_images(embedder->self, item->input, 1, item->vector, err));
+    pn_row_writer *writer;
+    uint64_t n_committed;
+    PN_TRY(pn_row_writer_create(engine, &writer, err));
+    pn_status status = pn_row_writer_add(writer, item, item->id, err);
+    if (status == PN_OK)
+        status = pn_row_writer_commit(writer, &n_committed, err);
+    pn_row_writer_free(writer);
+    return status;
+}
+
+static pn_status check_path(const char *path, pn_error *err)
+{
+    size_t n = strlen(path);
+    if (n == 0)
+        return pn_fail(err, PN_ERR_INVALID, "the picture needs a path to be named by");
+    if (n > PN_PATH_MAX_BYTES)
+        return pn_fail(err, PN_ERR_LIMIT, "a path of %zu bytes, the limit is %d", n,
+                       PN_PATH_MAX_BYTES);
+    if (!pn_str_is_utf8(pn_str_of(path)))
+        return pn_fail(err, PN_ERR_INVALID, "the path is not UTF-8");
+    return PN_OK;
+}
+
+pn_status pn_ingest_one(pn_engine *engine, pn_embedder *embedder, const char *path,
+                        const void *bytes, size_t n_bytes, const pn_kv *metadata, size_t n_metadata,
+                        const pn_ingest_settings *settings, pn_ingest_outcome *outcome, int64_t *id,
+                        pn_error *err)
+{
+    PN_TRY(check_path(path, err));
+    pn_status status = PN_OK;
+    pn_ingest_item *item = pn_ingest_item_create(path, path);
+    if (!item)
+        return pn_fail_nomem(err);
+    known_row known;
+    PN_GOTO(done, copy_metadata(item, metadata, n_metadata, err));
+    PN_GOTO(done, pn_prepare_hash(item, bytes, n_bytes, err));
+    PN_GOTO(done, look_up(engine, path, &known, err));
+    if (known.found && strcmp(known.content_hash, item->content_hash) == 0) {
+        *outcome = PN_INGEST_UNCHANGED;
+        *id = known.id;
+        goto done;
+    }
+    item->replaces = known.found;
+    item->id = known.id;
+    PN_GOTO(done,
+            embed_and_commit(engine, embedder, item, bytes, n_bytes, settings->thumbnail_px, err));
+    if (!known.found)
+        PN_GOTO(done, look_up(engine, path, &known, err));
+    *outcome = item->replaces ? PN_INGEST_UPDATED : PN_INGEST_ADDED;
+    *id = known.id;
+done:
+    pn_ingest_item_free(item);
+    return status;
+}
