@@ -1,0 +1,59 @@
+/*
+ * internal.h - what the handles of pennon.h are made of
+ */
+#ifndef PN_API_INTERNAL_H
+#define PN_API_INTERNAL_H
+
+#include <pennon.h>
+
+#include "base/status.h"
+#include "base/str.h"
+#include "collection/engine.h"
+#include "embed/local.h"
+#include "os/pool.h"
+#include "search/results.h"
+
+#include <pthread.h>
+
+struct pn_library {
+    pn_pool *pool;
+};
+
+struct pn_model {
+    pn_library *library;
+    pn_embedder *embedder;
+    char *name;
+    char *directory;
+};
+
+struct pn_table {
+    pn_library *library;
+    char *path;
+    pn_engine *engine;
+    pthread_mutex_t facets_mu;
+    char *facets;            /* of facets_version; guarded by facets_mu */
+    uint64_t facets_version; /* 0: none; guarded by facets_mu */
+    size_t facets_max;       /* guarded by facets_mu */
+};
+
+struct pn_results {
+    pn_hits hits;
+    pn_pair *pairs; /* all hits' metadata, one behind another; in the hits' arena */
+};
+
+/* Take the caller's struct, of whatever age, into ours: the fields it has, and our defaults for the rest. */
+void pn_take_struct(void *ours, size_t our_bytes, const void *theirs);
+#define PN_TAKE_OPTIONS(ours, theirs)                                                              \
+    do {                                                                                           \
+        if (theirs)                                                                                \
+            pn_take_struct(&(ours), sizeof(ours), (theirs));                                       \
+    } while (0)
+
+/* Refuse the model when the recorded identity of this version of the table differs. */
+PN_NODISCARD pn_status pn_table_check_identity(pn_table *table, const pn_embedder *embedder,
+                                               pn_error *err);
+
+/* Hits as results; takes the hits over, also on failure. */
+PN_NODISCARD pn_status pn_results_make(pn_hits *hits, pn_results **out, pn_error *err);
+
+#endif

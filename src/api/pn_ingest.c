@@ -1,0 +1,122 @@
+/*
+ * pn_ingest.c - section 4 of pennon.h: pictures in
+ */
+#include "api/internal.h"
+
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "image/thumbnail.h"
+#include "ingest/ingest.h"
+
+/* The caller's callbacks have the public structs; the room's have its own. */
+typedef struct bridge {
+    pn_ingest_options options;
+} bridge;
+
+static void to_public(const pn_ingest_counts *counts, pn_ingest_progress *out)
+{
+    *out = (pn_ingest_progress){.n_found = counts->n_found,
+                                .sources_done = counts->sources_done,
+                                .n_added = counts->n_added,
+                                .n_updated = counts->n_updated,
+                                .n_unchanged = counts->n_unchanged,
+                                .n_failed = counts->n_failed,
+                                .n_committed = counts->n_committed,
+                                .bytes_read = counts->bytes_read,
+                                .seconds = counts->seconds};
+}
+
+static void progress(void *context, const pn_ingest_counts *counts)
+{
+    const bridge *b = context;
+    pn_ingest_progress public_counts;
+    to_public(counts, &public_counts);
+    b->options.progress(b->options.context, &public_counts);
+}
+
+static void failed(void *context, const char *path, pn_status status, const char *reason)
+{
+    const bridge *b = context;
+    b->options.failed(b->options.context, path, status, reason);
+}
+
+static bool cancelled(void *context)
+{
+    const bridge *b = context;
+    return b->options.cancelled(b->options.context) != 0;
+}
+
+static pn_status check_options(const pn_ingest_options *options, pn_error *err)
+{
+    if (options->thumbnail_px != 0 && (options->thumbnail_px < PN_THUMBNAIL_SIDE_MIN ||
+                                       options->thumbnail_px > PN_THUMBNAIL_SIDE_MAX))
+        return pn_fail(err, PN_ERR_LIMIT,
+                       "thumbnails of %u pixels: the limits are %d and %d, or 0 for none",
+                       options->thumbnail_px, PN_THUMBNAIL_SIDE_MIN, PN_THUMBNAIL_SIDE_MAX);
+    if (options->commit_rows > PN_INGEST_COMMIT_ROWS_MAX)
+        return pn_fail(err, PN_ERR_LIMIT, "commits of %u rows, the limit is %d",
+                       options->commit_rows, PN_INGEST_COMMIT_ROWS_MAX);
+    if (options->n_decoders > PN_MAX_THREADS)
+        return pn_fail(err, PN_ERR_LIMIT, "%u decoding threads, the limit is %d",
+                       options->n_decoders, PN_MAX_THREADS);
+    return PN_OK;
+}
+
+static pn_ingest_settings make_settings(bridge *b, const pn_table *table)
+{
+    const pn_ingest_options *options = &b->options;
+    unsigned n_threads = pn_pool_threads(table->library->pool);
+    return (pn_ingest_settings){.source = {.path_column = options->path_column,
+                                           .timestamp_column = options->timestamp_column,
+                                           .base_folder = options->base_folder},
+                                .thumbnail_px = options->thumbnail_px,
+                                .commit_rows = options->commit_rows,
+                                .commit_seconds = options->commit_seconds,
+                                .n_decoders = options->n_decoders ? options->n_decoders : n_threads,
+                                .progress = options->progress ? progress : NULL,
+                                .failed = options->failed ? failed : NULL,
+                                .cancelled = options->cancelled ? cancelled : NULL,
+                                .context = b};
+}
+
+pn_status pn_table_ingest(pn_table *table, pn_model *model, const char *const *sources,
+                          size_t n_sources, const pn_ingest_options *options,
+                          pn_ingest_progress *out, pn_error *err)
+{
+    bridge b = {PN_INGEST_OPTIONS_INIT};
+    PN_TAKE_OPTIONS(b.options, options);
+    PN_TRY(check_options(&b.options, err));
+    PN_TRY(pn_table_check_identity(table, model->embedder, err));
+    pn_ingest_settings settings = make_settings(&b, table);
+    pn_ingest_counts counts = {0};
+    pn_status status =
+        pn_ingest_run(table->engine, model->embedder, sources, n_sources, &settings, &counts, err);
+    if (out)
+        to_public(&counts, out);
+    return status;
+}
+
+pn_status pn_table_ingest_bytes(pn_table *table, pn_model *model, const char *path,
+                                const void *bytes, size_t n_bytes, const pn_pair *metadata,
+                                size_t n_metadata, const pn_ingest_options *options, int64_t *id,
+                                pn_error *err)
+{
+    bridge b = {PN_INGEST_OPTIONS_INIT};
+    PN_TAKE_OPTIONS(b.options, options);
+    PN_TRY(check_options(&b.options, err));
+    PN_TRY(pn_table_check_identity(table, model->embedder, err));
+    pn_ingest_settings settings = make_settings(&b, table);
+    pn_kv *pairs = pn_alloc_zero((n_metadata + 1) * sizeof *pairs);
+    if (!pairs)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < n_metadata; i++)
+        pairs[i] = (pn_kv){metadata[i].key, metadata[i].value};
+    pn_ingest_outcome outcome;
+    int64_t row_id = -1;
+    pn_status status = pn_ingest_one(table->engine, model->embedder, path, bytes, n_bytes, pairs,
+                                     n_metadata, &settings, &outcome, &row_id, err);
+    pn_free(pairs);
+    if (status == PN_OK && id)
+        *id = row_id;
+    return status;
+}
