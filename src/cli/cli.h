@@ -1,0 +1,111 @@
+/*
+ * cli.h - what the commands share: exit codes, common options, an open session, errors
+ */
+#ifndef PN_CLI_CLI_H
+#define PN_CLI_CLI_H
+
+#include <argp.h>
+#include <pennon.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+enum {
+    PN_EXIT_OK = 0,
+    PN_EXIT_FAILURE = 1,  /* the message says why */
+    PN_EXIT_USAGE = 2,    /* the command line */
+    PN_EXIT_NOTHING = 3,  /* every picture failed */
+    PN_EXIT_STOPPED = 130 /* Ctrl-C */
+};
+
+typedef enum pn_output { PN_OUTPUT_TABLE, PN_OUTPUT_JSON, PN_OUTPUT_TSV } pn_output;
+
+/* Options that most commands have. Which ones: the command's own argp lists them by key. */
+typedef struct pn_common {
+    const char *table;      /* never NULL after pn_common_init */
+    const char *model;      /* NULL: not named */
+    const char *preprocess; /* NULL: the model's own */
+    unsigned n_threads;
+    pn_output output;
+    bool quiet, verbose;
+} pn_common;
+
+/* Keys of the common options, so that commands do not collide with them. */
+enum { PN_KEY_PREPROCESS = 256, PN_KEY_THREADS, PN_KEY_JSON, PN_KEY_TSV, PN_KEY_FIRST_FREE };
+
+#define PN_OPTION_TABLE                                                                            \
+    {                                                                                              \
+        "table", 't', "DIR", 0, "the table's folder (default: $PENNON_TABLE, else pennon.lance)",  \
+            0                                                                                      \
+    }
+#define PN_OPTION_MODEL                                                                            \
+    {                                                                                              \
+        "model", 'm', "MODEL", 0,                                                                  \
+            "a folder with a CLIP model, or a Hugging Face name in the local cache "               \
+            "(default: $PENNON_MODEL, else the one the table was made with)",                      \
+            0                                                                                      \
+    }
+#define PN_OPTION_PREPROCESS                                                                       \
+    {                                                                                              \
+        "preprocess", PN_KEY_PREPROCESS, "MODE", 0,                                                \
+            "crop, pad or squash (default: the model's own)", 0                                    \
+    }
+#define PN_OPTION_THREADS                                                                          \
+    {                                                                                              \
+        "threads", PN_KEY_THREADS, "N", 0, "worker threads (default: one a core)", 0               \
+    }
+#define PN_OPTION_JSON                                                                             \
+    {                                                                                              \
+        "json", PN_KEY_JSON, NULL, 0, "print JSON", 0                                              \
+    }
+#define PN_OPTION_TSV                                                                              \
+    {                                                                                              \
+        "tsv", PN_KEY_TSV, NULL, 0, "print tab-separated values", 0                                \
+    }
+
+void pn_common_init(pn_common *common);
+/* Take a common option: 0, or ARGP_ERR_UNKNOWN when it is none. */
+error_t pn_common_parse(pn_common *common, int key, char *arg, struct argp_state *state);
+
+/* A number within limits, or argp_error(). */
+unsigned long pn_cli_number(const char *text, unsigned long least, unsigned long most,
+                            const char *what, struct argp_state *state);
+double pn_cli_double(const char *text, const char *what, struct argp_state *state);
+
+/* What a command works with. Zero it first; pn_session_end() in every case. */
+typedef struct pn_session {
+    pn_library *library;
+    pn_model *model;
+    pn_table *table;
+} pn_session;
+
+/* Each prints what went wrong and returns false. */
+bool pn_session_begin(pn_session *session, const pn_common *common);
+bool pn_session_open_model(pn_session *session,
+                           const pn_common *common); /* named by option or environment */
+bool pn_session_open_table(pn_session *session, const pn_common *common);
+/* The model of an open table, when none was named: the one that is recorded there. */
+bool pn_session_open_table_model(pn_session *session, const pn_common *common);
+void pn_session_end(pn_session *session);
+
+/* "pennon: message" on standard error; a message of several lines stays as it is. */
+void pn_cli_error(const pn_error *err);
+__attribute__((format(printf, 1, 2))) void pn_cli_complain(const char *format, ...);
+
+/* Flush standard output: PN_EXIT_FAILURE (and a message) when it could not be written, code otherwise. */
+int pn_cli_finish(int code);
+
+/* The commands. argv[0] is "pennon <command>". */
+int pn_cmd_ingest(int argc, char **argv);
+int pn_cmd_search(int argc, char **argv);
+int pn_cmd_serve(int argc, char **argv);
+int pn_cmd_info(int argc, char **argv);
+int pn_cmd_versions(int argc, char **argv);
+int pn_cmd_list(int argc, char **argv);
+int pn_cmd_show(int argc, char **argv);
+int pn_cmd_count(int argc, char **argv);
+int pn_cmd_delete(int argc, char **argv);
+int pn_cmd_embed(int argc, char **argv);
+int pn_cmd_tokenize(int argc, char **argv);
+int pn_cmd_preprocess(int argc, char **argv);
+
+#endif

@@ -1,0 +1,142 @@
+/*
+ * cmd_info.c - pennon info, versions: what a table says of itself
+ */
+#include "cli/cli.h"
+#include "cli/term.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <string.h>
+#include <time.h>
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    if (key == ARGP_KEY_ARG)
+        argp_error(state, "\"%s\" is not an option", arg);
+    return pn_common_parse(state->input, key, arg, state);
+}
+
+static const char *time_text(int64_t ms)
+{
+    static char text[32];
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm utc;
+    if (!gmtime_r(&seconds, &utc) || strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+        text[0] = '\0';
+    return text;
+}
+
+static void print_columns(json_t *columns)
+{
+    size_t i;
+    json_t *column;
+    puts("columns");
+    json_array_foreach(columns, i, column)
+    {
+        printf("  %-16s %s%s\n", json_string_value(json_object_get(column, "name")),
+               json_string_value(json_object_get(column, "type")),
+               json_is_true(json_object_get(column, "nullable")) ? "" : ", not null");
+    }
+}
+
+static void print_info(const pn_common *common, const pn_table_info *info, json_t *columns)
+{
+    printf("table       %s\n", common->table);
+    printf("rows        %s\n", pn_term_count(info->n_rows));
+    printf("version     %" PRIu64 ", committed %s\n", info->version, time_text(info->timestamp_ms));
+    printf("fragments   %" PRIu64 "\n", info->n_fragments);
+    printf("data        %s\n", pn_term_bytes(info->data_bytes));
+    printf("vectors     %" PRIu32 " floats\n", info->dim);
+    printf("model       %s\n", info->model[0] ? info->model : "(not recorded)");
+    printf("preprocess  %s\n", info->preprocess[0] ? info->preprocess : "(not recorded)");
+    printf("embedder    %s\n", info->identity[0] ? info->identity : "(not recorded)");
+    print_columns(columns);
+}
+
+static void print_info_json(const pn_common *common, const pn_table_info *info, json_t *columns)
+{
+    json_t *all = json_pack(
+        "{s:s, s:I, s:I, s:s, s:I, s:I, s:i, s:s, s:s, s:s, s:O}", "table", common->table, "rows",
+        (json_int_t)info->n_rows, "version", (json_int_t)info->version, "timestamp",
+        time_text(info->timestamp_ms), "fragments", (json_int_t)info->n_fragments, "data_bytes",
+        (json_int_t)info->data_bytes, "dim", (int)info->dim, "model", info->model, "preprocess",
+        info->preprocess, "embedder", info->identity, "columns", columns);
+    json_dumpf(all, stdout, JSON_INDENT(2));
+    fputc('\n', stdout);
+    json_decref(all);
+}
+
+static int run_info(const pn_common *common, pn_session *session)
+{
+    pn_error err = {0};
+    pn_table_info info;
+    char *schema;
+    if (pn_table_get_info(session->table, &info, &err) != PN_OK ||
+        pn_table_schema_json(session->table, &schema, &err) != PN_OK) {
+        pn_cli_error(&err);
+        return PN_EXIT_FAILURE;
+    }
+    json_t *columns = json_loads(schema, 0, NULL);
+    if (common->output == PN_OUTPUT_JSON)
+        print_info_json(common, &info, columns);
+    else
+        print_info(common, &info, columns);
+    json_decref(columns);
+    pn_memory_free(schema);
+    return PN_EXIT_OK;
+}
+
+static int run_versions(const pn_common *common, pn_session *session)
+{
+    pn_error err = {0};
+    pn_version_entry *versions;
+    size_t n;
+    if (pn_table_list_versions(session->table, &versions, &n, &err) != PN_OK) {
+        pn_cli_error(&err);
+        return PN_EXIT_FAILURE;
+    }
+    json_t *all = json_array();
+    for (size_t i = 0; i < n; i++) {
+        if (common->output == PN_OUTPUT_JSON)
+            json_array_append_new(
+                all, json_pack("{s:I, s:s, s:I, s:s}", "version", (json_int_t)versions[i].version,
+                               "timestamp", time_text(versions[i].timestamp_ms), "rows",
+                               (json_int_t)versions[i].n_rows, "operation", versions[i].operation));
+        else
+            printf("%6" PRIu64 "  %s  %12" PRIu64 " rows  %s\n", versions[i].version,
+                   time_text(versions[i].timestamp_ms), versions[i].n_rows, versions[i].operation);
+    }
+    if (common->output == PN_OUTPUT_JSON) {
+        json_dumpf(all, stdout, JSON_INDENT(2));
+        fputc('\n', stdout);
+    }
+    json_decref(all);
+    pn_memory_free(versions);
+    return PN_EXIT_OK;
+}
+
+static int with_table(const char *what, int argc, char **argv,
+                      int (*run)(const pn_common *, pn_session *))
+{
+    static const struct argp_option options[] = {PN_OPTION_TABLE, PN_OPTION_JSON, {0}};
+    struct argp argp = {options, parse, "", what, NULL, NULL, NULL};
+    pn_common common;
+    pn_common_init(&common);
+    argp_parse(&argp, argc, argv, 0, NULL, &common);
+    pn_session session = {0};
+    int code = PN_EXIT_FAILURE;
+    if (pn_session_begin(&session, &common) && pn_session_open_table(&session, &common))
+        code = run(&common, &session);
+    pn_session_end(&session);
+    return pn_cli_finish(code);
+}
+
+int pn_cmd_info(int argc, char **argv)
+{
+    return with_table("Say what a table holds.", argc, argv, run_info);
+}
+
+int pn_cmd_versions(int argc, char **argv)
+{
+    return with_table("List the versions of a table.", argc, argv, run_versions);
+}

@@ -1,0 +1,172 @@
+/*
+ * term.c - what fits on a line
+ *
+ * Widths come from wcwidth(), so main() sets the character type of the locale (and nothing else of it: numbers keep
+ * their point). In the C locale every byte counts as one column, which is at worst too careful.
+ */
+#include "cli/term.h"
+
+#include "os/process.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wchar.h>
+
+/* The next character of *text: its bytes, its columns. An invalid byte is one column, printed as '?'. */
+static size_t next_character(const char *text, unsigned *columns, bool *printable)
+{
+    wchar_t wide;
+    mbstate_t state = {0};
+    size_t n = mbrtowc(&wide, text, MB_CUR_MAX, &state);
+    if (n == (size_t)-1 || n == (size_t)-2 || n == 0) {
+        *columns = 1;
+        *printable = false;
+        return 1;
+    }
+    int width = wcwidth(wide);
+    *printable = width >= 0;
+    *columns = width < 0 ? 1 : (unsigned)width;
+    return n;
+}
+
+unsigned pn_term_width(const char *text)
+{
+    unsigned total = 0, columns;
+    bool printable;
+    while (*text) {
+        text += next_character(text, &columns, &printable);
+        total += columns;
+    }
+    return total;
+}
+
+void pn_term_print(FILE *out, const char *text, unsigned width)
+{
+    unsigned used = 0, columns;
+    bool printable;
+    unsigned room = pn_term_width(text) <= width ? width : (width > 3 ? width - 3 : width);
+    while (*text) {
+        size_t n = next_character(text, &columns, &printable);
+        if (used + columns > room)
+            break;
+        if (printable)
+            fwrite(text, 1, n, out);
+        else
+            fputc('?', out);
+        used += columns;
+        text += n;
+    }
+    for (; *text && used < width; used++)
+        fputc('.', out);
+    for (; used < width; used++)
+        fputc(' ', out);
+}
+
+void pn_term_print_tsv(FILE *out, const char *text)
+{
+    for (; *text; text++) {
+        if (*text == '\t')
+            fputs("\\t", out);
+        else if (*text == '\n')
+            fputs("\\n", out);
+        else if (*text == '\r')
+            fputs("\\r", out);
+        else if (*text == '\\')
+            fputs("\\\\", out);
+        else
+            fputc(*text, out);
+    }
+}
+
+const char *pn_term_count(uint64_t n)
+{
+    static char text[40];
+    char digits[24];
+    int n_digits = snprintf(digits, sizeof digits, "%" PRIu64, n);
+    size_t at = 0;
+    for (int i = 0; i < n_digits; i++) {
+        if (i > 0 && (n_digits - i) % 3 == 0)
+            text[at++] = ',';
+        text[at++] = digits[i];
+    }
+    text[at] = '\0';
+    return text;
+}
+
+const char *pn_term_bytes(uint64_t n)
+{
+    static char text[32];
+    static const char *const units[] = {"bytes", "kB", "MB", "GB", "TB"};
+    double value = (double)n;
+    size_t unit = 0;
+    while (value >= 1000 && unit + 1 < sizeof units / sizeof units[0]) {
+        value /= 1000;
+        unit++;
+    }
+    (void)snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", value,
+                   units[unit]); // fits
+    return text;
+}
+
+const char *pn_term_duration(double seconds)
+{
+    static char text[32];
+    uint64_t whole = seconds > 0 && seconds < 1e9 ? (uint64_t)llround(seconds) : 0;
+    if (whole >= 3600)
+        (void)snprintf(text, sizeof text, "%" PRIu64 ":%02u:%02u", whole / 3600, // fits
+                       (unsigned)(whole / 60 % 60), (unsigned)(whole % 60));
+    else
+        (void)snprintf(text, sizeof text, "%u:%02u", (unsigned)(whole / 60),
+                       (unsigned)(whole % 60)); // fits
+    return text;
+}
+
+void pn_progress_begin(pn_progress *progress, bool quiet)
+{
+    *progress = (pn_progress){.is_terminal = pn_terminal_is(2), .quiet = quiet};
+}
+
+void pn_progress_clear(pn_progress *progress)
+{
+    if (progress->drawn)
+        fputs("\r\033[K", stderr);
+    progress->drawn = false;
+}
+
+static void draw_bar(const pn_ingest_progress *counts, uint64_t done, double rate)
+{
+    enum { BAR_COLUMNS = 24 };
+    bool known = counts->sources_done && counts->n_found > 0;
+    unsigned filled = known ? (unsigned)(done * BAR_COLUMNS / counts->n_found) : 0;
+    fputs("\r\033[K[", stderr);
+    for (unsigned i = 0; i < BAR_COLUMNS; i++)
+        fputc(i < filled ? '#' : known ? '.' : ' ', stderr);
+    fprintf(stderr, "] %" PRIu64 "/%" PRIu64 "%s  %.1f/s", done, counts->n_found, known ? "" : "+",
+            rate);
+    if (known && rate > 0 && done < counts->n_found)
+        fprintf(stderr, "  %s left", pn_term_duration((double)(counts->n_found - done) / rate));
+    if (counts->n_failed > 0)
+        fprintf(stderr, "  %" PRIu64 " failed", counts->n_failed);
+    fflush(stderr);
+}
+
+void pn_progress_show(pn_progress *progress, const pn_ingest_progress *counts)
+{
+    uint64_t done = counts->n_added + counts->n_updated + counts->n_unchanged + counts->n_failed;
+    double rate = counts->seconds > 0 ? (double)done / counts->seconds : 0;
+    if (progress->quiet)
+        return;
+    if (progress->is_terminal) {
+        draw_bar(counts, done, rate);
+        progress->drawn = true;
+    } else if (counts->seconds - progress->last_line_seconds >= 10) {
+        progress->last_line_seconds = counts->seconds;
+        fprintf(stderr,
+                "%" PRIu64 " of %" PRIu64 "%s pictures, %.1f/s, %" PRIu64 " committed, %" PRIu64
+                " failed\n",
+                done, counts->n_found, counts->sources_done ? "" : " so far", rate,
+                counts->n_committed, counts->n_failed);
+    }
+}

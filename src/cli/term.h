@@ -1,0 +1,34 @@
+/*
+ * term.h - tables and progress for people
+ */
+#ifndef PN_CLI_TERM_H
+#define PN_CLI_TERM_H
+
+#include <pennon.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+/* Columns a text takes on a terminal (Chinese characters take two). */
+unsigned pn_term_width(const char *text);
+/* Print text cut ("...") or padded with blanks to exactly width columns. Control characters become '?'. */
+void pn_term_print(FILE *out, const char *text, unsigned width);
+/* Tabs, line breaks and backslashes escaped, for TSV. */
+void pn_term_print_tsv(FILE *out, const char *text);
+
+/* "1,234"; "12.3 MB"; "1:05": in static buffers of their own, one use at a time. */
+const char *pn_term_count(uint64_t n);
+const char *pn_term_bytes(uint64_t n);
+const char *pn_term_duration(double seconds);
+
+/* A progress bar on standard error when that is a terminal, a plain line every ten seconds otherwise. */
+typedef struct pn_progress {
+    bool is_terminal, quiet, drawn;
+    double last_line_seconds;
+    uint64_t first_done;
+} pn_progress;
+void pn_progress_begin(pn_progress *progress, bool quiet);
+void pn_progress_show(pn_progress *progress, const pn_ingest_progress *counts);
+/* Take the bar off the screen, so that another line can be printed. */
+void pn_progress_clear(pn_progress *progress);
+
+#endif
