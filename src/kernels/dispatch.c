@@ -17,19 +17,31 @@ static void init(pn_kernels *k, unsigned cpu)
 {
     k->level = "portable";
     pn_distance_init_portable(k);
+    pn_convert_init_portable(k);
+    pn_activation_init_portable(k);
+    pn_gemm_init_portable(k);
 #if defined(__x86_64__)
     if (cpu & PN_CPU_AVX2) {
         k->level = "avx2";
         pn_distance_init_avx2(k);
+        pn_convert_init_avx2(k);
+        pn_activation_init_avx2(k);
+        pn_gemm_init_avx2(k);
     }
     if (cpu & PN_CPU_AVX512) {
         k->level = "avx512";
         pn_distance_init_avx512(k);
+        pn_convert_init_avx512(k);
+        pn_activation_init_avx512(k);
+        pn_gemm_init_avx512(k);
     }
 #elif defined(__aarch64__)
     if (cpu & PN_CPU_NEON) {
         k->level = "neon";
         pn_distance_init_neon(k);
+        pn_convert_init_neon(k);
+        pn_activation_init_neon(k);
+        pn_gemm_init_neon(k);
     }
 #else
     (void)cpu; /* another processor: portable C is all there is */

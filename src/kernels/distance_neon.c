@@ -62,6 +62,14 @@ static float norm(const float *a, size_t n)
     return sqrtf(dot(a, a, n));
 }
 
+static float normalise(float *x, size_t n)
+{
+    float length = norm(x, n);
+    for (size_t i = 0; length > 0 && i < n; i++)
+        x[i] /= length;
+    return length;
+}
+
 static void dot_many(float *out, const float *query, const float *rows, size_t n_rows, size_t dim)
 {
     for (size_t i = 0; i < n_rows; i++)
@@ -79,6 +87,7 @@ void pn_distance_init_neon(pn_kernels *k)
     k->dot_f32 = dot;
     k->l2sq_f32 = l2sq;
     k->norm_f32 = norm;
+    k->normalise_f32 = normalise;
     k->dot_many_f32 = dot_many;
     k->l2sq_many_f32 = l2sq_many;
 }

@@ -1,5 +1,5 @@
 /*
- * internal.h - what the files of this room hand to dispatch.c
+ * internal.h - what the files of this room share
  *
  * pn_<family>_init_<level>() overwrites the entries of its family that this level does better.
  */
@@ -9,11 +9,64 @@
 #include "kernels/kernels.h"
 
 void pn_distance_init_portable(pn_kernels *k);
+void pn_convert_init_portable(pn_kernels *k);
+void pn_activation_init_portable(pn_kernels *k);
+void pn_gemm_init_portable(pn_kernels *k);
 #if defined(__x86_64__)
 void pn_distance_init_avx2(pn_kernels *k);
+void pn_convert_init_avx2(pn_kernels *k);
+void pn_activation_init_avx2(pn_kernels *k);
+void pn_gemm_init_avx2(pn_kernels *k);
 void pn_distance_init_avx512(pn_kernels *k);
+void pn_convert_init_avx512(pn_kernels *k);
+void pn_activation_init_avx512(pn_kernels *k);
+void pn_gemm_init_avx512(pn_kernels *k);
 #elif defined(__aarch64__)
 void pn_distance_init_neon(pn_kernels *k);
+void pn_convert_init_neon(pn_kernels *k);
+void pn_activation_init_neon(pn_kernels *k);
+void pn_gemm_init_neon(pn_kernels *k);
 #endif
+
+/*
+ * The vector levels compute 2^x and the normal distribution with two polynomials, fitted for the least largest error.
+ *
+ * 2^r = 1 + r * (EXP2[0] + r * (EXP2[1] + ...)) for r in [-1/2, 1/2], relative error 2e-9.
+ *
+ * The upper tail of the normal distribution is Q(x) = 2^-(1 + G(x)) for x >= 0 with
+ * G(x) = x * (TAIL[0] + x * (TAIL[1] + ...)) on [0, 7]; beyond 7, Q is below 1.3e-12 and x is cut there. Then
+ * gelu(x) = x * (x < 0 ? Q(-x) : 1 - Q(x)), within 4e-8 absolute below zero and one ulp above it. One exponential and
+ * no division, where erf itself takes a rational function and a case distinction.
+ */
+#define PN_LOG2_E 1.44269504088896340736f
+#define PN_LOG2_E_REST 1.925962989e-8f /* log2(e) - PN_LOG2_E as a float */
+enum { PN_EXP2_TERMS = 6, PN_TAIL_TERMS = 9 };
+static const float PN_EXP2[PN_EXP2_TERMS] = {0.6931472028559712f,    0.24022647913498324f,
+                                             0.0555033246969234f,    0.009618437366483407f,
+                                             0.0013398874867168696f, 0.00015353360616251512f};
+static const float PN_TAIL[PN_TAIL_TERMS] = {
+    1.1511101187015185f,      0.4591714980889616f,     0.052592871018070406f,
+    -0.007181311233811298f,   0.00020627263574568032f, 0.00017058622778009594f,
+    -4.1370464650224504e-05f, 4.297893658415533e-06f,  -1.7585219202328736e-07f};
+#define PN_TAIL_END 7.0f
+
+/* gelu_tanh(x) = x / (1 + exp(-2 sqrt(2/pi) (x + 0.044715 x^3))): the tanh is a sigmoid in disguise. */
+#define PN_GELU_TANH_LINEAR 1.5957691216057308f
+#define PN_GELU_TANH_CUBIC 0.07135481282553486f
+#define PN_QUICK_GELU_FACTOR 1.702f
+
+/*
+ * The loops around a tile, for the vector levels. A tile computes rows [row, row + R) of one panel, or of two
+ * neighbours at once, including bias, accumulation and the cut at column n.
+ */
+typedef void (*pn_gemm_tile)(const pn_gemm *gemm, size_t row, size_t panel);
+enum { PN_GEMM_MAX_ROWS = 14 };
+typedef struct pn_gemm_tiles {
+    size_t max_rows;
+    const pn_gemm_tile *one; /* [max_rows], by number of rows - 1 */
+    const pn_gemm_tile *two; /* the same over two panels, or NULL */
+} pn_gemm_tiles;
+void pn_gemm_drive(const pn_gemm *gemm, size_t panel_begin, size_t panel_end,
+                   const pn_gemm_tiles *tiles);
 
 #endif

@@ -24,6 +24,36 @@
 
 #include "base/compiler.h"
 
+/*
+ * One product with packed weights: c = activate(a x W^T + bias), or c += a x W^T + bias.
+ *
+ * Weights are packed once by gemm_pack() into panels of PN_GEMM_PANEL columns; in a panel the columns of one depth
+ * lie side by side, so that a tile reads it from front to back:
+ *
+ *     W [n][k]   ->   packed [ceil(n / 16)][k][16], columns behind n filled with zeros
+ *
+ * Every element of c is one sum over k = 0, 1, 2, ..., in this order on every level, so a row of c depends only on its
+ * own row of a: the same for any m, and for any division of the panels over threads.
+ */
+enum { PN_GEMM_PANEL = 16 };
+
+typedef struct pn_gemm {
+    float *c; /* [m][n], rows ldc apart; only the first n columns are written */
+    size_t ldc;
+    const float *a; /* [m][k], rows lda apart. Strides of a large power of two are slow: pad them */
+    size_t lda;
+    const float *packed;
+    const float *bias; /* [n], or NULL for none */
+    size_t m, n, k;
+    bool accumulate;                      /* += instead of =; without an activation then */
+    void (*activate)(float *x, size_t n); /* gelu_f32 or a sibling; NULL for none */
+} pn_gemm;
+
+static inline size_t pn_gemm_panels(size_t n)
+{
+    return n / PN_GEMM_PANEL + (n % PN_GEMM_PANEL != 0);
+}
+
 typedef struct pn_kernels {
     const char
         *level; /* "portable", "avx2", "avx512", "neon": the highest that wrote into the table */
@@ -42,6 +72,37 @@ typedef struct pn_kernels {
     /* out[i] = |query - rows[i]|^2. */
     void (*l2sq_many_f32)(float *out, const float *query, const float *rows, size_t n_rows,
                           size_t dim);
+    /* x /= |x| in place; returns |x|. A vector of zeros stays as it is. */
+    float (*normalise_f32)(float *x, size_t n);
+
+    /* ---- convert. Class: exact (a NaN stays a NaN, its payload may change). in need not be aligned. */
+
+    void (*f16_to_f32)(float *out, const void *in, size_t n);
+    void (*bf16_to_f32)(float *out, const void *in, size_t n);
+
+    /* ---- activation. Class: pointwise. */
+
+    /* out[i] = (in[i] - mean) / sqrt(variance + eps) * weight[i] + bias[i], biased variance. out may be in. */
+    void (*layer_norm_f32)(float *out, const float *in, const float *weight, const float *bias,
+                           size_t n, float eps);
+    /* x[i] = exp(scale * x[i]) / sum, in place, without overflow; scale > 0. */
+    void (*softmax_f32)(float *x, size_t n, float scale);
+    /* In place. x/2 (1 + erf(x / sqrt 2)) */
+    void (*gelu_f32)(float *x, size_t n);
+    /* x / (1 + exp(-1.702 x)) */
+    void (*quick_gelu_f32)(float *x, size_t n);
+    /* x/2 (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) */
+    void (*gelu_tanh_f32)(float *x, size_t n);
+
+    /* ---- gemm. Class: reduction. */
+
+    /* W[j][p] = w[j * n_stride + p * k_stride], for n columns of depth k, into packed: pn_gemm_panels(n) * k *
+     * PN_GEMM_PANEL floats. Panels are independent: packed + i * k * PN_GEMM_PANEL holds columns 16 i and on. */
+    void (*gemm_pack)(float *packed, const float *w, size_t n, size_t k, size_t n_stride,
+                      size_t k_stride);
+    /* The columns of panels [panel_begin, panel_end). Several threads may do different panels of one product; even
+     * numbers of panels are faster. */
+    void (*gemm_f32)(const pn_gemm *gemm, size_t panel_begin, size_t panel_end);
 } pn_kernels;
 
 /* The table for this processor, at most as high as PN_CPU (portable|avx2|avx512|neon) allows. */
