@@ -15,13 +15,16 @@ function(pn_room name)
     endif()
   endforeach()
 
+  set(proto_paths ${ROOM_USES})
+  list(TRANSFORM proto_paths PREPEND "-I${PROJECT_SOURCE_DIR}/src/")
   foreach(proto IN LISTS protos)
     get_filename_component(stem "${proto}" NAME_WE)
     set(generated "${PROJECT_BINARY_DIR}/proto/${name}")
     file(MAKE_DIRECTORY "${generated}")
     add_custom_command(
       OUTPUT "${generated}/${stem}.pb-c.c" "${generated}/${stem}.pb-c.h"
-      COMMAND protoc-c "--c_out=${generated}" "-I${PROJECT_SOURCE_DIR}/src/${name}" "${proto}"
+      COMMAND protoc-c "--c_out=${generated}" "-I${PROJECT_SOURCE_DIR}/src/${name}"
+        ${proto_paths} "${proto}"
       DEPENDS "${proto}" VERBATIM)
     list(APPEND sources "${generated}/${stem}.pb-c.c")
     set_source_files_properties("${generated}/${stem}.pb-c.c" PROPERTIES COMPILE_OPTIONS "-w")

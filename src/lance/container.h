@@ -1,0 +1,43 @@
+/*
+ * container.h - the outer shape of a data file: footer, column metadata, pages
+ */
+#ifndef PN_LANCE_CONTAINER_H
+#define PN_LANCE_CONTAINER_H
+
+#include "lance/page.h"
+#include "os/mapping.h"
+
+typedef struct pn_file_page {
+    Pn__Lance__PageLayout *layout;
+    pn_slice *buffers;
+    size_t n_buffers;
+    uint64_t first_row, n_rows;
+} pn_file_page;
+
+typedef struct pn_file_column {
+    Pn__Lance__ColumnMetadata *metadata;
+    pn_file_page *pages;
+    size_t n_pages;
+    uint64_t n_rows;
+} pn_file_column;
+
+typedef struct pn_container {
+    char *path;
+    pn_mapping mapping;
+    uint16_t major, minor;
+    pn_arena arena;
+    Pn__Lance__FileDescriptor *descriptor;
+    uint64_t n_rows;
+    pn_file_column *columns;
+    size_t n_columns;
+} pn_container;
+
+/* Parse the mapped file of container->path. Close it in every case. */
+PN_NODISCARD pn_status pn_container_open(pn_container *container, const char *path, pn_error *err);
+void pn_container_close(pn_container *container);
+
+#define PN_LANCE_MAGIC "LANC"
+#define PN_LANCE_FOOTER_BYTES 40
+#define PN_LANCE_PAGE_LAYOUT_URL "/lance.encodings21.PageLayout"
+
+#endif

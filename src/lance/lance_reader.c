@@ -1,0 +1,336 @@
+/*
+ * lance_reader.c - which pages hold the rows, and back to an array
+ *
+ *     rows -> ranges -> for each leaf: pages that overlap -> stream of entries -> all leaves -> array
+ *
+ * A take is a read of many short ranges. Ranges of one page go to it together, so that a page is looked at once.
+ */
+#include "lance/lance_reader.h"
+
+#include "base/alloc.h"
+#include "lance/assemble.h"
+#include "lance/container.h"
+#include "lance/lance_schema.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* What one read may hold in memory, decoded: far beyond a batch, far below a machine. */
+static const size_t MAX_DECODED_BYTES = (size_t)4 << 30;
+
+struct pn_lance_file {
+    pn_container container;
+    pn_schema schema;
+};
+
+pn_status pn_lance_file_open(const char *path, pn_lance_file **out, pn_error *err)
+{
+    pn_status status = PN_OK;
+    pn_lance_file *file = pn_alloc_zero(sizeof *file);
+    if (!file)
+        return pn_fail_nomem(err);
+    PN_GOTO(done, pn_container_open(&file->container, path, err));
+    const Pn__Lance__Schema *schema = file->container.descriptor->schema;
+    status = pn_lance_schema_decode(schema->fields, schema->n_fields, &file->container.arena,
+                                    &file->schema, err);
+    if (status != PN_OK) {
+        (void)pn_fail_wrap(err, status, "%s: ", path); // status is returned below
+        goto done;
+    }
+    *out = file;
+    file = NULL;
+done:
+    pn_lance_file_close(file);
+    return status;
+}
+
+void pn_lance_file_close(pn_lance_file *file)
+{
+    if (!file)
+        return;
+    pn_container_close(&file->container);
+    pn_free(file);
+}
+
+uint64_t pn_lance_file_rows(const pn_lance_file *file)
+{
+    return file->container.n_rows;
+}
+
+uint64_t pn_lance_file_bytes(const pn_lance_file *file)
+{
+    return file->container.mapping.n_bytes;
+}
+
+uint16_t pn_lance_file_major(const pn_lance_file *file)
+{
+    return file->container.major;
+}
+
+uint16_t pn_lance_file_minor(const pn_lance_file *file)
+{
+    return file->container.minor;
+}
+
+size_t pn_lance_file_columns(const pn_lance_file *file)
+{
+    return file->container.n_columns;
+}
+
+const pn_schema *pn_lance_file_schema(const pn_lance_file *file)
+{
+    return &file->schema;
+}
+
+/* ---- paths ---- */
+
+static void collect_paths(const pn_field *field, pn_leaf_path *prefix, pn_leaf_path *out, size_t *n)
+{
+    pn_leaf_path path = *prefix;
+    if (pn_type_is_list(field->type)) {
+        path.n_lists++;
+        path.innermost_list = (int)path.n;
+    }
+    path.nodes[path.n++] = field;
+    if (pn_lance_is_leaf(field)) {
+        out[(*n)++] = path;
+        return;
+    }
+    for (size_t i = 0; i < field->n_children; i++)
+        collect_paths(&field->children[i], &path, out, n);
+}
+
+/* ---- one leaf ---- */
+
+typedef struct reading {
+    pn_lance_file *file;
+    const pn_row_range *ranges;
+    size_t n_ranges;
+    pn_arena *scratch;
+    pn_error *err;
+} reading;
+
+/* The part of the ranges that lies in the page, counted from its first row. */
+static size_t clip_ranges(const reading *r, const pn_file_page *page, pn_row_range *out)
+{
+    size_t n = 0;
+    uint64_t end = page->first_row + page->n_rows;
+    for (size_t i = 0; i < r->n_ranges; i++) {
+        uint64_t from = PN_MAX(r->ranges[i].first, page->first_row);
+        uint64_t to = PN_MIN(r->ranges[i].first + r->ranges[i].n, end);
+        if (from < to)
+            out[n++] = (pn_row_range){from - page->first_row, to - from};
+    }
+    return n;
+}
+
+static pn_status read_leaf(const reading *r, const pn_leaf_path *path, const pn_file_column *column,
+                           pn_stream *stream)
+{
+    char where[256];
+    const pn_field *leaf = path->nodes[path->n - 1];
+    pn_error text;
+    (void)pn_fail(&text, PN_OK, "%s, column \"%s\"", r->file->container.path,
+                  path->nodes[0]->name); // only the text
+    memcpy(where, text.message, sizeof where - 1);
+    where[sizeof where - 1] = '\0';
+    if (leaf->type == PN_TYPE_FIXED_SIZE_LIST)
+        stream->items_per_value = (size_t)leaf->size;
+    pn_row_range *clipped = PN_ARENA_NEW(r->scratch, pn_row_range, r->n_ranges + 1);
+    if (!clipped)
+        return pn_fail_nomem(r->err);
+    for (size_t i = 0; i < column->n_pages; i++) {
+        const pn_file_page *from = &column->pages[i];
+        size_t n = clip_ranges(r, from, clipped);
+        if (n == 0)
+            continue;
+        pn_arena_mark mark = pn_arena_get_mark(r->scratch);
+        pn_decoder d = {r->scratch, where, MAX_DECODED_BYTES, r->err};
+        pn_page page = {.layout = from->layout,
+                        .buffers = from->buffers,
+                        .n_buffers = from->n_buffers,
+                        .n_rows = from->n_rows,
+                        .wide_chunks = r->file->container.minor >= 2};
+        PN_TRY(pn_page_read(&d, &page, path, clipped, n, stream));
+        pn_arena_rewind(r->scratch, mark);
+    }
+    return PN_OK;
+}
+
+static pn_status read_leaves(const reading *r, const pn_leaf_path *paths,
+                             const int32_t *leaf_columns, size_t n_leaves, pn_stream *streams,
+                             pn_stream **present)
+{
+    for (size_t i = 0; i < n_leaves; i++) {
+        if (leaf_columns[i] < 0)
+            continue;
+        if ((size_t)leaf_columns[i] >= r->file->container.n_columns)
+            return pn_fail(r->err, PN_ERR_CORRUPT, "%s: column %" PRId32 " of %zu",
+                           r->file->container.path, leaf_columns[i], r->file->container.n_columns);
+        const pn_file_column *column = &r->file->container.columns[leaf_columns[i]];
+        const pn_row_range *last = &r->ranges[r->n_ranges - 1];
+        if (last->first + last->n > column->n_rows)
+            return pn_fail(r->err, PN_ERR_CORRUPT,
+                           "%s, column \"%s\": %" PRIu64 " rows, row %" PRIu64 " was asked for",
+                           r->file->container.path, paths[i].nodes[0]->name, column->n_rows,
+                           last->first + last->n - 1);
+        PN_TRY(read_leaf(r, &paths[i], column, &streams[i]));
+        present[i] = &streams[i];
+    }
+    return PN_OK;
+}
+
+/* All nulls: none of the leaves is in the file. */
+static pn_status read_absent(const pn_field *field, size_t n_rows, pn_arena *arena, pn_array *out,
+                             pn_error *err)
+{
+    pn_leaf_path prefix = {.innermost_list = -1};
+    size_t n_leaves = pn_lance_count_leaves(field), n = 0;
+    pn_leaf_path *paths = PN_ARENA_NEW(arena, pn_leaf_path, n_leaves + 1);
+    pn_stream **none = PN_ARENA_NEW(arena, pn_stream *, n_leaves + 1);
+    if (!paths || !none)
+        return pn_fail_nomem(err);
+    collect_paths(field, &prefix, paths, &n);
+    return pn_assemble(field, paths, none, n_leaves, n_rows, arena, out, err);
+}
+
+static pn_status read_ranges(pn_lance_file *file, const pn_field *field,
+                             const int32_t *leaf_columns, size_t n_leaves,
+                             const pn_row_range *ranges, size_t n_ranges, size_t n_rows,
+                             pn_arena *arena, pn_array *out, pn_error *err)
+{
+    pn_assert(n_leaves == pn_lance_count_leaves(field));
+    bool absent = true;
+    for (size_t i = 0; i < n_leaves; i++)
+        absent = absent && leaf_columns[i] < 0;
+    if (absent)
+        return read_absent(field, n_rows, arena, out, err);
+    pn_arena scratch;
+    pn_arena_init(&scratch, MAX_DECODED_BYTES);
+    pn_leaf_path prefix = {.innermost_list = -1};
+    pn_leaf_path *paths = PN_ARENA_NEW(&scratch, pn_leaf_path, n_leaves + 1);
+    pn_stream *streams = PN_ARENA_NEW(&scratch, pn_stream, n_leaves + 1);
+    pn_stream **present = PN_ARENA_NEW(&scratch, pn_stream *, n_leaves + 1);
+    if (!paths || !streams || !present) {
+        pn_arena_reset(&scratch);
+        return pn_fail_nomem(err);
+    }
+    size_t n = 0;
+    collect_paths(field, &prefix, paths, &n);
+    for (size_t i = 0; i < n_leaves; i++)
+        pn_stream_init(&streams[i], MAX_DECODED_BYTES);
+    reading r = {file, ranges, n_ranges, &scratch, err};
+    pn_status status =
+        n_ranges > 0 ? read_leaves(&r, paths, leaf_columns, n_leaves, streams, present) : PN_OK;
+    for (size_t i = 0; n_ranges == 0 && i < n_leaves; i++)
+        present[i] = &streams[i];
+    if (status == PN_OK)
+        status = pn_assemble(field, paths, present, n_leaves, n_rows, arena, out, err);
+    for (size_t i = 0; i < n_leaves; i++)
+        pn_stream_reset(&streams[i]);
+    pn_arena_reset(&scratch);
+    return status;
+}
+
+/* The column's values as they lie in the mapping, when they are one page's plain array of vectors. */
+static bool borrow_vectors(pn_lance_file *file, const pn_field *field, int32_t column,
+                           uint64_t first, uint64_t n, pn_arena *arena, pn_array *out)
+{
+    pn_lance_run *runs;
+    size_t n_runs;
+    bool mappable = false;
+    if (field->type != PN_TYPE_FIXED_SIZE_LIST || field->children[0].type != PN_TYPE_FLOAT ||
+        column < 0 ||
+        pn_lance_file_map_vectors(file, column, field->size, arena, &runs, &n_runs, &mappable,
+                                  NULL) != PN_OK ||
+        !mappable)
+        return false;
+    for (size_t i = 0; i < n_runs; i++) {
+        if (first < runs[i].first_row || first + n > runs[i].first_row + runs[i].n_rows)
+            continue;
+        pn_array *item = PN_ARENA_NEW(arena, pn_array, 1);
+        if (!item)
+            return false;
+        *item = (pn_array){.field = &field->children[0],
+                           .length = (size_t)n * (size_t)field->size,
+                           .values = runs[i].vectors +
+                                     (first - runs[i].first_row) * (uint64_t)field->size};
+        *out = (pn_array){.field = field, .length = (size_t)n, .children = item, .n_children = 1};
+        return true;
+    }
+    return false;
+}
+
+pn_status pn_lance_file_read(pn_lance_file *file, const pn_field *field,
+                             const int32_t *leaf_columns, size_t n_leaves, uint64_t first,
+                             uint64_t n, pn_arena *arena, pn_array *out, pn_error *err)
+{
+    pn_row_range range = {first, n};
+    if (n > 0 && n_leaves == 1 &&
+        borrow_vectors(file, field, leaf_columns[0], first, n, arena, out))
+        return PN_OK;
+    return read_ranges(file, field, leaf_columns, n_leaves, &range, n > 0 ? 1 : 0, (size_t)n, arena,
+                       out, err);
+}
+
+pn_status pn_lance_file_take(pn_lance_file *file, const pn_field *field,
+                             const int32_t *leaf_columns, size_t n_leaves, const uint64_t *rows,
+                             size_t n, pn_arena *arena, pn_array *out, pn_error *err)
+{
+    pn_row_range *ranges = PN_ARENA_NEW(arena, pn_row_range, n + 1);
+    size_t n_ranges = 0;
+    if (!ranges)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < n; i++) {
+        pn_assert(i == 0 || rows[i - 1] <= rows[i]);
+        if (n_ranges > 0 && rows[i] == ranges[n_ranges - 1].first + ranges[n_ranges - 1].n)
+            ranges[n_ranges - 1].n++;
+        else
+            ranges[n_ranges++] = (pn_row_range){rows[i], 1};
+    }
+    return read_ranges(file, field, leaf_columns, n_leaves, ranges, n_ranges, n, arena, out, err);
+}
+
+static bool is_plain_vectors(const pn_file_page *page, int32_t dim)
+{
+    if (page->layout->layout_case != PN__LANCE__PAGE_LAYOUT__LAYOUT_FULL_ZIP || page->n_buffers < 1)
+        return false;
+    const Pn__Lance__FullZip *zip = page->layout->full_zip;
+    const Pn__Lance__Compression *how = zip->values;
+    size_t bytes;
+    return zip->bits_rep == 0 && zip->bits_def == 0 && zip->n_layers == 1 && zip->layers[0] == 1 &&
+           how && how->kind_case == PN__LANCE__COMPRESSION__KIND_FIXED_LIST &&
+           !how->fixed_list->has_validity && how->fixed_list->items == (uint64_t)dim &&
+           how->fixed_list->values &&
+           how->fixed_list->values->kind_case == PN__LANCE__COMPRESSION__KIND_FLAT &&
+           how->fixed_list->values->flat->bits == 32 &&
+           zip->bits_per_value == 32u * (uint32_t)dim &&
+           pn_size_mul((size_t)page->n_rows, (size_t)dim * 4, &bytes) &&
+           bytes <= page->buffers[0].n && (uintptr_t)page->buffers[0].data % sizeof(float) == 0;
+}
+
+pn_status pn_lance_file_map_vectors(pn_lance_file *file, int32_t column, int32_t dim,
+                                    pn_arena *arena, pn_lance_run **runs, size_t *n_runs,
+                                    bool *mappable, pn_error *err)
+{
+    if (column < 0 || (size_t)column >= file->container.n_columns || dim < 1)
+        return pn_fail(err, PN_ERR_INVALID, "%s: no vectors in column %" PRId32,
+                       file->container.path, column);
+    const pn_file_column *from = &file->container.columns[column];
+    pn_lance_run *list = PN_ARENA_NEW(arena, pn_lance_run, from->n_pages + 1);
+    if (!list)
+        return pn_fail_nomem(err);
+    *mappable = true;
+    for (size_t i = 0; i < from->n_pages; i++) {
+        const pn_file_page *page = &from->pages[i];
+        if (!is_plain_vectors(page, dim)) {
+            *mappable = false;
+            return PN_OK;
+        }
+        list[i] = (pn_lance_run){page->first_row, page->n_rows,
+                                 (const float *)(const void *)page->buffers[0].data};
+    }
+    *runs = list;
+    *n_runs = from->n_pages;
+    return PN_OK;
+}

@@ -1,0 +1,54 @@
+/*
+ * lance_reader.h - one Lance data file, mapped: rows of columns -> arrays
+ *
+ * Versions 2.1 and 2.2. Threads: an open file is immutable; any thread may read, with an arena of its own.
+ */
+#ifndef PN_LANCE_LANCE_READER_H
+#define PN_LANCE_LANCE_READER_H
+
+#include "column/array.h"
+
+typedef struct pn_lance_file pn_lance_file;
+
+/* Errors: NOT_FOUND, CORRUPT, UNSUPPORTED (another version), LIMIT, IO. */
+PN_NODISCARD pn_status pn_lance_file_open(const char *path, pn_lance_file **out, pn_error *err);
+void pn_lance_file_close(pn_lance_file *file); /* NULL is welcome */
+
+uint64_t pn_lance_file_rows(const pn_lance_file *file);
+uint64_t pn_lance_file_bytes(const pn_lance_file *file);
+uint16_t pn_lance_file_major(const pn_lance_file *file);
+uint16_t pn_lance_file_minor(const pn_lance_file *file);
+size_t pn_lance_file_columns(const pn_lance_file *file);
+const pn_schema *pn_lance_file_schema(const pn_lance_file *file); /* as the file tells it */
+
+/*
+ * Rows [first, first + n) of one top-level field.
+ *
+ * field         what to make of the columns; lives as long as the array
+ * leaf_columns  [n_leaves] column of the file for each leaf of field, depth first; -1: not in this file, reads as null
+ * arena         where the values go; some are borrowed from the mapping, which lives until the file is closed
+ *
+ * Errors: CORRUPT and UNSUPPORTED name the file and the column; LIMIT; NOMEM.
+ */
+PN_NODISCARD pn_status pn_lance_file_read(pn_lance_file *file, const pn_field *field,
+                                          const int32_t *leaf_columns, size_t n_leaves,
+                                          uint64_t first, uint64_t n, pn_arena *arena,
+                                          pn_array *out, pn_error *err);
+
+/* Chosen rows, ascending; duplicates are allowed. */
+PN_NODISCARD pn_status pn_lance_file_take(pn_lance_file *file, const pn_field *field,
+                                          const int32_t *leaf_columns, size_t n_leaves,
+                                          const uint64_t *rows, size_t n, pn_arena *arena,
+                                          pn_array *out, pn_error *err);
+
+/* A vector column's pages as float32[n_rows][dim] straight in the mapping, when every page is full-zip without levels over
+ * plain floats; *mappable is false otherwise. */
+typedef struct pn_lance_run {
+    uint64_t first_row, n_rows;
+    const float *vectors;
+} pn_lance_run;
+PN_NODISCARD pn_status pn_lance_file_map_vectors(pn_lance_file *file, int32_t column, int32_t dim,
+                                                 pn_arena *arena, pn_lance_run **runs,
+                                                 size_t *n_runs, bool *mappable, pn_error *err);
+
+#endif

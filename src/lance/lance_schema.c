@@ -1,0 +1,416 @@
+/*
+ * lance_schema.c - type strings and trees
+ *
+ * A row of the table below for each type without parameters; the others are parsed by hand. Unknown strings are refused with
+ * the column's name: better no table than a wrong one.
+ */
+#include "lance/lance_schema.h"
+
+#include "base/limits.h"
+
+#include <inttypes.h>
+
+static const struct {
+    const char *name;
+    pn_type_id type;
+} plain_types[] = {
+    {"null", PN_TYPE_NULL},
+    {"bool", PN_TYPE_BOOL},
+    {"int8", PN_TYPE_INT8},
+    {"int16", PN_TYPE_INT16},
+    {"int32", PN_TYPE_INT32},
+    {"int64", PN_TYPE_INT64},
+    {"uint8", PN_TYPE_UINT8},
+    {"uint16", PN_TYPE_UINT16},
+    {"uint32", PN_TYPE_UINT32},
+    {"uint64", PN_TYPE_UINT64},
+    {"halffloat", PN_TYPE_HALF},
+    {"float", PN_TYPE_FLOAT},
+    {"double", PN_TYPE_DOUBLE},
+    {"string", PN_TYPE_STRING},
+    {"large_string", PN_TYPE_LARGE_STRING},
+    {"binary", PN_TYPE_BINARY},
+    {"large_binary", PN_TYPE_LARGE_BINARY},
+    {"date32:day", PN_TYPE_DATE32},
+    {"date64:ms", PN_TYPE_DATE64},
+    {"struct", PN_TYPE_STRUCT},
+    {"list", PN_TYPE_LIST},
+    {"list.struct", PN_TYPE_LIST},
+    {"large_list", PN_TYPE_LARGE_LIST},
+    {"large_list.struct", PN_TYPE_LARGE_LIST},
+    {"map", PN_TYPE_MAP},
+    {"json", PN_TYPE_LARGE_BINARY},
+};
+
+static bool parse_unit(pn_str text, pn_time_unit *unit)
+{
+    static const char *const names[] = {"s", "ms", "us", "ns"};
+    for (size_t i = 0; i < PN_COUNT_OF(names); i++) {
+        if (pn_str_is(text, names[i])) {
+            *unit = (pn_time_unit)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool parse_i32(pn_str text, int32_t least, int32_t *out)
+{
+    int64_t value;
+    if (!pn_str_to_i64(text, &value) || value < least || value > INT32_MAX)
+        return false;
+    *out = (int32_t)value;
+    return true;
+}
+
+static bool parse_type(pn_str text, unsigned depth, pn_field *field, pn_arena *arena);
+
+/* "float:512" behind "fixed_size_list:": the item's type, and the number behind the last colon. */
+static bool parse_fixed_list(pn_str rest, unsigned depth, pn_field *field, pn_arena *arena)
+{
+    size_t colon = rest.len;
+    while (colon > 0 && rest.ptr[colon - 1] != ':')
+        colon--;
+    if (colon == 0)
+        return false;
+    pn_field *item = PN_ARENA_NEW(arena, pn_field, 1);
+    if (!item)
+        return false;
+    pn_field_init(item, "item", PN_TYPE_FLOAT, true);
+    field->type = PN_TYPE_FIXED_SIZE_LIST;
+    field->children = item;
+    field->n_children = 1;
+    return parse_i32((pn_str){rest.ptr + colon, rest.len - colon}, 1, &field->size) &&
+           parse_type((pn_str){rest.ptr, colon - 1}, depth + 1, item, arena) &&
+           item->type != PN_TYPE_STRUCT;
+}
+
+static bool parse_timestamp(pn_str rest, pn_field *field, pn_arena *arena)
+{
+    field->type = PN_TYPE_TIMESTAMP;
+    if (!parse_unit(pn_str_split(&rest, ':'), &field->unit))
+        return false;
+    if (rest.ptr && !pn_str_is(rest, "-")) {
+        field->timezone = pn_arena_strndup(arena, rest.ptr, rest.len);
+        return field->timezone != NULL;
+    }
+    return true;
+}
+
+static bool parse_decimal(pn_str rest, pn_field *field)
+{
+    pn_str bits = pn_str_split(&rest, ':'), precision = pn_str_split(&rest, ':');
+    field->type = pn_str_is(bits, "256") ? PN_TYPE_DECIMAL256 : PN_TYPE_DECIMAL128;
+    return (pn_str_is(bits, "128") || pn_str_is(bits, "256")) &&
+           parse_i32(precision, 0, &field->precision) && parse_i32(rest, INT32_MIN, &field->scale);
+}
+
+static bool parse_type(pn_str text, unsigned depth, pn_field *field, pn_arena *arena)
+{
+    if (depth > PN_SCHEMA_MAX_DEPTH)
+        return false;
+    for (size_t i = 0; i < PN_COUNT_OF(plain_types); i++) {
+        if (pn_str_is(text, plain_types[i].name)) {
+            field->type = plain_types[i].type;
+            field->is_json = pn_str_is(text, "json");
+            return true;
+        }
+    }
+    pn_str rest = text, head = pn_str_split(&rest, ':');
+    if (!rest.ptr)
+        return false;
+    if (pn_str_is(head, "fixed_size_list"))
+        return parse_fixed_list(rest, depth, field, arena);
+    if (pn_str_is(head, "timestamp"))
+        return parse_timestamp(rest, field, arena);
+    if (pn_str_is(head, "decimal"))
+        return parse_decimal(rest, field);
+    if (pn_str_is(head, "fixed_size_binary")) {
+        field->type = PN_TYPE_FIXED_SIZE_BINARY;
+        return parse_i32(rest, 1, &field->size);
+    }
+    field->type = pn_str_is(head, "time32")   ? PN_TYPE_TIME32
+                  : pn_str_is(head, "time64") ? PN_TYPE_TIME64
+                                              : PN_TYPE_DURATION;
+    if (pn_str_is(head, "time32") || pn_str_is(head, "time64") || pn_str_is(head, "duration"))
+        return parse_unit(rest, &field->unit);
+    if (pn_str_is(head, "dict")) { // dict:<value>:<index>:<ordered>; values are plain on disk
+        field->is_dictionary = true;
+        return parse_type(pn_str_split(&rest, ':'), depth + 1, field, arena);
+    }
+    return false;
+}
+
+static pn_status copy_metadata(const Pn__Lance__Field *from, pn_arena *arena, pn_field *to,
+                               pn_error *err)
+{
+    pn_kv *pairs = PN_ARENA_NEW(arena, pn_kv, from->n_metadata + 1);
+    if (!pairs)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < from->n_metadata; i++) {
+        const Pn__Lance__KeyBytes *pair = from->metadata[i];
+        pairs[i].key = pn_arena_strdup(arena, pair->key ? pair->key : "");
+        pairs[i].value = pn_arena_strndup(arena, pair->value.data ? (char *)pair->value.data : "",
+                                          pair->value.len);
+        if (!pairs[i].key || !pairs[i].value)
+            return pn_fail_nomem(err);
+    }
+    to->metadata = pairs;
+    to->n_metadata = from->n_metadata;
+    return PN_OK;
+}
+
+typedef struct decoding {
+    Pn__Lance__Field *const *fields;
+    size_t n;
+    pn_arena *arena;
+    pn_error *err;
+} decoding;
+
+static pn_status check_children(const pn_field *field, pn_error *err)
+{
+    size_t wanted = pn_type_is_list(field->type) || field->type == PN_TYPE_FIXED_SIZE_LIST ? 1
+                    : field->type == PN_TYPE_STRUCT ? field->n_children
+                                                    : 0;
+    if (field->n_children != wanted)
+        return pn_fail(err, PN_ERR_CORRUPT, "column \"%s\": %zu children, %zu were expected",
+                       field->name, field->n_children, wanted);
+    if (field->type == PN_TYPE_MAP &&
+        (field->children[0].type != PN_TYPE_STRUCT || field->children[0].n_children != 2))
+        return pn_fail(err, PN_ERR_CORRUPT,
+                       "column \"%s\": a map's entries are a struct of key and value", field->name);
+    return PN_OK;
+}
+
+static pn_status decode_level(decoding *d, int32_t parent, unsigned depth, pn_field **out,
+                              size_t *n_out);
+
+static pn_status decode_field(decoding *d, const Pn__Lance__Field *from, unsigned depth,
+                              pn_field *to)
+{
+    const char *type = from->logical_type ? from->logical_type : "";
+    pn_field_init(to, pn_arena_strdup(d->arena, from->name ? from->name : ""), PN_TYPE_NULL,
+                  from->nullable);
+    to->id = from->id;
+    if (!to->name)
+        return pn_fail_nomem(d->err);
+    if (!parse_type(pn_str_of(type), 0, to, d->arena))
+        return pn_fail(d->err, PN_ERR_UNSUPPORTED, "column \"%s\": type \"%s\"", to->name, type);
+    PN_TRY(copy_metadata(from, d->arena, to, d->err));
+    pn_field *children;
+    size_t n_children;
+    PN_TRY(decode_level(d, from->id, depth + 1, &children, &n_children));
+    if (n_children > 0) {
+        to->children = children;
+        to->n_children = n_children;
+    }
+    return check_children(to, d->err);
+}
+
+static pn_status decode_level(decoding *d, int32_t parent, unsigned depth, pn_field **out,
+                              size_t *n_out)
+{
+    size_t n = 0, at = 0;
+    if (depth > PN_SCHEMA_MAX_DEPTH)
+        return pn_fail(d->err, PN_ERR_LIMIT, "the schema is nested over %d deep",
+                       PN_SCHEMA_MAX_DEPTH);
+    for (size_t i = 0; i < d->n; i++)
+        n += d->fields[i]->parent_id == parent;
+    pn_field *fields = PN_ARENA_NEW(d->arena, pn_field, n + 1);
+    if (!fields)
+        return pn_fail_nomem(d->err);
+    for (size_t i = 0; i < d->n; i++)
+        if (d->fields[i]->parent_id == parent)
+            PN_TRY(decode_field(d, d->fields[i], depth, &fields[at++]));
+    *out = fields;
+    *n_out = n;
+    return PN_OK;
+}
+
+pn_status pn_lance_schema_decode(Pn__Lance__Field *const *fields, size_t n, pn_arena *arena,
+                                 pn_schema *out, pn_error *err)
+{
+    if (n > PN_LANCE_MAX_COLUMNS)
+        return pn_fail(err, PN_ERR_LIMIT, "%zu fields, the limit is %d", n, PN_LANCE_MAX_COLUMNS);
+    decoding d = {fields, n, arena, err};
+    pn_schema schema = {0};
+    PN_TRY(decode_level(&d, -1, 0, &schema.fields, &schema.n_fields));
+    *out = schema;
+    return PN_OK;
+}
+
+/* ---- the other way ---- */
+
+static const char *type_string(const pn_field *field, pn_arena *arena)
+{
+    static const char *const units[] = {"s", "ms", "us", "ns"};
+    const char *unit = units[field->unit], *item;
+    if (field->is_json)
+        return "json";
+    switch ((int)field->type) {
+    case PN_TYPE_TIME32:
+        return pn_arena_printf(arena, "time32:%s", unit);
+    case PN_TYPE_TIME64:
+        return pn_arena_printf(arena, "time64:%s", unit);
+    case PN_TYPE_DURATION:
+        return pn_arena_printf(arena, "duration:%s", unit);
+    case PN_TYPE_TIMESTAMP:
+        return pn_arena_printf(arena, "timestamp:%s:%s", unit,
+                               field->timezone ? field->timezone : "-");
+    case PN_TYPE_DECIMAL128:
+    case PN_TYPE_DECIMAL256:
+        return pn_arena_printf(arena, "decimal:%d:%" PRId32 ":%" PRId32,
+                               field->type == PN_TYPE_DECIMAL128 ? 128 : 256, field->precision,
+                               field->scale);
+    case PN_TYPE_FIXED_SIZE_BINARY:
+        return pn_arena_printf(arena, "fixed_size_binary:%" PRId32, field->size);
+    case PN_TYPE_FIXED_SIZE_LIST:
+        item = type_string(&field->children[0], arena);
+        return item ? pn_arena_printf(arena, "fixed_size_list:%s:%" PRId32, item, field->size)
+                    : NULL;
+    case PN_TYPE_LIST:
+        return field->children[0].type == PN_TYPE_STRUCT ? "list.struct" : "list";
+    case PN_TYPE_LARGE_LIST:
+        return field->children[0].type == PN_TYPE_STRUCT ? "large_list.struct" : "large_list";
+    default:
+        break;
+    }
+    for (size_t i = 0; i < PN_COUNT_OF(plain_types); i++)
+        if (plain_types[i].type == field->type)
+            return plain_types[i].name;
+    return NULL;
+}
+
+bool pn_lance_is_leaf(const pn_field *field)
+{
+    return field->n_children == 0 || field->type == PN_TYPE_FIXED_SIZE_LIST;
+}
+
+static size_t count_fields(const pn_field *field)
+{
+    size_t n = 1;
+    for (size_t i = 0; !pn_lance_is_leaf(field) && i < field->n_children; i++)
+        n += count_fields(&field->children[i]);
+    return n;
+}
+
+static pn_status encode_metadata(const pn_field *field, pn_arena *arena, Pn__Lance__Field *to,
+                                 pn_error *err)
+{
+    to->metadata = PN_ARENA_NEW(arena, Pn__Lance__KeyBytes *, field->n_metadata + 1);
+    if (!to->metadata)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < field->n_metadata; i++) {
+        Pn__Lance__KeyBytes *pair = PN_ARENA_NEW(arena, Pn__Lance__KeyBytes, 1);
+        if (!pair)
+            return pn_fail_nomem(err);
+        pn__lance__key_bytes__init(pair);
+        pair->key = pn_arena_strdup(arena, field->metadata[i].key);
+        pair->has_value = 1;
+        pair->value.len = strlen(field->metadata[i].value);
+        pair->value.data = (uint8_t *)pn_arena_strdup(arena, field->metadata[i].value);
+        if (!pair->key || !pair->value.data)
+            return pn_fail_nomem(err);
+        to->metadata[to->n_metadata++] = pair;
+    }
+    return PN_OK;
+}
+
+static pn_status encode_field(const pn_field *field, int32_t parent, pn_arena *arena,
+                              Pn__Lance__Field **list, size_t *n, pn_error *err)
+{
+    Pn__Lance__Field *to = PN_ARENA_NEW(arena, Pn__Lance__Field, 1);
+    if (!to)
+        return pn_fail_nomem(err);
+    pn__lance__field__init(to);
+    const char *type = field->is_dictionary ? NULL : type_string(field, arena);
+    if (!type)
+        return pn_fail(err, PN_ERR_UNSUPPORTED, "column \"%s\": a type that is not written",
+                       field->name);
+    to->name = pn_arena_strdup(arena, field->name);
+    to->logical_type = pn_arena_strdup(arena, type);
+    if (!to->name || !to->logical_type)
+        return pn_fail_nomem(err);
+    to->has_id = field->id != 0;
+    to->id = field->id;
+    to->has_parent_id = 1;
+    to->parent_id = parent;
+    to->has_nullable = to->nullable = field->nullable;
+    to->has_encoding = 1;
+    to->encoding = pn_type_is_variable(field->type) ? 2 : 1;
+    if (field->is_json)
+        to->extension_name = pn_arena_strdup(arena, "lance.json");
+    PN_TRY(encode_metadata(field, arena, to, err));
+    list[(*n)++] = to;
+    for (size_t i = 0; !pn_lance_is_leaf(field) && i < field->n_children; i++)
+        PN_TRY(encode_field(&field->children[i], field->id, arena, list, n, err));
+    return PN_OK;
+}
+
+pn_status pn_lance_schema_encode(const pn_schema *schema, pn_arena *arena,
+                                 Pn__Lance__Field ***fields, size_t *n, pn_error *err)
+{
+    size_t total = 0, at = 0;
+    for (size_t i = 0; i < schema->n_fields; i++)
+        total += count_fields(&schema->fields[i]);
+    Pn__Lance__Field **list = PN_ARENA_NEW(arena, Pn__Lance__Field *, total + 1);
+    if (!list)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < schema->n_fields; i++)
+        PN_TRY(encode_field(&schema->fields[i], -1, arena, list, &at, err));
+    *fields = list;
+    *n = at;
+    return PN_OK;
+}
+
+static void assign(pn_field *field, int32_t *next)
+{
+    field->id = (*next)++;
+    for (size_t i = 0; i < field->n_children; i++) {
+        if (pn_lance_is_leaf(field))
+            field->children[i].id = -1;
+        else
+            assign(&field->children[i], next);
+    }
+}
+
+void pn_lance_schema_assign_ids(pn_schema *schema, int32_t first_id)
+{
+    for (size_t i = 0; i < schema->n_fields; i++)
+        assign(&schema->fields[i], &first_id);
+}
+
+size_t pn_lance_count_leaves(const pn_field *field)
+{
+    size_t n = 0;
+    if (pn_lance_is_leaf(field))
+        return 1;
+    for (size_t i = 0; i < field->n_children; i++)
+        n += pn_lance_count_leaves(&field->children[i]);
+    return n;
+}
+
+static void collect_ids(const pn_field *field, int32_t *ids, size_t *n)
+{
+    if (pn_lance_is_leaf(field))
+        ids[(*n)++] = field->id;
+    else
+        for (size_t i = 0; i < field->n_children; i++)
+            collect_ids(&field->children[i], ids, n);
+}
+
+pn_status pn_lance_schema_leaf_ids(const pn_schema *schema, pn_arena *arena, int32_t **ids,
+                                   size_t *n, pn_error *err)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < schema->n_fields; i++)
+        total += pn_lance_count_leaves(&schema->fields[i]);
+    int32_t *list = PN_ARENA_NEW(arena, int32_t, total + 1);
+    if (!list)
+        return pn_fail_nomem(err);
+    *n = 0;
+    for (size_t i = 0; i < schema->n_fields; i++)
+        collect_ids(&schema->fields[i], list, n);
+    *ids = list;
+    return PN_OK;
+}

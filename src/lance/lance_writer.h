@@ -1,0 +1,27 @@
+/*
+ * lance_writer.h - batches -> one Lance data file of version 2.2
+ *
+ * Every leaf is written full-zip and uncompressed (booleans as mini-blocks, nulls-only columns as constants): the page of a
+ * vector column without nulls is then float32[rows][dim] at a multiple of 4,096, ready to be mapped and scanned.
+ * Threads: one at a time.
+ */
+#ifndef PN_LANCE_LANCE_WRITER_H
+#define PN_LANCE_LANCE_WRITER_H
+
+#include "column/array.h"
+
+typedef struct pn_lance_writer pn_lance_writer;
+
+/* schema is borrowed; its fields have ids. path must not exist. Errors: EXISTS, IO, UNSUPPORTED (a type, by name). */
+PN_NODISCARD pn_status pn_lance_writer_create(const char *path, const pn_schema *schema,
+                                              pn_lance_writer **out, pn_error *err);
+/* batch->columns are in the order of schema. Rows are collected until a column has 8 MiB, then a page is written. */
+PN_NODISCARD pn_status pn_lance_writer_append(pn_lance_writer *writer, const pn_batch *batch,
+                                              pn_error *err);
+/* Write what is left and the footer, and wait until it is on the disk. */
+PN_NODISCARD pn_status pn_lance_writer_finish(pn_lance_writer *writer, uint64_t *n_rows,
+                                              uint64_t *size_bytes, pn_error *err);
+/* Without finish before it: the file is removed. NULL is welcome. */
+void pn_lance_writer_close(pn_lance_writer *writer);
+
+#endif

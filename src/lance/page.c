@@ -1,0 +1,820 @@
+/*
+ * page.c - the three layouts
+ *
+ *     mini_block  chunks of up to a few thousand values, each with its levels and buffers
+ *     full_zip    values with their levels in front, row by row: large values and vectors
+ *     constant    one value, or none
+ *
+ * A page without lists has one entry a row, so rows are found by counting, and chunks that hold none of the rows asked for
+ * are passed over unread. With lists the page's levels must be walked from the start.
+ */
+#include "lance/page.h"
+
+#include "base/endian.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static pn_status corrupt(const pn_decoder *d, const char *what)
+{
+    return pn_fail(d->err, PN_ERR_CORRUPT, "%s: %s", d->where, what);
+}
+
+/* Layers, innermost first: 1 valid item, 2 valid list, 3 nullable item, 4 nullable list, 5 list with empties, 6 both. */
+pn_status pn_page_levels(pn_decoder *d, const pn_leaf_path *path, const int32_t *layers,
+                         size_t n_layers, uint8_t table[2 * PN_SCHEMA_MAX_DEPTH_NODES + 1],
+                         unsigned *n_levels, unsigned *n_rep_levels)
+{
+    if (n_layers != path->n)
+        return corrupt(d, "a page has another number of layers than its column");
+    unsigned n = 1;
+    table[0] = 0;
+    for (size_t i = 0; i < n_layers; i++) {
+        unsigned node = path->n - 1 - (unsigned)i;
+        bool is_list = pn_type_is_list(path->nodes[node]->type);
+        bool says_list = layers[i] == 2 || (layers[i] >= 4 && layers[i] <= 6);
+        if (layers[i] < 1 || layers[i] > 6 || is_list != says_list)
+            return corrupt(d, "a page's layers do not fit its column");
+        if (layers[i] == 3 || layers[i] == 4 || layers[i] == 6)
+            table[n++] = PN_STOP_NULL(node);
+        if (layers[i] == 5 || layers[i] == 6)
+            table[n++] = PN_STOP_EMPTY(node);
+    }
+    *n_levels = n;
+    *n_rep_levels = path->n_lists + 1;
+    return PN_OK;
+}
+
+typedef struct page_levels {
+    uint8_t table[2 * PN_SCHEMA_MAX_DEPTH_NODES + 1];
+    unsigned n, n_rep;
+} page_levels;
+
+/* Level values as stored (16 bits) -> bytes, checked; through table when there is one. */
+static pn_status take_levels(pn_decoder *d, const pn_values *levels, const uint8_t *table,
+                             unsigned n_known, size_t n, const uint8_t **out)
+{
+    if (levels->variable || levels->width != 2 || levels->n < n)
+        return corrupt(d, "levels are not 16-bit numbers");
+    uint8_t *bytes = pn_arena_alloc(d->arena, n + 1);
+    if (!bytes)
+        return pn_fail_nomem(d->err);
+    for (size_t i = 0; i < n; i++) {
+        unsigned level = pn_load_le16(levels->data + 2 * i);
+        if (level >= n_known)
+            return corrupt(d, "a level is out of range");
+        bytes[i] = table ? table[level] : (uint8_t)level;
+    }
+    *out = bytes;
+    return PN_OK;
+}
+
+static size_t count_visible(const pn_leaf_path *path, const uint8_t *stop, size_t n)
+{
+    size_t visible = n;
+    if (stop) {
+        visible = 0;
+        for (size_t i = 0; i < n; i++)
+            visible += pn_stop_is_visible(path, stop[i]);
+    }
+    return visible;
+}
+
+/* ---- choosing rows ---- */
+
+/* One entry a row: the piece holds rows [first_row, first_row + n_entries). Without nulls inside lists every entry is visible. */
+static pn_status append_flat(pn_decoder *d, const pn_leaf_path *path, const pn_piece *piece,
+                             uint64_t first_row, const pn_row_range *ranges, size_t n_ranges,
+                             pn_stream *stream)
+{
+    uint64_t end_row = first_row + piece->n_entries;
+    for (size_t i = 0; i < n_ranges; i++) {
+        uint64_t from = PN_MAX(ranges[i].first, first_row),
+                 to = PN_MIN(ranges[i].first + ranges[i].n, end_row);
+        if (from < to)
+            PN_TRY(pn_stream_append(stream, path, piece, (size_t)(from - first_row),
+                                    (size_t)(to - from), (size_t)(from - first_row), d->err));
+    }
+    return PN_OK;
+}
+
+typedef struct row_starts {
+    size_t *entry, *value; /* [n_rows + 1] */
+} row_starts;
+
+static pn_status find_rows(pn_decoder *d, const pn_leaf_path *path, const pn_piece *piece,
+                           uint64_t n_rows, row_starts *out)
+{
+    size_t *entry = NULL, *value = NULL;
+    if (n_rows < piece->n_entries + 1) {
+        entry = PN_ARENA_NEW(d->arena, size_t, (size_t)n_rows + 1);
+        value = PN_ARENA_NEW(d->arena, size_t, (size_t)n_rows + 1);
+    } else {
+        return corrupt(d, "a page has fewer entries than rows");
+    }
+    if (!entry || !value)
+        return pn_fail_nomem(d->err);
+    size_t row = 0, values = 0;
+    for (size_t i = 0; i < piece->n_entries; i++) {
+        if (piece->rep[i] == path->n_lists) {
+            if (row == n_rows)
+                return corrupt(d, "a page has more rows than it says");
+            entry[row] = i;
+            value[row++] = values;
+        } else if (i == 0) {
+            return corrupt(d, "a page begins inside a row");
+        }
+        values += !piece->stop || pn_stop_is_visible(path, piece->stop[i]);
+    }
+    if (row != n_rows)
+        return corrupt(d, "a page has fewer rows than it says");
+    entry[row] = piece->n_entries;
+    value[row] = values;
+    *out = (row_starts){entry, value};
+    return PN_OK;
+}
+
+/* The piece is the whole page. */
+static pn_status append_nested(pn_decoder *d, const pn_leaf_path *path, const pn_piece *piece,
+                               uint64_t n_rows, const pn_row_range *ranges, size_t n_ranges,
+                               pn_stream *stream)
+{
+    row_starts starts;
+    if (!piece->rep)
+        return corrupt(d, "a page of a list column has no repetition levels");
+    PN_TRY(find_rows(d, path, piece, n_rows, &starts));
+    for (size_t i = 0; i < n_ranges; i++) {
+        size_t first = starts.entry[ranges[i].first],
+               end = starts.entry[ranges[i].first + ranges[i].n];
+        PN_TRY(pn_stream_append(stream, path, piece, first, end - first,
+                                starts.value[ranges[i].first], d->err));
+    }
+    return PN_OK;
+}
+
+static bool any_in(const pn_row_range *ranges, size_t n_ranges, uint64_t first, uint64_t end)
+{
+    for (size_t i = 0; i < n_ranges; i++)
+        if (ranges[i].first < end && ranges[i].first + ranges[i].n > first)
+            return true;
+    return false;
+}
+
+/* ---- mini-block ---- */
+
+typedef struct chunk_reader {
+    const Pn__Lance__MiniBlock *how;
+    page_levels levels;
+    const pn_leaf_path *path;
+    pn_values dictionary;
+    size_t n_value_buffers;
+    bool wide;
+} chunk_reader;
+
+static size_t padded(size_t n)
+{
+    return (n + 7) & ~(size_t)7;
+}
+
+typedef struct chunk_parts {
+    unsigned n_levels;
+    pn_slice rep, def, values[8];
+} chunk_parts;
+
+static pn_status split_chunk(pn_decoder *d, const chunk_reader *r, pn_slice chunk, chunk_parts *out)
+{
+    size_t size_bytes = r->wide ? 4 : 2, n = r->n_value_buffers;
+    size_t header = 2 + (r->how->rep ? 2 : 0) + (r->how->def ? 2 : 0) + n * size_bytes;
+    if (chunk.n < header)
+        return corrupt(d, "a chunk is too short for its header");
+    const uint8_t *at = chunk.data;
+    size_t sizes[10] = {0}, n_parts = 0;
+    out->n_levels = pn_load_le16(at);
+    at += 2;
+    for (int i = 0; i < 2; i++) {
+        if (i == 0 ? r->how->rep != NULL : r->how->def != NULL) {
+            sizes[n_parts] = pn_load_le16(at);
+            at += 2;
+        }
+        n_parts++;
+    }
+    for (size_t i = 0; i < n; i++, at += size_bytes)
+        sizes[n_parts++] = r->wide ? pn_load_le32(at) : pn_load_le16(at);
+    size_t offset = padded(header);
+    for (size_t i = 0; i < n_parts; i++) {
+        if (sizes[i] == 0 && i < 2)
+            continue;
+        if (offset > chunk.n || sizes[i] > chunk.n - offset)
+            return corrupt(d, "a chunk's buffers do not fit");
+        *(i == 0   ? &out->rep
+          : i == 1 ? &out->def
+                   : &out->values[i - 2]) = (pn_slice){chunk.data + offset, sizes[i]};
+        offset = padded(offset + sizes[i]);
+    }
+    return PN_OK;
+}
+
+static pn_status look_up(pn_decoder *d, const pn_values *dictionary, const pn_values *indices,
+                         pn_values *out)
+{
+    if (indices->variable || indices->width > 8 || indices->width == 0)
+        return corrupt(d, "dictionary indices are not numbers");
+    size_t n = indices->n, total = 0;
+    uint64_t *at = PN_ARENA_NEW(d->arena, uint64_t, n + 1);
+    int64_t *offsets = PN_ARENA_NEW(d->arena, int64_t, n + 1);
+    if (!at || !offsets)
+        return pn_fail_nomem(d->err);
+    for (size_t i = 0; i < n; i++) {
+        memcpy(&at[i], indices->data + i * indices->width, indices->width);
+        if (at[i] >= dictionary->n)
+            at[i] = dictionary->n; // nulls have an unspecified index: an empty value stands there
+        offsets[i] = (int64_t)total;
+        if (at[i] < dictionary->n)
+            total += dictionary->variable
+                         ? (size_t)(dictionary->offsets[at[i] + 1] - dictionary->offsets[at[i]])
+                         : dictionary->width;
+        else
+            total += dictionary->variable ? 0 : dictionary->width;
+        if (total > d->max_bytes)
+            return pn_fail(d->err, PN_ERR_LIMIT, "%s: a page of over %zu bytes", d->where,
+                           d->max_bytes);
+    }
+    offsets[n] = (int64_t)total;
+    uint8_t *data = pn_arena_alloc_zero(d->arena, total + 1, 1);
+    if (!data)
+        return pn_fail_nomem(d->err);
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *from = dictionary->data;
+        if (at[i] < dictionary->n) {
+            from += dictionary->variable ? (size_t)dictionary->offsets[at[i]]
+                                         : (size_t)at[i] * dictionary->width;
+            memcpy(data + offsets[i], from, (size_t)(offsets[i + 1] - offsets[i]));
+        }
+    }
+    *out = (pn_values){.n = n,
+                       .variable = dictionary->variable,
+                       .width = dictionary->variable ? 0 : dictionary->width,
+                       .data = data,
+                       .offsets = dictionary->variable ? offsets : NULL,
+                       .is_bits = dictionary->is_bits};
+    return PN_OK;
+}
+
+/* n_values: what the chunk word says (visible values). */
+static pn_status read_chunk(pn_decoder *d, const chunk_reader *r, pn_slice chunk, size_t n_values,
+                            pn_piece *piece)
+{
+    chunk_parts parts = {0};
+    pn_values levels, values;
+    *piece = (pn_piece){0};
+    PN_TRY(split_chunk(d, r, chunk, &parts));
+    bool has_levels = r->how->rep || r->how->def;
+    piece->n_entries = has_levels ? parts.n_levels : n_values;
+    if (r->how->rep) {
+        PN_TRY(pn_values_decode_block(d, r->how->rep, parts.rep, parts.n_levels, &levels));
+        PN_TRY(take_levels(d, &levels, NULL, r->levels.n_rep, parts.n_levels, &piece->rep));
+    }
+    if (r->how->def) {
+        PN_TRY(pn_values_decode_block(d, r->how->def, parts.def, parts.n_levels, &levels));
+        PN_TRY(take_levels(d, &levels, r->levels.table, r->levels.n, parts.n_levels, &piece->stop));
+    }
+    if (count_visible(r->path, piece->stop, piece->n_entries) != n_values)
+        return corrupt(d, "a chunk's levels and values do not agree");
+    PN_TRY(
+        pn_values_decode(d, r->how->values, parts.values, r->n_value_buffers, n_values, &values));
+    if (r->how->dictionary)
+        return look_up(d, &r->dictionary, &values, &piece->values);
+    piece->values = values;
+    return PN_OK;
+}
+
+/* Join the chunks of a page with lists into one piece. */
+static pn_status join_chunks(pn_decoder *d, const pn_leaf_path *path, const pn_piece *pieces,
+                             size_t n, pn_stream *all, pn_piece *out)
+{
+    for (size_t i = 0; i < n; i++)
+        PN_TRY(pn_stream_append(all, path, &pieces[i], 0, pieces[i].n_entries, 0, d->err));
+    *out = (pn_piece){
+        .n_entries = all->n_entries,
+        .rep = all->rep.data,
+        .stop = all->stop.data,
+        .values = {.n = all->n_values,
+                   .variable = all->variable,
+                   .width = all->width,
+                   .data = all->data.data,
+                   .offsets = (const int64_t *)(const void *)all->offsets.data,
+                   .is_bits = all->is_bits,
+                   .item_valid = all->item_valid.n_bytes > 0 ? all->item_valid.data : NULL}};
+    return PN_OK;
+}
+
+typedef struct chunk_word {
+    pn_slice bytes;
+    size_t n_values;
+} chunk_word;
+
+/* The table of chunks, from the words in buffer 0. */
+static pn_status list_chunks(pn_decoder *d, const chunk_reader *r, const pn_page *page,
+                             chunk_word **out, size_t *n_out)
+{
+    size_t word_bytes = r->wide ? 4 : 2, n = page->buffers[0].n / word_bytes, offset = 0;
+    uint64_t left = r->how->n_items;
+    chunk_word *chunks = PN_ARENA_NEW(d->arena, chunk_word, n + 1);
+    if (!chunks)
+        return pn_fail_nomem(d->err);
+    for (size_t i = 0; i < n; i++) {
+        const uint8_t *at = page->buffers[0].data + i * word_bytes;
+        uint32_t word = r->wide ? pn_load_le32(at) : pn_load_le16(at);
+        size_t bytes = ((size_t)(word >> 4) + 1) * 8;
+        uint64_t values = word & 15 ? (uint64_t)1 << (word & 15) : left;
+        if ((word & 15) == 0 && i + 1 < n)
+            values = 1; // log2 of one value, in a chunk that is not the last
+        if (values > left || offset > page->buffers[1].n || bytes > page->buffers[1].n - offset)
+            return corrupt(d, "the table of chunks does not fit the page");
+        if (values > d->max_bytes)
+            return corrupt(d, "a chunk has too many values");
+        chunks[i] = (chunk_word){{page->buffers[1].data + offset, bytes}, (size_t)values};
+        left -= values;
+        offset += bytes;
+    }
+    if (left != 0)
+        return corrupt(d, "the table of chunks ends before the page");
+    *out = chunks;
+    *n_out = n;
+    return PN_OK;
+}
+
+static pn_status read_chunks(pn_decoder *d, const chunk_reader *r, const pn_page *page,
+                             const pn_row_range *ranges, size_t n_ranges, pn_stream *stream)
+{
+    chunk_word *chunks;
+    size_t n;
+    uint64_t row = 0;
+    PN_TRY(list_chunks(d, r, page, &chunks, &n));
+    if (r->path->n_lists == 0) {
+        for (size_t i = 0; i < n; row += chunks[i++].n_values) {
+            pn_piece piece;
+            if (!any_in(ranges, n_ranges, row, row + chunks[i].n_values))
+                continue;
+            PN_TRY(read_chunk(d, r, chunks[i].bytes, chunks[i].n_values, &piece));
+            PN_TRY(append_flat(d, r->path, &piece, row, ranges, n_ranges, stream));
+        }
+        return row == page->n_rows ? PN_OK
+                                   : corrupt(d, "a page has another number of values than rows");
+    }
+    pn_piece *pieces = PN_ARENA_NEW(d->arena, pn_piece, n + 1), whole;
+    if (!pieces)
+        return pn_fail_nomem(d->err);
+    for (size_t i = 0; i < n; i++)
+        PN_TRY(read_chunk(d, r, chunks[i].bytes, chunks[i].n_values, &pieces[i]));
+    pn_stream all;
+    pn_stream_init(&all, d->max_bytes);
+    all.items_per_value = stream->items_per_value;
+    pn_status status = join_chunks(d, r->path, pieces, n, &all, &whole);
+    if (status == PN_OK)
+        status = append_nested(d, r->path, &whole, page->n_rows, ranges, n_ranges, stream);
+    pn_stream_reset(&all);
+    return status;
+}
+
+static pn_status read_mini_block(pn_decoder *d, const pn_page *page, const pn_leaf_path *path,
+                                 const pn_row_range *ranges, size_t n_ranges, pn_stream *stream)
+{
+    const Pn__Lance__MiniBlock *how = page->layout->mini_block;
+    chunk_reader r = {.how = how, .path = path, .wide = how->has_large_chunk && page->wide_chunks};
+    size_t needed = 2 + (how->dictionary ? 1 : 0);
+    if (page->n_buffers < needed)
+        return corrupt(d, "a mini-block page lacks a buffer");
+    r.n_value_buffers = how->has_n_buffers ? (size_t)how->n_buffers : 1;
+    if (r.n_value_buffers == 0 || r.n_value_buffers > 8 ||
+        r.n_value_buffers != pn_values_count_buffers(how->values))
+        return corrupt(d, "a mini-block page has another number of buffers than its encoding");
+    PN_TRY(pn_page_levels(d, path, how->layers, how->n_layers, r.levels.table, &r.levels.n,
+                          &r.levels.n_rep));
+    if (how->dictionary) {
+        if (how->n_dictionary_items > d->max_bytes)
+            return corrupt(d, "a dictionary of impossible size");
+        PN_TRY(pn_values_decode_block(d, how->dictionary, page->buffers[2],
+                                      (size_t)how->n_dictionary_items, &r.dictionary));
+    }
+    return read_chunks(d, &r, page, ranges, n_ranges, stream);
+}
+
+/* ---- full-zip ---- */
+
+typedef struct zip_reader {
+    const Pn__Lance__FullZip *how;
+    const pn_leaf_path *path;
+    page_levels levels;
+    unsigned control_bytes;
+    bool variable;
+    size_t slot_bytes;            /* fixed: bytes of a visible value as stored */
+    size_t length_bytes;          /* variable */
+    size_t validity_bytes, items; /* fixed-size list with validity */
+} zip_reader;
+
+static unsigned load_control(const uint8_t *at, unsigned bytes)
+{
+    return bytes == 1 ? at[0] : bytes == 2 ? pn_load_le16(at) : pn_load_le32(at);
+}
+
+/* Bytes of a plain fixed value under this encoding; 0: not one. */
+static size_t fixed_width(const Pn__Lance__Compression *how, unsigned depth)
+{
+    if (!how || depth > 4)
+        return 0;
+    if (how->kind_case == PN__LANCE__COMPRESSION__KIND_FLAT)
+        return how->flat->bits % 8 == 0 && how->flat->bits <= 1u << 30 ? (size_t)how->flat->bits / 8
+                                                                       : 0;
+    size_t width;
+    if (how->kind_case == PN__LANCE__COMPRESSION__KIND_FIXED_LIST &&
+        how->fixed_list->items <= UINT32_MAX &&
+        pn_size_mul(fixed_width(how->fixed_list->values, depth + 1), (size_t)how->fixed_list->items,
+                    &width))
+        return width;
+    return 0;
+}
+
+static pn_status begin_zip(pn_decoder *d, const Pn__Lance__FullZip *how, const pn_leaf_path *path,
+                           zip_reader *r)
+{
+    *r = (zip_reader){.how = how, .path = path};
+    PN_TRY(pn_page_levels(d, path, how->layers, how->n_layers, r->levels.table, &r->levels.n,
+                          &r->levels.n_rep));
+    unsigned bits = how->bits_rep + how->bits_def;
+    if (how->bits_rep > 16 || how->bits_def > 16)
+        return corrupt(d, "levels of over 16 bits");
+    r->control_bytes = bits == 0 ? 0 : bits <= 8 ? 1 : bits <= 16 ? 2 : 4;
+    r->variable = how->has_bits_per_offset && how->bits_per_offset > 0;
+    if (r->variable) {
+        r->length_bytes = how->bits_per_offset / 8;
+        if (how->bits_per_offset != 32 && how->bits_per_offset != 64)
+            return corrupt(d, "lengths that are neither 32 nor 64 bits");
+        return PN_OK;
+    }
+    if (how->values && how->values->kind_case == PN__LANCE__COMPRESSION__KIND_FIXED_LIST &&
+        how->values->fixed_list->has_validity) {
+        r->items = (size_t)how->values->fixed_list->items;
+        r->validity_bytes = r->items / 8 + (r->items % 8 != 0);
+    }
+    size_t width = fixed_width(how->values, 0);
+    if (width == 0)
+        return pn_fail(d->err, PN_ERR_UNSUPPORTED,
+                       "%s: encoding of a full-zip page is not supported", d->where);
+    r->slot_bytes = width + r->validity_bytes;
+    if ((uint64_t)how->bits_per_value != (uint64_t)r->slot_bytes * 8)
+        return corrupt(d, "a full-zip page's value width does not fit its encoding");
+    return PN_OK;
+}
+
+/* No levels, nothing in front of the values: they are an array already. */
+static pn_status read_zip_plain(pn_decoder *d, const zip_reader *r, const pn_page *page,
+                                const pn_row_range *ranges, size_t n_ranges, pn_stream *stream)
+{
+    size_t needed;
+    if (!pn_size_mul((size_t)page->n_rows, r->slot_bytes, &needed) || needed > page->buffers[0].n)
+        return corrupt(d, "a full-zip page is too short");
+    pn_piece piece = {.n_entries = (size_t)page->n_rows,
+                      .values = {.n = (size_t)page->n_rows,
+                                 .width = r->slot_bytes,
+                                 .data = page->buffers[0].data}};
+    return append_flat(d, r->path, &piece, 0, ranges, n_ranges, stream);
+}
+
+/* Growing piece while entries are parsed. */
+typedef struct zip_piece {
+    uint8_t *rep, *stop, *item_valid;
+    pn_buffer data, offsets;
+    size_t n_entries, n_values, capacity;
+} zip_piece;
+
+static pn_status take_zip_value(pn_decoder *d, const zip_reader *r, pn_slice *rest, bool stored,
+                                zip_piece *piece)
+{
+    int64_t end;
+    if (!r->variable) {
+        if (rest->n < r->slot_bytes)
+            return corrupt(d, "a full-zip page is too short");
+        for (size_t i = 0; r->validity_bytes > 0 && i < r->items; i++)
+            piece->item_valid[piece->n_values * r->items + i] = rest->data[i / 8] >> (i % 8) & 1;
+        PN_TRY(pn_buffer_append(&piece->data, rest->data + r->validity_bytes,
+                                r->slot_bytes - r->validity_bytes, d->err));
+        rest->data += r->slot_bytes;
+        rest->n -= r->slot_bytes;
+    } else {
+        if (stored) {
+            pn_slice value;
+            if (rest->n < r->length_bytes)
+                return corrupt(d, "a full-zip page is too short");
+            uint64_t n = r->length_bytes == 8 ? pn_load_le64(rest->data) : pn_load_le32(rest->data);
+            if (n > rest->n - r->length_bytes)
+                return corrupt(d, "a full-zip value is longer than its page");
+            PN_TRY(pn_values_decode_one(
+                d, r->how->values, (pn_slice){rest->data + r->length_bytes, (size_t)n}, &value));
+            PN_TRY(pn_buffer_append(&piece->data, value.data, value.n, d->err));
+            rest->data += r->length_bytes + n;
+            rest->n -= r->length_bytes + (size_t)n;
+        }
+        end = (int64_t)piece->data.n_bytes;
+        PN_TRY(pn_buffer_append(&piece->offsets, &end, sizeof end, d->err));
+    }
+    piece->n_values++;
+    return PN_OK;
+}
+
+static pn_status take_zip_entry(pn_decoder *d, const zip_reader *r, pn_slice *rest,
+                                zip_piece *piece)
+{
+    unsigned control = 0;
+    if (rest->n < r->control_bytes)
+        return corrupt(d, "a full-zip page is too short");
+    if (r->control_bytes > 0)
+        control = load_control(rest->data, r->control_bytes);
+    rest->data += r->control_bytes;
+    rest->n -= r->control_bytes;
+    unsigned def = control & ((1u << r->how->bits_def) - 1), rep = control >> r->how->bits_def;
+    if (def >= r->levels.n || rep >= r->levels.n_rep)
+        return corrupt(d, "a level is out of range");
+    uint8_t stop = r->levels.table[def];
+    piece->stop[piece->n_entries] = stop;
+    piece->rep[piece->n_entries++] = (uint8_t)rep;
+    if (!pn_stop_is_visible(r->path, stop))
+        return PN_OK;
+    return take_zip_value(d, r, rest, stop == 0, piece);
+}
+
+static pn_status parse_zip(pn_decoder *d, const zip_reader *r, pn_slice bytes, size_t max_entries,
+                           zip_piece *piece)
+{
+    int64_t zero = 0;
+    /* An entry has a control word, a length or a value: so many fit at most. */
+    size_t least =
+        PN_MAX(r->control_bytes +
+                   (r->control_bytes == 0 ? (r->variable ? r->length_bytes : r->slot_bytes) : 0),
+               1u);
+    piece->capacity = PN_MIN(max_entries, bytes.n / least + 1);
+    piece->rep = PN_ARENA_NEW(d->arena, uint8_t, piece->capacity + 1);
+    piece->stop = PN_ARENA_NEW(d->arena, uint8_t, piece->capacity + 1);
+    size_t n_items;
+    if (r->validity_bytes > 0) {
+        if (!pn_size_mul(piece->capacity, r->items, &n_items) || n_items > d->max_bytes)
+            return corrupt(d, "a page of vectors is too large");
+        piece->item_valid = PN_ARENA_NEW(d->arena, uint8_t, n_items + 1);
+    }
+    if (!piece->rep || !piece->stop || (r->validity_bytes > 0 && !piece->item_valid))
+        return pn_fail_nomem(d->err);
+    if (r->variable)
+        PN_TRY(pn_buffer_append(&piece->offsets, &zero, sizeof zero, d->err));
+    while (bytes.n > 0 && piece->n_entries < piece->capacity)
+        PN_TRY(take_zip_entry(d, r, &bytes, piece));
+    return PN_OK;
+}
+
+static pn_piece as_piece(const zip_reader *r, const zip_piece *from)
+{
+    return (pn_piece){.n_entries = from->n_entries,
+                      .rep = from->rep,
+                      .stop = from->stop,
+                      .values = {.n = from->n_values,
+                                 .variable = r->variable,
+                                 .width = r->variable ? 0 : r->slot_bytes - r->validity_bytes,
+                                 .data = from->data.data,
+                                 .offsets = (const int64_t *)(const void *)from->offsets.data,
+                                 .item_valid = from->item_valid}};
+}
+
+/* Byte offset of a row from the page's index in buffer 1. */
+static pn_status zip_row_offset(pn_decoder *d, const pn_page *page, uint64_t row, uint64_t *out)
+{
+    uint64_t n = page->n_rows + 1;
+    pn_slice index = page->buffers[1];
+    size_t width = index.n / n >= 8 ? 8 : index.n / n >= 4 ? 4 : index.n / n >= 2 ? 2 : 1;
+    if (index.n < n * width)
+        return corrupt(d, "a full-zip page's index is too short");
+    const uint8_t *at = index.data + row * width;
+    *out = width == 8   ? pn_load_le64(at)
+           : width == 4 ? pn_load_le32(at)
+           : width == 2 ? pn_load_le16(at)
+                        : *at;
+    return *out <= page->buffers[0].n ? PN_OK
+                                      : corrupt(d, "a full-zip page's index points outside of it");
+}
+
+static pn_status read_zip_bytes(pn_decoder *d, const zip_reader *r, const pn_page *page,
+                                pn_slice bytes, uint64_t first_row, uint64_t n_rows,
+                                const pn_row_range *ranges, size_t n_ranges, pn_stream *stream)
+{
+    zip_piece parsed = {0};
+    pn_buffer_init(&parsed.data, d->max_bytes);
+    pn_buffer_init(&parsed.offsets, d->max_bytes);
+    size_t max_entries = r->path->n_lists == 0 ? (size_t)n_rows : SIZE_MAX;
+    pn_status status = parse_zip(d, r, bytes, max_entries, &parsed);
+    pn_piece piece = as_piece(r, &parsed);
+    if (status == PN_OK && r->path->n_lists == 0 && piece.n_entries != n_rows)
+        status = corrupt(d, "a full-zip page has fewer entries than rows");
+    if (status == PN_OK) {
+        if (r->path->n_lists == 0)
+            status = append_flat(d, r->path, &piece, first_row, ranges, n_ranges, stream);
+        else
+            status = append_nested(d, r->path, &piece, n_rows, ranges, n_ranges, stream);
+    }
+    (void)page;
+    pn_buffer_reset(&parsed.data);
+    pn_buffer_reset(&parsed.offsets);
+    return status;
+}
+
+static pn_status read_full_zip(pn_decoder *d, const pn_page *page, const pn_leaf_path *path,
+                               const pn_row_range *ranges, size_t n_ranges, pn_stream *stream)
+{
+    zip_reader r;
+    if (page->n_buffers < 1)
+        return corrupt(d, "a full-zip page lacks a buffer");
+    PN_TRY(begin_zip(d, page->layout->full_zip, path, &r));
+    if (r.control_bytes == 0 && !r.variable && r.validity_bytes == 0)
+        return read_zip_plain(d, &r, page, ranges, n_ranges, stream);
+    bool has_index = page->n_buffers >= 2 && (r.variable || path->n_lists > 0);
+    if (!has_index)
+        return read_zip_bytes(d, &r, page, page->buffers[0], 0, page->n_rows, ranges, n_ranges,
+                              stream);
+    for (size_t i = 0; i < n_ranges; i++) { // only the bytes of these rows
+        uint64_t from, to;
+        PN_TRY(zip_row_offset(d, page, ranges[i].first, &from));
+        PN_TRY(zip_row_offset(d, page, ranges[i].first + ranges[i].n, &to));
+        if (from > to)
+            return corrupt(d, "a full-zip page's index is out of order");
+        pn_row_range here = {path->n_lists == 0 ? ranges[i].first : 0, ranges[i].n};
+        PN_TRY(read_zip_bytes(d, &r, page,
+                              (pn_slice){page->buffers[0].data + from, (size_t)(to - from)},
+                              ranges[i].first, ranges[i].n, &here, 1, stream));
+    }
+    return PN_OK;
+}
+
+/* ---- constant ---- */
+
+/* Buffer 0 of a constant page: u32 number of parts, u32 length of each, the parts; strings have offsets and bytes. */
+static pn_status constant_value(pn_decoder *d, pn_slice from, pn_slice *out, bool *variable)
+{
+    if (from.n < 8)
+        return corrupt(d, "a constant is too short");
+    uint32_t n_parts = pn_load_le32(from.data);
+    if ((n_parts != 1 && n_parts != 2) || from.n < 4 + 4 * (size_t)n_parts)
+        return corrupt(d, "a constant of unknown shape");
+    size_t first = pn_load_le32(from.data + 4),
+           second = n_parts == 2 ? pn_load_le32(from.data + 8) : 0;
+    size_t header = 4 + 4 * (size_t)n_parts;
+    if (first > from.n - header || second > from.n - header - first)
+        return corrupt(d, "a constant is longer than its buffer");
+    *variable = n_parts == 2;
+    *out = n_parts == 2 ? (pn_slice){from.data + header + first, second}
+                        : (pn_slice){from.data + header, first};
+    return PN_OK;
+}
+
+/* n copies of one value; all zero bytes when value.data is NULL (nulls have slots too). */
+static pn_status repeat_value(pn_decoder *d, pn_slice value, bool variable, bool is_bits, size_t n,
+                              pn_values *out)
+{
+    size_t total;
+    if (!pn_size_mul(n, value.n, &total) || total > d->max_bytes)
+        return pn_fail(d->err, PN_ERR_LIMIT, "%s: a constant of %zu bytes repeated %zu times",
+                       d->where, value.n, n);
+    uint8_t *data = pn_arena_alloc_zero(d->arena, total + 1, 1);
+    int64_t *offsets = variable ? PN_ARENA_NEW(d->arena, int64_t, n + 1) : NULL;
+    if (!data || (variable && !offsets))
+        return pn_fail_nomem(d->err);
+    for (size_t i = 0; i < n; i++) {
+        if (value.data && value.n > 0)
+            memcpy(data + i * value.n, value.data, value.n);
+        if (variable)
+            offsets[i + 1] = (int64_t)((i + 1) * value.n);
+    }
+    *out = (pn_values){.n = n,
+                       .variable = variable,
+                       .width = variable ? 0 : value.n,
+                       .data = data,
+                       .offsets = offsets,
+                       .is_bits = is_bits};
+    return PN_OK;
+}
+
+static pn_status constant_levels(pn_decoder *d, const Pn__Lance__Compression *how, pn_slice from,
+                                 uint64_t n, const uint8_t *table, unsigned n_known,
+                                 const uint8_t **out)
+{
+    pn_values levels = {.n = from.n / 2, .width = 2, .data = from.data};
+    if (from.n == 0) {
+        *out = NULL;
+        return PN_OK;
+    }
+    if (n > d->max_bytes)
+        return corrupt(d, "a page with an impossible number of levels");
+    if (how)
+        PN_TRY(pn_values_decode_block(d, how, from, (size_t)n, &levels));
+    return take_levels(d, &levels, table, n_known, levels.n, out);
+}
+
+typedef struct constant_page {
+    page_levels levels;
+    pn_slice value;
+    bool variable, has_value;
+    const uint8_t *rep, *stop;
+    uint64_t n_entries;
+} constant_page;
+
+static pn_status parse_constant(pn_decoder *d, const pn_page *page, const pn_leaf_path *path,
+                                constant_page *out)
+{
+    const Pn__Lance__Constant *how = page->layout->constant;
+    const pn_field *leaf = path->nodes[path->n - 1];
+    PN_TRY(pn_page_levels(d, path, how->layers, how->n_layers, out->levels.table, &out->levels.n,
+                          &out->levels.n_rep));
+    size_t n = page->n_buffers, value_buffers = n == 1 || n == 3 ? 1 : 0;
+    if (n > 3)
+        return corrupt(d, "a constant page has too many buffers");
+    out->variable = pn_type_is_variable(leaf->type);
+    if (value_buffers) {
+        PN_TRY(constant_value(d, page->buffers[0], &out->value, &out->variable));
+        out->has_value = true;
+    } else if (how->has_inline_value) {
+        out->value = (pn_slice){how->inline_value.data, how->inline_value.len};
+        out->has_value = true;
+    }
+    if (out->variable != pn_type_is_variable(leaf->type))
+        return corrupt(d, "a constant of another kind than its column");
+    out->n_entries = page->n_rows;
+    if (n < 2)
+        return PN_OK;
+    pn_slice rep = page->buffers[n - 2], def = page->buffers[n - 1];
+    uint64_t n_rep = how->rep ? how->n_rep : rep.n / 2, n_def = how->def ? how->n_def : def.n / 2;
+    PN_TRY(constant_levels(d, how->rep, rep, n_rep, NULL, out->levels.n_rep, &out->rep));
+    PN_TRY(constant_levels(d, how->def, def, n_def, out->levels.table, out->levels.n, &out->stop));
+    if (out->rep || out->stop)
+        out->n_entries = out->rep ? n_rep : n_def;
+    if (out->rep && out->stop && n_rep != n_def)
+        return corrupt(d, "a constant page's levels do not agree");
+    return PN_OK;
+}
+
+static pn_status read_constant(pn_decoder *d, const pn_page *page, const pn_leaf_path *path,
+                               const pn_row_range *ranges, size_t n_ranges, pn_stream *stream)
+{
+    constant_page c = {0};
+    const pn_field *leaf = path->nodes[path->n - 1];
+    pn_piece piece = {0};
+    PN_TRY(parse_constant(d, page, path, &c));
+    bool by_rows = path->n_lists == 0 && !c.stop; // then only the rows asked for need exist
+    uint64_t wanted = 0;
+    for (size_t i = 0; i < n_ranges; i++)
+        wanted += ranges[i].n;
+    uint64_t n = by_rows ? wanted : c.n_entries;
+    if (n > d->max_bytes)
+        return pn_fail(d->err, PN_ERR_LIMIT, "%s: a page of %" PRIu64 " rows is too large",
+                       d->where, n);
+    piece.n_entries = (size_t)n;
+    piece.rep = c.rep;
+    piece.stop = c.stop;
+    if (!c.has_value && !c.stop) { // no value at all: every entry is null at the leaf
+        uint8_t null_level = c.levels.n == 2 ? c.levels.table[1] : 0;
+        if (null_level == 0 && leaf->type != PN_TYPE_NULL)
+            return corrupt(d, "a constant page without a value that is not null");
+        uint8_t *stop = pn_arena_alloc(d->arena, piece.n_entries + 1);
+        if (!stop)
+            return pn_fail_nomem(d->err);
+        memset(stop, null_level ? null_level : PN_STOP_NULL(path->n - 1), piece.n_entries);
+        piece.stop = stop;
+    }
+    size_t width = leaf->type == PN_TYPE_BOOL ? 1 : pn_type_width(leaf);
+    if (!c.has_value)
+        c.value = (pn_slice){NULL, c.variable ? 0 : width};
+    if (!c.variable && c.value.n != width)
+        return corrupt(d, "a constant of another width than its column");
+    PN_TRY(repeat_value(d, c.value, c.variable, leaf->type == PN_TYPE_BOOL,
+                        count_visible(path, piece.stop, piece.n_entries), &piece.values));
+    if (by_rows)
+        return pn_stream_append(stream, path, &piece, 0, piece.n_entries, 0, d->err);
+    if (path->n_lists > 0)
+        return append_nested(d, path, &piece, page->n_rows, ranges, n_ranges, stream);
+    if (piece.n_entries != page->n_rows)
+        return corrupt(d, "a constant page has another number of levels than rows");
+    return append_flat(d, path, &piece, 0, ranges, n_ranges, stream);
+}
+
+pn_status pn_page_read(pn_decoder *d, const pn_page *page, const pn_leaf_path *path,
+                       const pn_row_range *ranges, size_t n_ranges, pn_stream *stream)
+{
+    switch ((int)page->layout->layout_case) {
+    case PN__LANCE__PAGE_LAYOUT__LAYOUT_MINI_BLOCK:
+        return read_mini_block(d, page, path, ranges, n_ranges, stream);
+    case PN__LANCE__PAGE_LAYOUT__LAYOUT_CONSTANT:
+        return read_constant(d, page, path, ranges, n_ranges, stream);
+    case PN__LANCE__PAGE_LAYOUT__LAYOUT_FULL_ZIP:
+        return read_full_zip(d, page, path, ranges, n_ranges, stream);
+    case PN__LANCE__PAGE_LAYOUT__LAYOUT_BLOB:
+        return pn_fail(d->err, PN_ERR_UNSUPPORTED, "%s: layout \"blob\" is not supported",
+                       d->where);
+    default:
+        return pn_fail(d->err, PN_ERR_UNSUPPORTED, "%s: a page layout that is not known", d->where);
+    }
+}

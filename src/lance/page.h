@@ -1,0 +1,32 @@
+/*
+ * page.h - one page of a file of version 2.1 or 2.2: layout and levels -> entries of a stream
+ */
+#ifndef PN_LANCE_PAGE_H
+#define PN_LANCE_PAGE_H
+
+#include "lance/stream.h"
+
+/* Rows [first, first + n) of a page; ascending, may repeat and overlap. */
+typedef struct pn_row_range {
+    uint64_t first, n;
+} pn_row_range;
+
+typedef struct pn_page {
+    const Pn__Lance__PageLayout *layout;
+    const pn_slice *buffers; /* inside the mapped file */
+    size_t n_buffers;
+    uint64_t n_rows;
+    bool wide_chunks; /* version 2.2 and later: chunk words may have 32 bits */
+} pn_page;
+
+/* Append the entries of the ranges to stream. d->arena is scratch. */
+PN_NODISCARD pn_status pn_page_read(pn_decoder *d, const pn_page *page, const pn_leaf_path *path,
+                                    const pn_row_range *ranges, size_t n_ranges, pn_stream *stream);
+
+/* Definition levels of a page -> stops. table gets a stop for every level; *n_levels is how many there are. */
+PN_NODISCARD pn_status pn_page_levels(pn_decoder *d, const pn_leaf_path *path,
+                                      const int32_t *layers, size_t n_layers,
+                                      uint8_t table[2 * PN_SCHEMA_MAX_DEPTH_NODES + 1],
+                                      unsigned *n_levels, unsigned *n_rep_levels);
+
+#endif

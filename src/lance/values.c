@@ -1,0 +1,538 @@
+/*
+ * values.c - the encodings of values
+ *
+ *     flat               as it is, 1 bit or whole bytes
+ *     variable           offsets, then bytes
+ *     inline_packed      a word with the width, then a FastLanes unit
+ *     out_of_line        FastLanes units, a raw or packed tail
+ *     rle                values, run lengths of one byte
+ *     fsst               strings of a symbol table
+ *     byte_stream_split  byte 0 of all values, byte 1 of all values, ...
+ *     general            lz4 or zstd around another encoding
+ *     fixed_list         items of a vector side by side
+ *
+ * Sizes are checked against the buffer that is there before anything is read or allocated; nesting is bounded; what a
+ * compressed buffer claims to hold is bounded by d->max_bytes.
+ */
+#include "lance/values.h"
+
+#include "base/endian.h"
+#include "base/limits.h"
+#include "lance/bitpack.h"
+
+#include <inttypes.h>
+#include <lz4.h>
+#include <lz4frame.h>
+#include <zstd.h>
+
+typedef Pn__Lance__Compression compression;
+
+static pn_status corrupt(const pn_decoder *d, const char *what)
+{
+    return pn_fail(d->err, PN_ERR_CORRUPT, "%s: %s", d->where, what);
+}
+
+static pn_status unsupported(const pn_decoder *d, const char *what)
+{
+    return pn_fail(d->err, PN_ERR_UNSUPPORTED, "%s: encoding \"%s\" is not supported", d->where,
+                   what);
+}
+
+static pn_status room(const pn_decoder *d, size_t n, size_t each, void **out)
+{
+    size_t bytes;
+    if (!pn_size_mul(n, each, &bytes) || bytes > d->max_bytes)
+        return pn_fail(d->err, PN_ERR_LIMIT, "%s: %zu values of %zu bytes: the limit is %zu bytes",
+                       d->where, n, each, d->max_bytes);
+    *out = pn_arena_alloc_aligned(d->arena, 64, bytes + 64);
+    return *out ? PN_OK : pn_fail_nomem(d->err);
+}
+
+static pn_status decode(pn_decoder *d, const compression *how, const pn_slice *buffers,
+                        size_t n_buffers, size_t n, bool block, unsigned depth, pn_values *out);
+
+static pn_status decode_flat(pn_decoder *d, uint64_t bits, pn_slice from, size_t n, pn_values *out)
+{
+    void *bytes;
+    if (bits == 1) {
+        if (from.n < n / 8 + (n % 8 != 0))
+            return corrupt(d, "a boolean buffer is too short");
+        PN_TRY(room(d, n, 1, &bytes));
+        for (size_t i = 0; i < n; i++)
+            ((uint8_t *)bytes)[i] = from.data[i / 8] >> (i % 8) & 1;
+        *out = (pn_values){.n = n, .width = 1, .data = bytes, .is_bits = true};
+        return PN_OK;
+    }
+    size_t needed;
+    if (bits == 0 || bits % 8 != 0 || bits > (1u << 30))
+        return unsupported(d, "flat with a partial byte");
+    if (!pn_size_mul(n, (size_t)(bits / 8), &needed) || needed > from.n)
+        return corrupt(d, "a value buffer is too short");
+    *out = (pn_values){.n = n, .width = (size_t)(bits / 8), .data = from.data};
+    return PN_OK;
+}
+
+/* offsets relative to base, which is where data begins. */
+static pn_status take_offsets(pn_decoder *d, pn_slice from, unsigned width, size_t n, size_t base,
+                              size_t end, pn_values *out)
+{
+    void *memory;
+    PN_TRY(room(d, n + 1, sizeof(int64_t), &memory));
+    int64_t *offsets = memory;
+    uint64_t previous = 0;
+    for (size_t i = 0; i <= n; i++) {
+        uint64_t at =
+            width == 8 ? pn_load_le64(from.data + i * 8) : pn_load_le32(from.data + i * 4);
+        if (at < base || at > end || at < previous)
+            return corrupt(d, "string offsets are out of order");
+        previous = at;
+        offsets[i] = (int64_t)(at - base);
+    }
+    *out = (pn_values){.n = n, .variable = true, .offsets = offsets, .data = from.data};
+    return PN_OK;
+}
+
+static pn_status decode_variable(pn_decoder *d, const compression *offsets, pn_slice from, size_t n,
+                                 bool block, pn_values *out)
+{
+    uint64_t bits = offsets && offsets->kind_case == PN__LANCE__COMPRESSION__KIND_FLAT
+                        ? offsets->flat->bits
+                        : 0;
+    if (bits != 32 && bits != 64)
+        return unsupported(d, "variable with packed offsets");
+    unsigned width = (unsigned)bits / 8;
+    size_t head = block ? 2 * (size_t)width : 0, table;
+    if (!pn_size_mul(n + 1, width, &table) || !pn_size_add(table, head, &table) || table > from.n)
+        return corrupt(d, "a string buffer is too short for its offsets");
+    if (!block) { // offsets count from the start of the buffer
+        PN_TRY(take_offsets(d, from, width, n, 0, from.n, out));
+        return PN_OK;
+    }
+    uint64_t start = width == 8 ? pn_load_le64(from.data + 8) : pn_load_le32(from.data + 4);
+    if (start < table || start > from.n)
+        return corrupt(d, "a string block's bytes begin outside of it");
+    pn_slice table_slice = {from.data + head, from.n - head};
+    PN_TRY(take_offsets(d, table_slice, width, n, 0, from.n - start, out));
+    out->data = from.data + start;
+    return PN_OK;
+}
+
+static bool is_packable(uint64_t bits)
+{
+    return bits == 8 || bits == 16 || bits == 32 || bits == 64;
+}
+
+static pn_status decode_inline(pn_decoder *d, uint64_t bits, pn_slice from, size_t n,
+                               pn_values *out)
+{
+    void *memory;
+    if (!is_packable(bits))
+        return unsupported(d, "inline bit packing of odd widths");
+    size_t bytes = (size_t)bits / 8;
+    if (n > PN_BITPACK_UNIT || from.n < bytes)
+        return corrupt(d, "a bit-packed chunk has the wrong size");
+    uint64_t w = 0;
+    memcpy(&w, from.data, bytes);
+    if (w > bits || from.n < bytes + (size_t)w * PN_BITPACK_UNIT / 8)
+        return corrupt(d, "a bit-packed chunk is too short");
+    PN_TRY(room(d, PN_BITPACK_UNIT, bytes, &memory));
+    pn_bitpack_unpack((unsigned)bits, (unsigned)w, from.data + bytes, memory);
+    *out = (pn_values){.n = n, .width = bytes, .data = memory};
+    return PN_OK;
+}
+
+static pn_status decode_out_of_line(pn_decoder *d, const Pn__Lance__OutOfLine *how, pn_slice from,
+                                    size_t n, pn_values *out)
+{
+    void *memory;
+    uint64_t bits = how->bits;
+    if (!is_packable(bits) || !how->values ||
+        how->values->kind_case != PN__LANCE__COMPRESSION__KIND_FLAT)
+        return unsupported(d, "out-of-line bit packing of odd widths");
+    uint64_t w = how->values->flat->bits;
+    if (w > bits)
+        return corrupt(d, "bit packing wider than the type");
+    size_t bytes = (size_t)bits / 8, unit = (size_t)w * PN_BITPACK_UNIT / 8;
+    size_t whole = n / PN_BITPACK_UNIT, tail = n % PN_BITPACK_UNIT, used;
+    if (!pn_size_mul(whole, unit, &used) || used > from.n)
+        return corrupt(d, "a bit-packed buffer is too short");
+    PN_TRY(room(d, (whole + 1) * PN_BITPACK_UNIT, bytes, &memory));
+    uint8_t *values = memory;
+    for (size_t i = 0; i < whole; i++)
+        pn_bitpack_unpack((unsigned)bits, (unsigned)w, from.data + i * unit,
+                          values + i * PN_BITPACK_UNIT * bytes);
+    if (tail > 0) {
+        uint8_t *to = values + whole * PN_BITPACK_UNIT * bytes;
+        size_t left = from.n - used;
+        /* One more unit, or plain values where those are smaller: what is left tells. */
+        if (tail * bytes < unit && left < unit) {
+            if (left < tail * bytes)
+                return corrupt(d, "a bit-packed tail is too short");
+            memcpy(to, from.data + used, tail * bytes);
+        } else {
+            if (left < unit)
+                return corrupt(d, "a bit-packed tail is too short");
+            pn_bitpack_unpack((unsigned)bits, (unsigned)w, from.data + used, to);
+        }
+    }
+    *out = (pn_values){.n = n, .width = bytes, .data = values};
+    return PN_OK;
+}
+
+static pn_status expand_runs(pn_decoder *d, const pn_values *values, const pn_values *lengths,
+                             size_t n, pn_values *out)
+{
+    void *memory;
+    size_t at = 0;
+    PN_TRY(room(d, n, values->width, &memory));
+    uint8_t *to = memory;
+    for (size_t run = 0; run < lengths->n; run++) {
+        uint64_t length = 0;
+        memcpy(&length, lengths->data + run * lengths->width, lengths->width);
+        if (length > n - at)
+            return corrupt(d, "runs are longer than the page");
+        for (uint64_t i = 0; i < length; i++, at++)
+            memcpy(to + at * values->width, values->data + run * values->width, values->width);
+    }
+    if (at != n)
+        return corrupt(d, "runs are shorter than the page");
+    *out = (pn_values){.n = n, .width = values->width, .data = to, .is_bits = values->is_bits};
+    return PN_OK;
+}
+
+static pn_status decode_rle(pn_decoder *d, const Pn__Lance__Rle *how, const pn_slice *buffers,
+                            size_t n_buffers, size_t n, bool block, unsigned depth, pn_values *out)
+{
+    pn_slice parts[2];
+    if (block) {
+        if (buffers[0].n < 8 || pn_load_le64(buffers[0].data) > buffers[0].n - 8)
+            return corrupt(d, "a run-length block is too short");
+        size_t size = (size_t)pn_load_le64(buffers[0].data);
+        parts[0] = (pn_slice){buffers[0].data + 8, size};
+        parts[1] = (pn_slice){buffers[0].data + 8 + size, buffers[0].n - 8 - size};
+    } else {
+        if (n_buffers != 2)
+            return corrupt(d, "run-length encoding needs two buffers");
+        parts[0] = buffers[0];
+        parts[1] = buffers[1];
+    }
+    const compression *lengths_how = how->run_lengths;
+    if (!lengths_how || lengths_how->kind_case != PN__LANCE__COMPRESSION__KIND_FLAT ||
+        !how->values || (lengths_how->flat->bits != 8 && lengths_how->flat->bits != 16))
+        return unsupported(d, "run lengths that are packed");
+    size_t width = (size_t)lengths_how->flat->bits / 8, n_runs = parts[1].n / width;
+    if (block && how->values->kind_case == PN__LANCE__COMPRESSION__KIND_FLAT &&
+        how->values->flat->bits >= 8)
+        n_runs = PN_MIN(n_runs, parts[0].n / (size_t)(how->values->flat->bits /
+                                                      8)); // padding behind the lengths
+    pn_values values, lengths;
+    PN_TRY(decode(d, how->values, &parts[0], 1, n_runs, block, depth + 1, &values));
+    PN_TRY(decode_flat(d, lengths_how->flat->bits, parts[1], n_runs, &lengths));
+    if (values.variable)
+        return unsupported(d, "runs of strings");
+    return expand_runs(d, &values, &lengths, n, out);
+}
+
+/* The symbol table: u64 header, n symbols of 8 bytes, n lengths. */
+typedef struct symbols {
+    bool on;
+    unsigned n;
+    const uint8_t *text, *lengths;
+} symbols;
+
+static pn_status parse_symbols(pn_decoder *d, const Pn__Lance__Fsst *how, symbols *out)
+{
+    if (how->table.len < 8)
+        return corrupt(d, "a symbol table is too short");
+    uint64_t header = pn_load_le64(how->table.data);
+    *out = (symbols){.on = header >> 24 & 1, .n = (unsigned)(header & 0xFF)};
+    if (header >> 32 != 0x46535354u)
+        return corrupt(d, "a symbol table without its mark");
+    if (how->table.len < 8 + (size_t)out->n * 9)
+        return corrupt(d, "a symbol table is too short");
+    out->text = how->table.data + 8;
+    out->lengths = out->text + (size_t)out->n * 8;
+    for (unsigned i = 0; i < out->n; i++)
+        if (out->lengths[i] > 8)
+            return corrupt(d, "a symbol is longer than 8 bytes");
+    return PN_OK;
+}
+
+/* Writes when out is not NULL; returns the length, or SIZE_MAX for damaged input. */
+static size_t expand_symbols(const symbols *table, pn_slice from, uint8_t *out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < from.n; i++) {
+        unsigned code = from.data[i];
+        if (code == 255) {
+            if (++i == from.n)
+                return SIZE_MAX;
+            if (out)
+                out[n] = from.data[i];
+            n++;
+        } else if (code < table->n) {
+            if (out)
+                memcpy(out + n, table->text + (size_t)code * 8, table->lengths[code]);
+            n += table->lengths[code];
+        } else {
+            return SIZE_MAX;
+        }
+    }
+    return n;
+}
+
+static pn_status decode_fsst(pn_decoder *d, const Pn__Lance__Fsst *how, const pn_slice *buffers,
+                             size_t n_buffers, size_t n, bool block, unsigned depth, pn_values *out)
+{
+    symbols table;
+    pn_values packed;
+    size_t total = 0;
+    void *memory, *offset_memory;
+    PN_TRY(parse_symbols(d, how, &table));
+    PN_TRY(decode(d, how->values, buffers, n_buffers, n, block, depth + 1, &packed));
+    if (!packed.variable)
+        return unsupported(d, "symbols of fixed width");
+    if (!table.on) {
+        *out = packed;
+        return PN_OK;
+    }
+    PN_TRY(room(d, n + 1, sizeof(int64_t), &offset_memory));
+    int64_t *offsets = offset_memory;
+    for (size_t i = 0; i < n; i++) {
+        pn_slice one = {packed.data + packed.offsets[i],
+                        (size_t)(packed.offsets[i + 1] - packed.offsets[i])};
+        size_t length = expand_symbols(&table, one, NULL);
+        if (length == SIZE_MAX)
+            return corrupt(d, "a string has an unknown symbol");
+        offsets[i] = (int64_t)total;
+        total += length;
+    }
+    offsets[n] = (int64_t)total;
+    PN_TRY(room(d, total, 1, &memory));
+    for (size_t i = 0; i < n; i++) {
+        pn_slice one = {packed.data + packed.offsets[i],
+                        (size_t)(packed.offsets[i + 1] - packed.offsets[i])};
+        (void)expand_symbols(&table, one, (uint8_t *)memory + offsets[i]); // measured just now
+    }
+    *out = (pn_values){.n = n, .variable = true, .offsets = offsets, .data = memory};
+    return PN_OK;
+}
+
+static pn_status decode_split(pn_decoder *d, const Pn__Lance__ByteStreamSplit *how, pn_slice from,
+                              size_t n, pn_values *out)
+{
+    void *memory;
+    size_t needed;
+    if (!how->values || how->values->kind_case != PN__LANCE__COMPRESSION__KIND_FLAT ||
+        how->values->flat->bits % 8 != 0 || how->values->flat->bits == 0 ||
+        how->values->flat->bits > 64)
+        return unsupported(d, "byte stream split of odd widths");
+    size_t width = (size_t)how->values->flat->bits / 8;
+    if (!pn_size_mul(n, width, &needed) || needed > from.n)
+        return corrupt(d, "a split buffer is too short");
+    PN_TRY(room(d, n, width, &memory));
+    for (size_t b = 0; b < width; b++)
+        for (size_t i = 0; i < n; i++)
+            ((uint8_t *)memory)[i * width + b] = from.data[b * n + i];
+    *out = (pn_values){.n = n, .width = width, .data = memory};
+    return PN_OK;
+}
+
+pn_status pn_zstd_decompress(pn_decoder *d, pn_slice from, size_t n, const uint8_t **out)
+{
+    void *memory;
+    PN_TRY(room(d, n, 1, &memory));
+    size_t got = ZSTD_decompress(memory, n, from.data, from.n);
+    if (ZSTD_isError(got) || got != n)
+        return corrupt(d, "a zstd frame is damaged");
+    *out = memory;
+    return PN_OK;
+}
+
+pn_status pn_lz4_frame_decompress(pn_decoder *d, pn_slice from, size_t n, const uint8_t **out)
+{
+    void *memory;
+    LZ4F_dctx *context;
+    PN_TRY(room(d, n, 1, &memory));
+    if (LZ4F_isError(LZ4F_createDecompressionContext(&context, LZ4F_VERSION)))
+        return pn_fail_nomem(d->err);
+    size_t to_n = n, from_n = from.n;
+    size_t left = LZ4F_decompress(context, memory, &to_n, from.data, &from_n, NULL);
+    (void)LZ4F_freeDecompressionContext(context); // nothing to learn from it
+    if (LZ4F_isError(left) || to_n != n)
+        return corrupt(d, "an lz4 frame is damaged");
+    *out = memory;
+    return PN_OK;
+}
+
+static pn_status decompress(pn_decoder *d, const Pn__Lance__General *how, pn_slice from,
+                            pn_slice *out)
+{
+    int scheme = how->scheme ? how->scheme->scheme : 0;
+    if (scheme == 2) { // zstd: u64 size, frame
+        if (from.n < 8 || pn_load_le64(from.data) > d->max_bytes)
+            return corrupt(d, "a compressed buffer has an impossible size");
+        out->n = (size_t)pn_load_le64(from.data);
+        return pn_zstd_decompress(d, (pn_slice){from.data + 8, from.n - 8}, out->n, &out->data);
+    }
+    if (scheme != 1)
+        return unsupported(d, "unknown compression scheme");
+    void *memory; // lz4: u32 size, raw block
+    if (from.n < 4 || pn_load_le32(from.data) > INT32_MAX || from.n - 4 > INT32_MAX)
+        return corrupt(d, "a compressed buffer has an impossible size");
+    out->n = pn_load_le32(from.data);
+    PN_TRY(room(d, out->n, 1, &memory));
+    int got =
+        LZ4_decompress_safe((const char *)from.data + 4, memory, (int)(from.n - 4), (int)out->n);
+    if (got < 0 || (size_t)got != out->n)
+        return corrupt(d, "an lz4 block is damaged");
+    out->data = memory;
+    return PN_OK;
+}
+
+static pn_status decode_general(pn_decoder *d, const Pn__Lance__General *how,
+                                const pn_slice *buffers, size_t n_buffers, size_t n, bool block,
+                                unsigned depth, pn_values *out)
+{
+    pn_slice inner[8];
+    if (n_buffers > PN_COUNT_OF(inner))
+        return unsupported(d, "compression of many buffers");
+    memcpy(inner, buffers, n_buffers * sizeof *inner);
+    PN_TRY(decompress(d, how, buffers[0], &inner[0]));
+    return decode(d, how->values, inner, n_buffers, n, block, depth + 1, out);
+}
+
+/* Validity bits of n values of `items` items each, as a byte an item. */
+static pn_status item_validity(pn_decoder *d, pn_slice bits, size_t n_items, const uint8_t **out)
+{
+    pn_values bytes;
+    PN_TRY(decode_flat(d, 1, bits, n_items, &bytes));
+    *out = bytes.data;
+    return PN_OK;
+}
+
+static pn_status decode_fixed_list(pn_decoder *d, const Pn__Lance__FixedList *how,
+                                   const pn_slice *buffers, size_t n_buffers, size_t n, bool block,
+                                   unsigned depth, pn_values *out)
+{
+    size_t n_items, first = how->has_validity ? 1 : 0;
+    const uint8_t *valid = NULL;
+    pn_values items;
+    if (how->items == 0 || how->items > UINT32_MAX || !pn_size_mul(n, (size_t)how->items, &n_items))
+        return corrupt(d, "a fixed-size list of impossible size");
+    if (n_buffers < first + 1)
+        return corrupt(d, "a fixed-size list lacks a buffer");
+    if (first)
+        PN_TRY(item_validity(d, buffers[0], n_items, &valid));
+    PN_TRY(decode(d, how->values, buffers + first, n_buffers - first, n_items, block, depth + 1,
+                  &items));
+    if (items.variable || (items.item_valid && first))
+        return unsupported(d, "fixed-size lists of strings, or of lists that may be null");
+    *out = (pn_values){.n = n,
+                       .width = items.width * (size_t)how->items,
+                       .data = items.data,
+                       .is_bits = items.is_bits,
+                       .item_valid = valid ? valid : items.item_valid};
+    return PN_OK;
+}
+
+static pn_status decode(pn_decoder *d, const compression *how, const pn_slice *buffers,
+                        size_t n_buffers, size_t n, bool block, unsigned depth, pn_values *out)
+{
+    if (!how || n_buffers == 0)
+        return corrupt(d, "a page without an encoding");
+    if (depth > PN_ENCODING_MAX_DEPTH)
+        return pn_fail(d->err, PN_ERR_LIMIT, "%s: encodings nested over %d deep", d->where,
+                       PN_ENCODING_MAX_DEPTH);
+    switch ((int)how->kind_case) {
+    case PN__LANCE__COMPRESSION__KIND_FLAT:
+        return decode_flat(d, how->flat->bits, buffers[0], n, out);
+    case PN__LANCE__COMPRESSION__KIND_VARIABLE:
+        return decode_variable(d, how->variable->offsets, buffers[0], n, block, out);
+    case PN__LANCE__COMPRESSION__KIND_OUT_OF_LINE:
+        return decode_out_of_line(d, how->out_of_line, buffers[0], n, out);
+    case PN__LANCE__COMPRESSION__KIND_INLINE_PACKED:
+        return decode_inline(d, how->inline_packed->bits, buffers[0], n, out);
+    case PN__LANCE__COMPRESSION__KIND_FSST:
+        return decode_fsst(d, how->fsst, buffers, n_buffers, n, block, depth, out);
+    case PN__LANCE__COMPRESSION__KIND_RLE:
+        return decode_rle(d, how->rle, buffers, n_buffers, n, block, depth, out);
+    case PN__LANCE__COMPRESSION__KIND_BYTE_STREAM_SPLIT:
+        return decode_split(d, how->byte_stream_split, buffers[0], n, out);
+    case PN__LANCE__COMPRESSION__KIND_GENERAL:
+        return decode_general(d, how->general, buffers, n_buffers, n, block, depth, out);
+    case PN__LANCE__COMPRESSION__KIND_FIXED_LIST:
+        return decode_fixed_list(d, how->fixed_list, buffers, n_buffers, n, block, depth, out);
+    case PN__LANCE__COMPRESSION__KIND_PACKED_STRUCT:
+    case PN__LANCE__COMPRESSION__KIND_VARIABLE_STRUCT:
+        return unsupported(d, "packed struct");
+    default:
+        return unsupported(d, "unknown");
+    }
+}
+
+pn_status pn_values_decode(pn_decoder *d, const compression *how, const pn_slice *buffers,
+                           size_t n_buffers, size_t n, pn_values *out)
+{
+    return decode(d, how, buffers, n_buffers, n, false, 0, out);
+}
+
+pn_status pn_values_decode_block(pn_decoder *d, const compression *how, pn_slice block, size_t n,
+                                 pn_values *out)
+{
+    return decode(d, how, &block, 1, n, true, 0, out);
+}
+
+pn_status pn_values_decode_one(pn_decoder *d, const compression *how, pn_slice stored,
+                               pn_slice *out)
+{
+    symbols table;
+    void *memory;
+    if (how && how->kind_case == PN__LANCE__COMPRESSION__KIND_VARIABLE) {
+        *out = stored;
+        return PN_OK;
+    }
+    if (how && how->kind_case == PN__LANCE__COMPRESSION__KIND_GENERAL && stored.n > 0 &&
+        how->general->values &&
+        how->general->values->kind_case == PN__LANCE__COMPRESSION__KIND_VARIABLE)
+        return decompress(d, how->general, stored, out);
+    if (how && how->kind_case == PN__LANCE__COMPRESSION__KIND_GENERAL && stored.n == 0) {
+        *out = stored;
+        return PN_OK;
+    }
+    if (!how || how->kind_case != PN__LANCE__COMPRESSION__KIND_FSST)
+        return unsupported(d, "values of a full-zip page");
+    PN_TRY(parse_symbols(d, how->fsst, &table));
+    size_t n = table.on ? expand_symbols(&table, stored, NULL) : stored.n;
+    if (n == SIZE_MAX)
+        return corrupt(d, "a string has an unknown symbol");
+    PN_TRY(room(d, n, 1, &memory));
+    if (table.on)
+        (void)expand_symbols(&table, stored, memory); // measured just now
+    else if (n > 0)
+        memcpy(memory, stored.data, n);
+    *out = (pn_slice){memory, n};
+    return PN_OK;
+}
+
+size_t pn_values_count_buffers(const compression *how)
+{
+    for (unsigned depth = 0; how && depth <= PN_ENCODING_MAX_DEPTH; depth++) {
+        switch ((int)how->kind_case) {
+        case PN__LANCE__COMPRESSION__KIND_RLE:
+            return 2;
+        case PN__LANCE__COMPRESSION__KIND_GENERAL:
+            how = how->general->values;
+            break;
+        case PN__LANCE__COMPRESSION__KIND_FSST:
+            how = how->fsst->values;
+            break;
+        case PN__LANCE__COMPRESSION__KIND_FIXED_LIST:
+            return (how->fixed_list->has_validity ? 1 : 0) +
+                   pn_values_count_buffers(how->fixed_list->values);
+        default:
+            return 1;
+        }
+    }
+    return 0;
+}
