@@ -85,10 +85,6 @@ PN_NODISCARD pn_status pn_dataset_delete(pn_dataset *dataset, const pn_rowset *r
                                          const char *predicate, uint64_t *n_deleted,
                                          pn_dataset **out, pn_error *err);
 
-/* Set (value) or remove (value NULL) entries of the table's schema metadata. */
-PN_NODISCARD pn_status pn_dataset_set_metadata(pn_dataset *dataset, const pn_kv *entries, size_t n,
-                                               pn_dataset **out, pn_error *err);
-
 /* ---- reading ---- */
 
 typedef struct pn_scan_options {

@@ -1,0 +1,248 @@
+/*
+ * commit.c - write, sync, link
+ *
+ *     1  the transaction file, synced               _transactions/<read version>-<uuid>.txn
+ *     2  the manifest under a staging name, synced  _versions/<name>.manifest#<uuid>
+ *     3  link it to its final name: EEXIST means that another writer was faster
+ *     4  sync the _versions folder
+ *     5  the hint file, which nobody depends on
+ *
+ * Before 3 nothing has happened for any reader; after 4 the version lasts. A lost race reads what the others did, asks
+ * whether our change can stand beside it, applies it again on top and tries the next number.
+ * Source: the Lance table format's conflict rules.
+ */
+#include "dataset/commit.h"
+
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "base/rng.h"
+#include "os/clock.h"
+#include "os/dir.h"
+#include "os/fd.h"
+#include "os/uuid.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+void pn_commit_data_file_name(char out[PN_DATA_FILE_NAME_BYTES])
+{
+    uint8_t uuid[16];
+    size_t at = 0;
+    pn_uuid_make(uuid);
+    for (unsigned bit = 0; bit < 24; bit++)
+        out[at++] = (uuid[bit / 8] >> (7 - bit % 8) & 1) ? '1' : '0';
+    for (unsigned i = 3; i < 16; i++, at += 2)
+        (void)snprintf(out + at, PN_DATA_FILE_NAME_BYTES - at, "%02x", uuid[i]); // two digits
+    (void)snprintf(out + at, PN_DATA_FILE_NAME_BYTES - at, ".lance");            // fits
+}
+
+typedef struct attempt {
+    const char *table;
+    pn_manifest_scheme scheme;
+    pn_arena arena;
+} attempt;
+
+/* uuid, file name and its text into the transaction and the manifest. */
+static pn_status name_transaction(attempt *a, uint64_t read_version, Pn__Table__Transaction *txn,
+                                  Pn__Table__Manifest *next, pn_error *err)
+{
+    uint8_t uuid[16];
+    char text[PN_UUID_TEXT_BYTES];
+    pn_uuid_make(uuid);
+    pn_uuid_text(uuid, text);
+    txn->has_read_version = 1;
+    txn->read_version = read_version;
+    txn->uuid = pn_arena_strdup(&a->arena, text);
+    next->transaction_file = pn_arena_printf(&a->arena, "%" PRIu64 "-%s.txn", read_version, text);
+    return txn->uuid && next->transaction_file ? PN_OK : pn_fail_nomem(err);
+}
+
+static pn_status stamp(attempt *a, Pn__Table__Manifest *next, uint64_t version, pn_error *err)
+{
+    static char library[] = "pennon", library_version[] = "0.1.0";
+    int64_t now = pn_clock_wall_ns();
+    next->timestamp = PN_ARENA_NEW(&a->arena, Pn__Table__Timestamp, 1);
+    next->writer_version = PN_ARENA_NEW(&a->arena, Pn__Table__WriterVersion, 1);
+    if (!next->timestamp || !next->writer_version)
+        return pn_fail_nomem(err);
+    pn__table__timestamp__init(next->timestamp);
+    next->timestamp->has_seconds = next->timestamp->has_nanos = 1;
+    next->timestamp->seconds = now / 1000000000;
+    next->timestamp->nanos = (int32_t)(now % 1000000000);
+    pn__table__writer_version__init(next->writer_version);
+    next->writer_version->library = library;
+    next->writer_version->version = library_version;
+    next->has_version = 1;
+    next->version = version;
+    return PN_OK;
+}
+
+static pn_status write_new_file(const char *path, const void *bytes, size_t n, pn_error *err)
+{
+    pn_fd fd;
+    PN_TRY(pn_fd_open(path, PN_OPEN_CREATE_NEW, &fd, err));
+    pn_status status = pn_fd_write(fd, path, bytes, n, err);
+    if (status == PN_OK)
+        status = pn_fd_sync(fd, path, err);
+    pn_fd_close(fd);
+    return status;
+}
+
+static pn_status write_transaction(attempt *a, const Pn__Table__Transaction *txn, const char *name,
+                                   pn_error *err)
+{
+    char *folder = pn_path_join(&a->arena, a->table, "_transactions");
+    char *path = folder ? pn_path_join(&a->arena, folder, name) : NULL;
+    size_t n = pn__table__transaction__get_packed_size(txn);
+    uint8_t *bytes = pn_arena_alloc(&a->arena, n + 1);
+    if (!path || !bytes)
+        return pn_fail_nomem(err);
+    (void)pn__table__transaction__pack(txn, bytes); // n bytes
+    PN_TRY(pn_dir_make(folder, err));
+    PN_TRY(write_new_file(path, bytes, n, err));
+    return pn_folder_sync(folder, err);
+}
+
+/* Losing it costs readers a directory listing, so its errors are nobody's business. */
+static void write_hint(attempt *a, uint64_t version)
+{
+    char *path = pn_path_join(&a->arena, a->table, "_versions/latest_version_hint.json");
+    char *text = pn_arena_printf(&a->arena, "{\"version\":%" PRIu64 "}", version);
+    pn_status status =
+        path && text ? pn_file_write_atomic(path, text, strlen(text), NULL) : PN_ERR_NOMEM;
+    (void)status; // see above
+}
+
+/* EXISTS: another writer has this version. */
+static pn_status publish(attempt *a, Pn__Table__Manifest *next, const uint8_t *index_section,
+                         size_t index_bytes, const Pn__Table__Transaction *txn, pn_error *err)
+{
+    char *folder = pn_path_join(&a->arena, a->table, "_versions");
+    char *path = pn_manifest_path(a->table, next->version, a->scheme, &a->arena);
+    char *staging = path ? pn_arena_printf(&a->arena, "%s#%s", path, txn->uuid) : NULL;
+    if (!folder || !staging)
+        return pn_fail_nomem(err);
+    if (pn_path_exists(path))
+        return pn_fail(err, PN_ERR_EXISTS, "%s: version %" PRIu64 " is there", a->table,
+                       next->version);
+    PN_TRY(write_transaction(a, txn, next->transaction_file, err));
+    PN_TRY(pn_dir_make(folder, err));
+    pn_buffer bytes;
+    pn_buffer_init(&bytes, PN_MANIFEST_MAX_BYTES);
+    pn_status status = pn_manifest_encode(next, index_section, index_bytes, txn, &bytes, err);
+    if (status == PN_OK)
+        status = write_new_file(staging, bytes.data, bytes.n_bytes, err);
+    pn_buffer_reset(&bytes);
+    if (status == PN_OK)
+        status = pn_path_rename_if_absent(staging, path, err);
+    if (status == PN_OK)
+        status = pn_folder_sync(folder, err);
+    else if (pn_path_remove(staging, NULL) != PN_OK)
+        return status; // a staging name is no version: it only takes room
+    if (status == PN_OK)
+        write_hint(a, next->version);
+    return status;
+}
+
+/* What others committed between the version the change was decided on and the newest. */
+static pn_status check_conflicts(pn_dataset *read, pn_dataset *newest,
+                                 bool (*conflicts)(const Pn__Table__Transaction *), pn_error *err)
+{
+    for (uint64_t version = pn_dataset_version(read) + 1; version <= pn_dataset_version(newest);
+         version++) {
+        pn_manifest manifest;
+        PN_TRY(pn_manifest_read(read->path, version, read->scheme, &manifest, err));
+        bool bad = !manifest.transaction || conflicts(manifest.transaction);
+        const char *name = pn_transaction_name(manifest.transaction);
+        pn_manifest_free(&manifest);
+        if (bad)
+            return pn_fail(err, PN_ERR_CONFLICT,
+                           "%s: version %" PRIu64 " (%s) of another writer came in between",
+                           read->path, version, name);
+    }
+    return PN_OK;
+}
+
+static pn_status check_writable(const pn_dataset *dataset, pn_error *err)
+{
+    const Pn__Table__Manifest *m = dataset->manifest.message;
+    uint64_t unknown = m->writer_feature_flags & ~(uint64_t)PN_WRITER_FLAGS_KNOWN;
+    if (unknown & PN_FLAG_STABLE_ROW_IDS)
+        return pn_fail(err, PN_ERR_UNSUPPORTED,
+                       "%s: writing to a table with stable row ids is not supported",
+                       dataset->path);
+    if (unknown != 0)
+        return pn_fail(err, PN_ERR_UNSUPPORTED,
+                       "%s: writing needs features that are not supported (writer flags %" PRIu64
+                       ")",
+                       dataset->path, unknown);
+    return PN_OK;
+}
+
+/* One try on top of newest. EXISTS: somebody was faster. */
+static pn_status try_commit(pn_dataset *newest, pn_commit_apply apply, void *context,
+                            pn_dataset **out, pn_error *err)
+{
+    attempt a = {.table = newest->path, .scheme = newest->scheme};
+    pn_manifest fresh = {0};
+    pn_arena_init(&a.arena, SIZE_MAX);
+    Pn__Table__Manifest next = *newest->manifest.message; // shares what does not change
+    Pn__Table__Transaction txn = PN__TABLE__TRANSACTION__INIT;
+    bool nothing = false;
+    pn_status status = check_writable(newest, err);
+    if (status == PN_OK)
+        status = name_transaction(&a, pn_dataset_version(newest), &txn, &next, err);
+    if (status == PN_OK)
+        status = stamp(&a, &next, pn_dataset_version(newest) + 1, err);
+    if (status == PN_OK)
+        status = apply(context, newest, &next, &txn, &a.arena, &nothing, err);
+    if (status == PN_OK && nothing) {
+        *out = pn_dataset_ref(newest);
+    } else if (status == PN_OK) {
+        status = publish(&a, &next, newest->manifest.index_section,
+                         newest->manifest.index_section_bytes, &txn, err);
+        if (status == PN_OK)
+            status = pn_manifest_read(newest->path, next.version, newest->scheme, &fresh, err);
+        if (status == PN_OK)
+            status = pn_dataset_from_manifest(newest->path, &fresh, newest->scheme, newest->cache,
+                                              out, err);
+    }
+    pn_manifest_free(&fresh);
+    pn_arena_reset(&a.arena);
+    return status;
+}
+
+pn_status pn_commit_run(pn_dataset *read, pn_commit_apply apply,
+                        bool (*conflicts)(const Pn__Table__Transaction *), void *context,
+                        pn_dataset **out, pn_error *err)
+{
+    pn_rng rng = pn_rng_seed((uint64_t)pn_clock_monotonic_ns());
+    for (int i = 0; i < PN_COMMIT_MAX_ATTEMPTS; i++) {
+        pn_dataset *newest;
+        PN_TRY(pn_dataset_latest(read, &newest, err));
+        pn_status status = check_conflicts(read, newest, conflicts, err);
+        if (status == PN_OK)
+            status = try_commit(newest, apply, context, out, err);
+        pn_dataset_unref(newest);
+        if (status != PN_ERR_EXISTS)
+            return status;
+        pn_clock_sleep_ms((int64_t)pn_rng_below(&rng, (uint64_t)(4 << PN_MIN(i, 6)) +
+                                                          1)); // so that two do not march in step
+    }
+    return pn_fail(err, PN_ERR_CONFLICT, "%s: other writers were faster %d times", read->path,
+                   PN_COMMIT_MAX_ATTEMPTS);
+}
+
+pn_status pn_commit_create(const char *table, Pn__Table__Manifest *manifest,
+                           Pn__Table__Transaction *txn, pn_error *err)
+{
+    attempt a = {.table = table, .scheme = PN_MANIFEST_V2};
+    pn_arena_init(&a.arena, SIZE_MAX);
+    pn_status status = name_transaction(&a, 0, txn, manifest, err);
+    if (status == PN_OK)
+        status = stamp(&a, manifest, 1, err);
+    if (status == PN_OK)
+        status = publish(&a, manifest, NULL, 0, txn, err);
+    pn_arena_reset(&a.arena);
+    return status;
+}

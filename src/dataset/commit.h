@@ -1,0 +1,39 @@
+/*
+ * commit.h - the one rename that makes a version
+ */
+#ifndef PN_DATASET_COMMIT_H
+#define PN_DATASET_COMMIT_H
+
+#include "dataset/internal.h"
+
+/*
+ * Called with the newest version, which may be later than the one the change was decided on: fill the operation of
+ * txn and change next (a copy of newest's manifest, of which version, time, writer and transaction are set already). All
+ * memory for both comes from arena. CONFLICT ends the commit; *nothing true: there is nothing to commit.
+ */
+typedef pn_status (*pn_commit_apply)(void *context, pn_dataset *newest, Pn__Table__Manifest *next,
+                                     Pn__Table__Transaction *txn, pn_arena *arena, bool *nothing,
+                                     pn_error *err);
+
+/*
+ * Commit a change decided on `read`. Transactions since then are checked against `conflicts`; a lost race is applied
+ * again to the newer version, up to PN_COMMIT_MAX_ATTEMPTS times.
+ *
+ * conflicts  true when the change cannot stand after this transaction of another writer
+ * out        the version made; dataset itself, referenced, when there was nothing to commit
+ *
+ * Durable on return: data is expected to be synced already, transaction and manifest are synced here, then the folder.
+ */
+PN_NODISCARD pn_status pn_commit_run(pn_dataset *read, pn_commit_apply apply,
+                                     bool (*conflicts)(const Pn__Table__Transaction *theirs),
+                                     void *context, pn_dataset **out, pn_error *err);
+
+/* Write version 1. EXISTS when somebody else did. */
+PN_NODISCARD pn_status pn_commit_create(const char *table, Pn__Table__Manifest *manifest,
+                                        Pn__Table__Transaction *txn, pn_error *err);
+
+/* 16 random bytes as Lance names data files: 24 binary digits, 26 hex digits, ".lance". */
+#define PN_DATA_FILE_NAME_BYTES 64
+void pn_commit_data_file_name(char out[PN_DATA_FILE_NAME_BYTES]);
+
+#endif

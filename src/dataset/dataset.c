@@ -1,0 +1,305 @@
+/*
+ * dataset.c - opening a version, and what it says of itself
+ *
+ * Opening reads one manifest and nothing else: data files and deletion files are opened when they are first needed, under the
+ * dataset's lock, and are immutable from then on.
+ */
+#include "dataset/internal.h"
+
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "dataset/deletion.h"
+#include "lance/lance_schema.h"
+#include "os/fd.h"
+
+#include <inttypes.h>
+
+static pn_status check_flags(const char *path, const Pn__Table__Manifest *m, pn_error *err)
+{
+    uint64_t unknown = m->reader_feature_flags & ~(uint64_t)PN_READER_FLAGS_KNOWN;
+    const char *version =
+        m->data_format && m->data_format->version ? m->data_format->version : "0.1";
+    if (unknown != 0)
+        return pn_fail(err, PN_ERR_UNSUPPORTED,
+                       "%s: the table needs features that are not supported (reader flags %" PRIu64
+                       ")",
+                       path, unknown);
+    if (strcmp(version, "2.1") != 0 && strcmp(version, "2.2") != 0)
+        return pn_fail(err, PN_ERR_UNSUPPORTED,
+                       "%s: data files of version %s; 2.1 and 2.2 are supported", path, version);
+    return PN_OK;
+}
+
+static pn_status take_schema(pn_dataset *dataset, pn_error *err)
+{
+    const Pn__Table__Manifest *m = dataset->manifest.message;
+    PN_TRY(pn_lance_schema_decode(m->fields, m->n_fields, &dataset->arena, &dataset->schema, err));
+    pn_kv *pairs = PN_ARENA_NEW(&dataset->arena, pn_kv, m->n_schema_metadata + 1);
+    if (!pairs)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < m->n_schema_metadata; i++) {
+        const Pn__Lance__KeyBytes *pair = m->schema_metadata[i];
+        pairs[i].key = pair->key ? pair->key : "";
+        pairs[i].value = pn_arena_strndup(
+            &dataset->arena, pair->value.data ? (char *)pair->value.data : "", pair->value.len);
+        if (!pairs[i].value)
+            return pn_fail_nomem(err);
+    }
+    dataset->schema.metadata = pairs;
+    dataset->schema.n_metadata = m->n_schema_metadata;
+    return PN_OK;
+}
+
+static pn_status take_fragment(pn_dataset *dataset, const Pn__Table__DataFragment *message,
+                               pn_fragment *out, pn_error *err)
+{
+    if (message->id > UINT32_MAX || message->physical_rows > UINT32_MAX)
+        return pn_fail(err, PN_ERR_LIMIT, "%s: fragment %" PRIu64 " with %" PRIu64 " rows",
+                       dataset->path, message->id, message->physical_rows);
+    uint64_t deleted = message->deletion_file ? message->deletion_file->num_deleted_rows : 0;
+    if (deleted > message->physical_rows)
+        return pn_fail(err, PN_ERR_CORRUPT,
+                       "%s: fragment %" PRIu64 " has more deleted rows than rows", dataset->path,
+                       message->id);
+    for (size_t i = 0; i < message->n_files; i++) {
+        const Pn__Table__DataFile *file = message->files[i];
+        if (!file->path || strstr(file->path, "..") || file->path[0] == '/' ||
+            (file->has_base_id && file->base_id != 0))
+            return pn_fail(err, PN_ERR_UNSUPPORTED, "%s: data file \"%s\" outside of the table",
+                           dataset->path, file->path ? file->path : "");
+        if (file->n_fields != file->n_column_indices)
+            return pn_fail(err, PN_ERR_CORRUPT,
+                           "%s: data file \"%s\" has another number of fields than columns",
+                           dataset->path, file->path);
+    }
+    *out = (pn_fragment){.message = message,
+                         .id = (uint32_t)message->id,
+                         .n_rows = (uint32_t)message->physical_rows,
+                         .n_deleted = (uint32_t)deleted};
+    out->files = PN_ARENA_NEW(&dataset->arena, pn_cached_file *, message->n_files + 1);
+    return out->files ? PN_OK : pn_fail_nomem(err);
+}
+
+static pn_status take_fragments(pn_dataset *dataset, pn_error *err)
+{
+    const Pn__Table__Manifest *m = dataset->manifest.message;
+    if (m->n_fragments > PN_DATASET_MAX_FRAGMENTS)
+        return pn_fail(err, PN_ERR_LIMIT, "%s: %zu fragments, the limit is %u", dataset->path,
+                       m->n_fragments, PN_DATASET_MAX_FRAGMENTS);
+    dataset->fragments = PN_ARENA_NEW(&dataset->arena, pn_fragment, m->n_fragments + 1);
+    if (!dataset->fragments)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < m->n_fragments; i++) {
+        PN_TRY(take_fragment(dataset, m->fragments[i], &dataset->fragments[i], err));
+        dataset->n_fragments = i + 1;
+        dataset->n_rows += dataset->fragments[i].n_rows - dataset->fragments[i].n_deleted;
+    }
+    return PN_OK;
+}
+
+pn_status pn_dataset_from_manifest(const char *path, pn_manifest *manifest,
+                                   pn_manifest_scheme scheme, pn_file_cache *cache,
+                                   pn_dataset **out, pn_error *err)
+{
+    pn_status status = PN_OK;
+    pn_dataset *dataset = pn_alloc_zero(sizeof *dataset);
+    if (!dataset)
+        return pn_fail_nomem(err);
+    atomic_store(&dataset->n_refs, 1);
+    pn_arena_init(&dataset->arena, SIZE_MAX);
+    pthread_mutex_init(&dataset->mu, NULL);
+    dataset->scheme = scheme;
+    dataset->cache = pn_file_cache_ref(cache);
+    dataset->manifest = *manifest;
+    *manifest = (pn_manifest){0};
+    dataset->path = pn_strdup(path);
+    if (!dataset->path)
+        PN_GOTO(done, pn_fail_nomem(err));
+    PN_GOTO(done, check_flags(path, dataset->manifest.message, err));
+    PN_GOTO(done, take_schema(dataset, err));
+    PN_GOTO(done, take_fragments(dataset, err));
+    *out = dataset;
+    dataset = NULL;
+done:
+    pn_dataset_unref(dataset);
+    return status;
+}
+
+static pn_status open_version(const char *path, uint64_t version, const pn_version_list *list,
+                              pn_file_cache *cache, pn_dataset **out, pn_error *err)
+{
+    pn_manifest manifest = {0};
+    if (version == 0)
+        version = list->versions[list->n - 1];
+    pn_status status = pn_manifest_read(path, version, list->scheme, &manifest, err);
+    if (status == PN_ERR_NOT_FOUND)
+        return pn_fail(err, PN_ERR_NOT_FOUND, "%s: there is no version %" PRIu64, path, version);
+    PN_TRY(status);
+    status = pn_dataset_from_manifest(path, &manifest, list->scheme, cache, out, err);
+    pn_manifest_free(&manifest);
+    return status;
+}
+
+pn_status pn_dataset_open(const char *path, uint64_t version, pn_dataset **out, pn_error *err)
+{
+    pn_arena arena;
+    pn_version_list list;
+    pn_file_cache *cache = NULL;
+    pn_arena_init(&arena, SIZE_MAX);
+    pn_status status = pn_manifest_list(path, &arena, &list, err);
+    if (status == PN_OK)
+        status = pn_file_cache_create(&cache, err);
+    if (status == PN_OK)
+        status = open_version(path, version, &list, cache, out, err);
+    pn_file_cache_unref(cache);
+    pn_arena_reset(&arena);
+    return status;
+}
+
+pn_status pn_dataset_latest(pn_dataset *dataset, pn_dataset **out, pn_error *err)
+{
+    pn_arena arena;
+    pn_version_list list;
+    pn_status status = PN_OK;
+    pn_arena_init(&arena, SIZE_MAX);
+    char *next =
+        pn_manifest_path(dataset->path, pn_dataset_version(dataset) + 1, dataset->scheme, &arena);
+    if (!next) {
+        status = pn_fail_nomem(err);
+    } else if (!pn_path_exists(next)) {
+        *out = pn_dataset_ref(dataset);
+    } else {
+        status = pn_manifest_list(dataset->path, &arena, &list, err);
+        if (status == PN_OK)
+            status = open_version(dataset->path, 0, &list, dataset->cache, out, err);
+    }
+    pn_arena_reset(&arena);
+    return status;
+}
+
+pn_dataset *pn_dataset_ref(pn_dataset *dataset)
+{
+    atomic_fetch_add(&dataset->n_refs, 1);
+    return dataset;
+}
+
+void pn_dataset_unref(pn_dataset *dataset)
+{
+    if (!dataset || atomic_fetch_sub(&dataset->n_refs, 1) != 1)
+        return;
+    for (size_t i = 0; i < dataset->n_fragments; i++) {
+        pn_fragment *fragment = &dataset->fragments[i];
+        for (size_t f = 0; f < fragment->message->n_files; f++)
+            pn_file_cache_release(dataset->cache, fragment->files[f]);
+        pn_free(fragment->deleted);
+    }
+    pn_manifest_free(&dataset->manifest);
+    pn_file_cache_unref(dataset->cache);
+    pthread_mutex_destroy(&dataset->mu);
+    pn_arena_reset(&dataset->arena);
+    pn_free(dataset->path);
+    pn_free(dataset);
+}
+
+const char *pn_dataset_path(const pn_dataset *dataset)
+{
+    return dataset->path;
+}
+
+uint64_t pn_dataset_version(const pn_dataset *dataset)
+{
+    return dataset->manifest.message->version;
+}
+
+int64_t pn_dataset_timestamp_ms(const pn_dataset *dataset)
+{
+    const Pn__Table__Timestamp *time = dataset->manifest.message->timestamp;
+    return time ? time->seconds * 1000 + time->nanos / 1000000 : 0;
+}
+
+const pn_schema *pn_dataset_schema(const pn_dataset *dataset)
+{
+    return &dataset->schema;
+}
+
+uint64_t pn_dataset_count_rows(const pn_dataset *dataset)
+{
+    return dataset->n_rows;
+}
+
+uint64_t pn_dataset_data_bytes(const pn_dataset *dataset)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < dataset->n_fragments; i++)
+        for (size_t f = 0; f < dataset->fragments[i].message->n_files; f++)
+            total += dataset->fragments[i].message->files[f]->size;
+    return total;
+}
+
+size_t pn_dataset_n_fragments(const pn_dataset *dataset)
+{
+    return dataset->n_fragments;
+}
+
+void pn_dataset_fragment(const pn_dataset *dataset, size_t fragment_i, pn_fragment_info *out)
+{
+    const pn_fragment *fragment = &dataset->fragments[fragment_i];
+    *out = (pn_fragment_info){
+        .id = fragment->id,
+        .physical_rows = fragment->n_rows,
+        .deleted_rows = fragment->n_deleted,
+        .first_file = fragment->message->n_files > 0 ? fragment->message->files[0]->path : ""};
+}
+
+size_t pn_dataset_find_fragment(const pn_dataset *dataset, uint32_t fragment_id)
+{
+    for (size_t i = 0; i < dataset->n_fragments; i++)
+        if (dataset->fragments[i].id == fragment_id)
+            return i;
+    return SIZE_MAX;
+}
+
+pn_status pn_dataset_deletions(pn_dataset *dataset, size_t fragment_i, const uint64_t **words,
+                               pn_error *err)
+{
+    pn_fragment *fragment = &dataset->fragments[fragment_i];
+    pn_status status = PN_OK;
+    pthread_mutex_lock(&dataset->mu);
+    if (!fragment->deletions_read && fragment->message->deletion_file)
+        status = pn_deletion_read(dataset->path, fragment->id, fragment->message->deletion_file,
+                                  fragment->n_rows, &fragment->deleted, err);
+    if (status == PN_OK) {
+        fragment->deletions_read = true;
+        *words = fragment->deleted;
+    }
+    pthread_mutex_unlock(&dataset->mu);
+    return status;
+}
+
+pn_status pn_dataset_list_versions(const char *path, pn_arena *arena, pn_version_info **out,
+                                   size_t *n, pn_error *err)
+{
+    pn_version_list list;
+    PN_TRY(pn_manifest_list(path, arena, &list, err));
+    pn_version_info *versions = PN_ARENA_NEW(arena, pn_version_info, list.n);
+    if (!versions)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < list.n; i++) {
+        pn_manifest manifest;
+        PN_TRY(pn_manifest_read(path, list.versions[i], list.scheme, &manifest, err));
+        const Pn__Table__Manifest *m = manifest.message;
+        versions[i].version = list.versions[i];
+        versions[i].timestamp_ms =
+            m->timestamp ? m->timestamp->seconds * 1000 + m->timestamp->nanos / 1000000 : 0;
+        versions[i].operation = pn_transaction_name(manifest.transaction);
+        for (size_t f = 0; f < m->n_fragments; f++)
+            versions[i].n_rows +=
+                m->fragments[f]->physical_rows -
+                (m->fragments[f]->deletion_file ? m->fragments[f]->deletion_file->num_deleted_rows
+                                                : 0);
+        pn_manifest_free(&manifest);
+    }
+    *out = versions;
+    *n = list.n;
+    return PN_OK;
+}

@@ -1,0 +1,23 @@
+/*
+ * deletion.h - deletion files <-> words of bits
+ */
+#ifndef PN_DATASET_DELETION_H
+#define PN_DATASET_DELETION_H
+
+#include <table.pb-c.h>
+
+#include "base/arena.h"
+#include "base/status.h"
+
+/* Read the deletion file of a fragment into words [pn_words_for_bits(n_rows)] (1 = deleted), allocated by pn_alloc. */
+PN_NODISCARD pn_status pn_deletion_read(const char *table, uint64_t fragment_id,
+                                        const Pn__Table__DeletionFile *file, uint32_t n_rows,
+                                        uint64_t **words, pn_error *err);
+
+/* Write words as a new file of the bitmap kind and describe it in *out. The file is synced; its folder is the caller's. */
+PN_NODISCARD pn_status pn_deletion_write(const char *table, uint64_t fragment_id,
+                                         uint64_t read_version, const uint64_t *words,
+                                         uint32_t n_rows, Pn__Table__DeletionFile *out,
+                                         pn_error *err);
+
+#endif

@@ -1,0 +1,226 @@
+/*
+ * file_cache.c - a list of open files with counts
+ *
+ * A table has tens to thousands of data files; a linear search by name under one lock costs less than the open it saves. The
+ * vectors of a column that cannot be mapped (nullable, small, or compressed) are decoded once and kept: a search asks for them
+ * every time.
+ */
+#include "dataset/file_cache.h"
+
+#include "base/alloc.h"
+#include "os/dir.h"
+
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+typedef struct vectors {
+    int32_t column, dim;
+    pn_vector_run *runs;
+    size_t n_runs;
+    struct vectors *next;
+} vectors;
+
+struct pn_cached_file {
+    char *name;
+    pn_lance_file *file;
+    unsigned n_refs;
+    pn_arena arena;   /* of vectors */
+    vectors *vectors; /* guarded by the cache's mu */
+    pn_cached_file *next;
+};
+
+struct pn_file_cache {
+    _Atomic unsigned n_refs;
+    pthread_mutex_t mu;
+    pn_cached_file *first; /* guarded by mu */
+};
+
+pn_status pn_file_cache_create(pn_file_cache **out, pn_error *err)
+{
+    pn_file_cache *cache = pn_alloc_zero(sizeof *cache);
+    if (!cache)
+        return pn_fail_nomem(err);
+    if (pthread_mutex_init(&cache->mu, NULL) != 0) {
+        pn_free(cache);
+        return pn_fail(err, PN_ERR_IO, "cannot make a lock");
+    }
+    atomic_store(&cache->n_refs, 1);
+    *out = cache;
+    return PN_OK;
+}
+
+pn_file_cache *pn_file_cache_ref(pn_file_cache *cache)
+{
+    atomic_fetch_add(&cache->n_refs, 1);
+    return cache;
+}
+
+static void free_file(pn_cached_file *file)
+{
+    pn_lance_file_close(file->file);
+    pn_arena_reset(&file->arena);
+    pn_free(file->name);
+    pn_free(file);
+}
+
+void pn_file_cache_unref(pn_file_cache *cache)
+{
+    if (!cache || atomic_fetch_sub(&cache->n_refs, 1) != 1)
+        return;
+    while (cache->first) {
+        pn_cached_file *file = cache->first;
+        cache->first = file->next;
+        free_file(file);
+    }
+    pthread_mutex_destroy(&cache->mu);
+    pn_free(cache);
+}
+
+static pn_status open_file(const char *table, const char *name, pn_cached_file **out, pn_error *err)
+{
+    pn_status status = PN_OK;
+    pn_arena arena;
+    pn_arena_init(&arena, SIZE_MAX);
+    pn_cached_file *file = pn_alloc_zero(sizeof *file);
+    char *path = pn_arena_printf(&arena, "%s/data/%s", table, name);
+    if (!file || !path)
+        PN_GOTO(done, pn_fail_nomem(err));
+    pn_arena_init(&file->arena, SIZE_MAX);
+    file->name = pn_strdup(name);
+    if (!file->name)
+        PN_GOTO(done, pn_fail_nomem(err));
+    PN_GOTO(done, pn_lance_file_open(path, &file->file, err));
+    file->n_refs = 1;
+    *out = file;
+    file = NULL;
+done:
+    if (file)
+        free_file(file);
+    pn_arena_reset(&arena);
+    return status;
+}
+
+pn_status pn_file_cache_open(pn_file_cache *cache, const char *table, const char *name,
+                             pn_cached_file **out, pn_error *err)
+{
+    pn_status status = PN_OK;
+    pthread_mutex_lock(&cache->mu);
+    pn_cached_file *file = cache->first;
+    while (file && strcmp(file->name, name) != 0)
+        file = file->next;
+    if (file) {
+        file->n_refs++;
+    } else {
+        status = open_file(table, name, &file, err);
+        if (status == PN_OK) {
+            file->next = cache->first;
+            cache->first = file;
+        }
+    }
+    pthread_mutex_unlock(&cache->mu);
+    if (status == PN_OK)
+        *out = file;
+    return status;
+}
+
+void pn_file_cache_release(pn_file_cache *cache, pn_cached_file *file)
+{
+    if (!file)
+        return;
+    pthread_mutex_lock(&cache->mu);
+    bool last = --file->n_refs == 0;
+    if (last) {
+        pn_cached_file **at = &cache->first;
+        while (*at != file)
+            at = &(*at)->next;
+        *at = file->next;
+    }
+    pthread_mutex_unlock(&cache->mu);
+    if (last)
+        free_file(file);
+}
+
+pn_lance_file *pn_cached_file_get(const pn_cached_file *file)
+{
+    return file->file;
+}
+
+static pn_status map_runs(pn_cached_file *file, vectors *v, bool *mappable, pn_error *err)
+{
+    pn_lance_run *mapped;
+    size_t n;
+    PN_TRY(pn_lance_file_map_vectors(file->file, v->column, v->dim, &file->arena, &mapped, &n,
+                                     mappable, err));
+    if (!*mappable)
+        return PN_OK;
+    v->runs = PN_ARENA_NEW(&file->arena, pn_vector_run, n + 1);
+    if (!v->runs)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < n; i++)
+        v->runs[i] = (pn_vector_run){(uint32_t)mapped[i].first_row, (uint32_t)mapped[i].n_rows,
+                                     mapped[i].vectors};
+    v->n_runs = n;
+    return PN_OK;
+}
+
+/* A null row becomes NaN, which no search returns. */
+static pn_status decode_run(pn_cached_file *file, const pn_field *field, vectors *v, pn_error *err)
+{
+    pn_array array;
+    size_t n = (size_t)pn_lance_file_rows(file->file), dim = (size_t)v->dim, total;
+    PN_TRY(pn_lance_file_read(file->file, field, &v->column, 1, 0, n, &file->arena, &array, err));
+    v->runs = PN_ARENA_NEW(&file->arena, pn_vector_run, 1);
+    float *values = pn_size_mul(n, dim * sizeof(float), &total)
+                        ? pn_arena_alloc_aligned(&file->arena, 64, total + 64)
+                        : NULL;
+    if (!v->runs || !values)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < n; i++) {
+        bool valid = pn_array_is_valid(&array, i);
+        for (size_t k = 0; k < dim; k++) {
+            bool item = valid && pn_array_is_valid(&array.children[0], i * dim + k);
+            values[i * dim + k] = item ? pn_array_floats(&array, i)[k] : NAN;
+        }
+    }
+    v->runs[0] = (pn_vector_run){0, (uint32_t)n, values};
+    v->n_runs = 1;
+    return PN_OK;
+}
+
+static pn_status make_vectors(pn_cached_file *file, const pn_field *field, int32_t column,
+                              vectors **out, pn_error *err)
+{
+    bool mappable;
+    vectors *v = PN_ARENA_NEW(&file->arena, vectors, 1);
+    if (!v)
+        return pn_fail_nomem(err);
+    v->column = column;
+    v->dim = field->size;
+    PN_TRY(map_runs(file, v, &mappable, err));
+    if (!mappable)
+        PN_TRY(decode_run(file, field, v, err));
+    v->next = file->vectors;
+    file->vectors = v;
+    *out = v;
+    return PN_OK;
+}
+
+pn_status pn_cached_file_vectors(pn_file_cache *cache, pn_cached_file *file, const pn_field *field,
+                                 int32_t column, const pn_vector_run **runs, size_t *n_runs,
+                                 pn_error *err)
+{
+    pn_status status = PN_OK;
+    pthread_mutex_lock(&cache->mu);
+    vectors *v = file->vectors;
+    while (v && (v->column != column || v->dim != field->size))
+        v = v->next;
+    if (!v)
+        status = make_vectors(file, field, column, &v, err);
+    if (status == PN_OK) {
+        *runs = v->runs;
+        *n_runs = v->n_runs;
+    }
+    pthread_mutex_unlock(&cache->mu);
+    return status;
+}
