@@ -88,6 +88,11 @@ void pn_free(void *block)
     free(block);
 }
 
+void pn_free_foreign(void *block)
+{
+    free(block);
+}
+
 int64_t pn_alloc_live(void)
 {
     return atomic_load(&n_live);

@@ -30,6 +30,9 @@ PN_NODISCARD char *pn_strndup(const char *text, size_t n);
 /* NULL is welcome. Blocks may come from any function above. */
 void pn_free(void *block);
 
+/* For a block that a library took from malloc and gave to us. */
+void pn_free_foreign(void *block);
+
 /* Allocations made and not yet freed. */
 int64_t pn_alloc_live(void);
 

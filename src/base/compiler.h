@@ -63,4 +63,20 @@ static inline PN_NODISCARD bool pn_u64_mul(uint64_t a, uint64_t b, uint64_t *out
     return !__builtin_mul_overflow(a, b, out);
 }
 
+/* The same for signed values that people compute with. */
+static inline PN_NODISCARD bool pn_i64_add(int64_t a, int64_t b, int64_t *out)
+{
+    return !__builtin_add_overflow(a, b, out);
+}
+
+static inline PN_NODISCARD bool pn_i64_subtract(int64_t a, int64_t b, int64_t *out)
+{
+    return !__builtin_sub_overflow(a, b, out);
+}
+
+static inline PN_NODISCARD bool pn_i64_multiply(int64_t a, int64_t b, int64_t *out)
+{
+    return !__builtin_mul_overflow(a, b, out);
+}
+
 #endif

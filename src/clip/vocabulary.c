@@ -1,0 +1,324 @@
+/*
+ * vocabulary.c - vocab.json + merges.txt, or tokenizer.json
+ *
+ * Both end in two hash tables: token text -> id, and pair of ids -> (rank, id of the merged token). Sizes come from the files. A
+ * merge whose parts or result are not in the vocabulary is a damaged file, named with its line.
+ */
+#include "clip/vocabulary.h"
+
+#include "base/alloc.h"
+#include "base/buffer.h"
+#include "base/hash.h"
+#include "base/limits.h"
+#include "os/dir.h"
+#include "os/fd.h"
+
+#include <inttypes.h>
+#include <jansson.h>
+#include <utf8proc.h>
+
+struct pn_vocabulary_slot {
+    pn_str text; /* ptr NULL: free */
+    uint32_t id;
+};
+
+struct pn_merge_slot {
+    uint64_t pair; /* left << 32 | right */
+    uint32_t rank, merged;
+    bool used;
+};
+
+static size_t table_size(size_t n)
+{
+    size_t size = 64;
+    while (size < n * 2)
+        size *= 2;
+    return size;
+}
+
+static pn_vocabulary_slot *token_slot(const pn_vocabulary *v, pn_str text)
+{
+    size_t i = (size_t)pn_hash64(text.ptr, text.len) & (v->n_token_slots - 1);
+    while (v->tokens[i].text.ptr && !pn_str_equal(v->tokens[i].text, text))
+        i = (i + 1) & (v->n_token_slots - 1);
+    return &v->tokens[i];
+}
+
+static bool find_token(const pn_vocabulary *v, pn_str text, uint32_t *id)
+{
+    const pn_vocabulary_slot *slot = token_slot(v, text);
+    *id = slot->id;
+    return slot->text.ptr != NULL;
+}
+
+static pn_merge_slot *merge_slot(const pn_vocabulary *v, uint64_t pair)
+{
+    uint64_t hash = pair * 0x9E3779B97F4A7C15u;
+    size_t i = (size_t)(hash >> 20) & (v->n_merge_slots - 1);
+    while (v->merges[i].used && v->merges[i].pair != pair)
+        i = (i + 1) & (v->n_merge_slots - 1);
+    return &v->merges[i];
+}
+
+bool pn_vocabulary_merge(const pn_vocabulary *v, uint32_t left, uint32_t right, uint32_t *rank,
+                         uint32_t *merged)
+{
+    const pn_merge_slot *slot = merge_slot(v, (uint64_t)left << 32 | right);
+    *rank = slot->rank;
+    *merged = slot->merged;
+    return slot->used;
+}
+
+static pn_status add_token(pn_vocabulary *v, const char *file, pn_str text, const json_t *value,
+                           pn_error *err)
+{
+    json_int_t id = json_is_integer(value) ? json_integer_value(value) : -1;
+    if (id < 0 || id >= PN_VOCABULARY_MAX_TOKENS)
+        return pn_fail(err, PN_ERR_CORRUPT, "%s: token \"%.40s\" has no usable id", file, text.ptr);
+    pn_vocabulary_slot *slot = token_slot(v, text);
+    if (slot->text.ptr && slot->id != (uint32_t)id)
+        return pn_fail(err, PN_ERR_CORRUPT, "%s: token \"%.40s\" has two ids", file, text.ptr);
+    if (!slot->text.ptr) {
+        slot->text.ptr = pn_arena_strndup(&v->arena, text.ptr, text.len);
+        slot->text.len = text.len;
+        if (!slot->text.ptr)
+            return pn_fail_nomem(err);
+    }
+    slot->id = (uint32_t)id;
+    v->n_tokens = PN_MAX(v->n_tokens, (uint32_t)id + 1);
+    return PN_OK;
+}
+
+/* GPT-2's printable symbol of a byte. */
+static pn_str byte_symbol(unsigned byte, char out[12])
+{
+    unsigned others = 0, code = byte;
+    bool plain = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
+    if (!plain) {
+        for (unsigned b = 0; b < byte; b++)
+            others += !((b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174);
+        code = 256 + others;
+    }
+    utf8proc_ssize_t n = utf8proc_encode_char((utf8proc_int32_t)code, (utf8proc_uint8_t *)out);
+    memcpy(out + n, "</w>", 4);
+    return (pn_str){out, (size_t)n};
+}
+
+static pn_status find_special_tokens(pn_vocabulary *v, const char *file, pn_error *err)
+{
+    char text[12];
+    for (unsigned b = 0; b < 256; b++) {
+        pn_str symbol = byte_symbol(b, text), last = {text, symbol.len + 4};
+        if (!find_token(v, symbol, &v->bytes[b]) || !find_token(v, last, &v->last_bytes[b]))
+            return pn_fail(err, PN_ERR_CORRUPT,
+                           "%s: no token for byte %u: not a byte-level BPE vocabulary", file, b);
+    }
+    if (!find_token(v, pn_str_of(PN_TOKEN_START), &v->start_id) ||
+        !find_token(v, pn_str_of(PN_TOKEN_END), &v->end_id))
+        return pn_fail(err, PN_ERR_CORRUPT, "%s: no token " PN_TOKEN_START " or " PN_TOKEN_END,
+                       file);
+    return PN_OK;
+}
+
+static pn_status make_tables(pn_vocabulary *v, size_t n_tokens, size_t n_merges, pn_error *err)
+{
+    v->n_token_slots = table_size(n_tokens);
+    v->n_merge_slots = table_size(n_merges);
+    v->tokens = PN_ARENA_NEW(&v->arena, pn_vocabulary_slot, v->n_token_slots);
+    v->merges = PN_ARENA_NEW(&v->arena, pn_merge_slot, v->n_merge_slots);
+    return v->tokens && v->merges ? PN_OK : pn_fail_nomem(err);
+}
+
+static pn_status add_merge(pn_vocabulary *v, const char *file, pn_str left, pn_str right,
+                           uint32_t rank, pn_error *err)
+{
+    char joined[512];
+    uint32_t left_id, right_id, merged;
+    if (left.len + right.len > sizeof joined || left.len == 0 || right.len == 0)
+        return pn_fail(err, PN_ERR_CORRUPT, "%s: merge %" PRIu32 " is not two tokens", file, rank);
+    memcpy(joined, left.ptr, left.len);
+    memcpy(joined + left.len, right.ptr, right.len);
+    if (!find_token(v, left, &left_id) || !find_token(v, right, &right_id) ||
+        !find_token(v, (pn_str){joined, left.len + right.len}, &merged))
+        return pn_fail(err, PN_ERR_CORRUPT,
+                       "%s: merge %" PRIu32 " (\"" PN_STR_FORMAT "\" \"" PN_STR_FORMAT
+                       "\") is not in the vocabulary",
+                       file, rank, PN_STR_ARG(left), PN_STR_ARG(right));
+    pn_merge_slot *slot = merge_slot(v, (uint64_t)left_id << 32 | right_id);
+    if (!slot->used)
+        *slot = (pn_merge_slot){(uint64_t)left_id << 32 | right_id, rank, merged, true};
+    return PN_OK;
+}
+
+static pn_status add_vocabulary(pn_vocabulary *v, const char *file, json_t *tokens, pn_error *err)
+{
+    const char *text;
+    json_t *id;
+    json_object_foreach(tokens, text, id)
+    {
+        PN_TRY(add_token(v, file, pn_str_of(text), id, err));
+    }
+    return PN_OK;
+}
+
+/* ---- vocab.json + merges.txt ---- */
+
+static pn_status read_json(const char *path, pn_buffer *bytes, json_t **out, pn_error *err)
+{
+    json_error_t fault;
+    PN_TRY(pn_file_read(path, bytes, err));
+    *out = json_loadb(bytes->data ? (char *)bytes->data : "", bytes->n_bytes,
+                      JSON_REJECT_DUPLICATES, &fault);
+    if (!*out)
+        return pn_fail(err, PN_ERR_CORRUPT, "%s: line %d: %s", path, fault.line, fault.text);
+    return PN_OK;
+}
+
+static size_t count_lines(pn_str text)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < text.len; i++)
+        n += text.ptr[i] == '\n';
+    return n + 1;
+}
+
+static pn_status add_merge_lines(pn_vocabulary *v, const char *path, pn_str text, pn_error *err)
+{
+    uint32_t rank = 0;
+    bool first = true;
+    while (text.ptr) {
+        pn_str line = pn_str_trim(pn_str_split(&text, '\n'));
+        bool heading = first && pn_str_starts_with(line, "#version");
+        first = false;
+        if (heading || line.len == 0)
+            continue;
+        pn_str rest = line, left = pn_str_split(&rest, ' ');
+        PN_TRY(add_merge(v, path, left, rest, rank++, err));
+    }
+    return PN_OK;
+}
+
+static pn_status load_two_files(const char *vocab_path, const char *merges_path, pn_vocabulary *v,
+                                pn_error *err)
+{
+    pn_buffer vocab, merges;
+    json_t *tokens = NULL;
+    pn_buffer_init(&vocab, PN_MODEL_MAX_JSON_BYTES);
+    pn_buffer_init(&merges, PN_MODEL_MAX_JSON_BYTES);
+    pn_status status = read_json(vocab_path, &vocab, &tokens, err);
+    if (status == PN_OK && !json_is_object(tokens))
+        status = pn_fail(err, PN_ERR_CORRUPT, "%s: not an object of tokens", vocab_path);
+    if (status == PN_OK)
+        status = pn_file_read(merges_path, &merges, err);
+    pn_str lines = {(const char *)merges.data, merges.n_bytes};
+    if (status == PN_OK)
+        status = make_tables(v, json_object_size(tokens), count_lines(lines), err);
+    if (status == PN_OK)
+        status = add_vocabulary(v, vocab_path, tokens, err);
+    if (status == PN_OK)
+        status = find_special_tokens(v, vocab_path, err);
+    if (status == PN_OK)
+        status = add_merge_lines(v, merges_path, lines, err);
+    if (status == PN_OK)
+        v->fingerprint =
+            pn_hash64(vocab.data, vocab.n_bytes) ^ (pn_hash64(merges.data, merges.n_bytes) << 1);
+    json_decref(tokens);
+    pn_buffer_reset(&vocab);
+    pn_buffer_reset(&merges);
+    return status;
+}
+
+/* ---- tokenizer.json ---- */
+
+static pn_status add_json_merges(pn_vocabulary *v, const char *path, const json_t *merges,
+                                 pn_error *err)
+{
+    size_t i;
+    json_t *merge;
+    json_array_foreach((json_t *)(uintptr_t)merges, i, merge)
+    {
+        const char *left = json_string_value(json_array_get(merge, 0)),
+                   *right = json_string_value(json_array_get(merge, 1));
+        pn_str rest = pn_str_of(json_string_value(merge));
+        pn_str a = rest.ptr ? pn_str_split(&rest, ' ') : pn_str_of(left);
+        pn_str b = json_is_string(merge) ? rest : pn_str_of(right);
+        if (!a.ptr || !b.ptr)
+            return pn_fail(err, PN_ERR_CORRUPT, "%s: merge %zu is not two tokens", path, i);
+        PN_TRY(add_merge(v, path, a, b, (uint32_t)i, err));
+    }
+    return PN_OK;
+}
+
+static pn_status add_special_tokens(pn_vocabulary *v, const char *path, const json_t *added,
+                                    pn_error *err)
+{
+    size_t i;
+    json_t *token;
+    json_array_foreach((json_t *)(uintptr_t)added, i, token)
+    {
+        const char *text = json_string_value(json_object_get(token, "content"));
+        if (!text)
+            return pn_fail(err, PN_ERR_CORRUPT, "%s: added token %zu has no content", path, i);
+        PN_TRY(add_token(v, path, pn_str_of(text), json_object_get(token, "id"), err));
+    }
+    return PN_OK;
+}
+
+static pn_status load_one_file(const char *path, pn_vocabulary *v, pn_error *err)
+{
+    pn_buffer bytes;
+    json_t *root = NULL;
+    pn_buffer_init(&bytes, PN_MODEL_MAX_JSON_BYTES);
+    pn_status status = read_json(path, &bytes, &root, err);
+    json_t *model = json_object_get(root, "model"), *tokens = json_object_get(model, "vocab");
+    json_t *merges = json_object_get(model, "merges"),
+           *added = json_object_get(root, "added_tokens");
+    if (status == PN_OK && (!json_is_object(tokens) || !json_is_array(merges)))
+        status = pn_fail(err, PN_ERR_UNSUPPORTED,
+                         "%s: not a BPE tokenizer (no model.vocab and model.merges)", path);
+    if (status == PN_OK)
+        status = make_tables(v, json_object_size(tokens) + json_array_size(added),
+                             json_array_size(merges), err);
+    if (status == PN_OK)
+        status = add_vocabulary(v, path, tokens, err);
+    if (status == PN_OK)
+        status = add_special_tokens(v, path, added, err);
+    if (status == PN_OK)
+        status = find_special_tokens(v, path, err);
+    if (status == PN_OK)
+        status = add_json_merges(v, path, merges, err);
+    if (status == PN_OK)
+        v->fingerprint = pn_hash64(bytes.data, bytes.n_bytes);
+    json_decref(root);
+    pn_buffer_reset(&bytes);
+    return status;
+}
+
+pn_status pn_vocabulary_load(const char *dir, pn_vocabulary *out, pn_error *err)
+{
+    pn_arena paths;
+    *out = (pn_vocabulary){0};
+    pn_arena_init(&out->arena, 1u << 30);
+    pn_arena_init(&paths, SIZE_MAX);
+    char *vocab = pn_path_join(&paths, dir, "vocab.json"),
+         *merges = pn_path_join(&paths, dir, "merges.txt");
+    char *whole = pn_path_join(&paths, dir, "tokenizer.json");
+    pn_status status;
+    if (!vocab || !merges || !whole)
+        status = pn_fail_nomem(err);
+    else if (pn_path_exists(vocab) && pn_path_exists(merges))
+        status = load_two_files(vocab, merges, out, err);
+    else if (pn_path_exists(whole))
+        status = load_one_file(whole, out, err);
+    else
+        status = pn_fail(err, PN_ERR_NOT_FOUND,
+                         "%s: no tokenizer (vocab.json with merges.txt, or tokenizer.json)", dir);
+    pn_arena_reset(&paths);
+    return status;
+}
+
+void pn_vocabulary_free(pn_vocabulary *vocabulary)
+{
+    pn_arena_reset(&vocabulary->arena);
+    *vocabulary = (pn_vocabulary){0};
+}
