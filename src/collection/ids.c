@@ -1,0 +1,117 @@
+/*
+ * ids.c - a sorted array of (id, address)
+ *
+ * Ids are mostly in order already, so sorting costs little; a look-up is a binary search.
+ */
+#include "collection/ids.h"
+
+#include "base/alloc.h"
+#include "collection/image_schema.h"
+
+#include <stdlib.h>
+
+typedef struct entry {
+    int64_t id;
+    pn_row_addr addr;
+} entry;
+
+struct pn_id_index {
+    entry *entries;
+    size_t n;
+};
+
+static int compare(const void *left, const void *right)
+{
+    const entry *a = left, *b = right;
+    if (a->id != b->id)
+        return a->id < b->id ? -1 : 1;
+    return a->addr < b->addr ? -1 : a->addr > b->addr;
+}
+
+/* The column to walk, and whether it is the ids. */
+static const char *id_column(const pn_dataset *dataset, bool *is_id)
+{
+    const pn_schema *schema = pn_dataset_schema(dataset);
+    ptrdiff_t at = pn_schema_find(schema, pn_str_of(PN_COLUMN_ID));
+    *is_id = at >= 0 && pn_type_is_integer(schema->fields[at].type);
+    return *is_id ? PN_COLUMN_ID : schema->fields[0].name;
+}
+
+static pn_status fill(pn_id_index *index, pn_dataset *dataset, pn_error *err)
+{
+    bool is_id;
+    const char *column = id_column(dataset, &is_id);
+    pn_scan_options options = {.columns = &column, .n_columns = 1};
+    pn_scan *scan;
+    size_t capacity = (size_t)pn_dataset_count_rows(dataset);
+    index->entries = pn_alloc_array(capacity + 1, sizeof *index->entries);
+    if (!index->entries)
+        return pn_fail_nomem(err);
+    PN_TRY(pn_scan_begin(dataset, &options, &scan, err));
+    pn_status status = PN_OK;
+    for (;;) {
+        pn_batch batch;
+        const pn_row_addr *addrs;
+        status = pn_scan_next(scan, &batch, &addrs, err);
+        if (status != PN_OK || batch.n_rows == 0)
+            break;
+        for (size_t i = 0; i < batch.n_rows && index->n < capacity; i++)
+            if (!is_id || pn_array_is_valid(&batch.columns[0], i))
+                index->entries[index->n++] = (entry){
+                    is_id ? pn_array_i64(&batch.columns[0], i) : (int64_t)addrs[i], addrs[i]};
+    }
+    pn_scan_end(scan);
+    if (status == PN_OK && index->n > 0)
+        qsort(index->entries, index->n, sizeof *index->entries, compare);
+    return status;
+}
+
+pn_status pn_id_index_make(pn_dataset *dataset, pn_id_index **out, pn_error *err)
+{
+    pn_id_index *index = pn_alloc_zero(sizeof *index);
+    if (!index)
+        return pn_fail_nomem(err);
+    pn_status status = fill(index, dataset, err);
+    if (status != PN_OK) {
+        pn_id_index_free(index);
+        return status;
+    }
+    *out = index;
+    return PN_OK;
+}
+
+void pn_id_index_free(pn_id_index *index)
+{
+    if (!index)
+        return;
+    pn_free(index->entries);
+    pn_free(index);
+}
+
+bool pn_id_index_find(const pn_id_index *index, int64_t id, pn_row_addr *out)
+{
+    size_t low = 0, high = index->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (index->entries[middle].id < id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == index->n || index->entries[low].id != id)
+        return false;
+    *out = index->entries[low].addr;
+    return true;
+}
+
+pn_status pn_next_id(pn_dataset *dataset, int64_t *out, pn_error *err)
+{
+    pn_id_index index = {0};
+    pn_status status = fill(&index, dataset, err);
+    if (status == PN_OK && index.n > 0 && index.entries[index.n - 1].id == INT64_MAX)
+        status = pn_fail(err, PN_ERR_LIMIT, "the table has used up its ids");
+    if (status == PN_OK)
+        *out = index.n > 0 ? PN_MAX(index.entries[index.n - 1].id, (int64_t)-1) + 1 : 0;
+    pn_free(index.entries);
+    return status;
+}

@@ -1,0 +1,20 @@
+/*
+ * ids.h - the id column: row of an id, and the next free one
+ */
+#ifndef PN_COLLECTION_IDS_H
+#define PN_COLLECTION_IDS_H
+
+#include "dataset/dataset.h"
+
+typedef struct pn_id_index pn_id_index;
+
+/* One scan of the id column; 16 bytes a row. In a table without one, a row's id is its address. */
+PN_NODISCARD pn_status pn_id_index_make(pn_dataset *dataset, pn_id_index **out, pn_error *err);
+void pn_id_index_free(pn_id_index *index); /* NULL is welcome */
+/* Of several rows with one id the first by address. */
+PN_NODISCARD bool pn_id_index_find(const pn_id_index *index, int64_t id, pn_row_addr *out);
+
+/* One more than the largest id (0 in an empty table). */
+PN_NODISCARD pn_status pn_next_id(pn_dataset *dataset, int64_t *out, pn_error *err);
+
+#endif

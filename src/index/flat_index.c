@@ -1,0 +1,121 @@
+/*
+ * flat_index.c - every vector, once
+ *
+ * Runs are cut into tasks of 4,096 rows, handed to the pool; each worker keeps its own k best, and the merge of those is the
+ * answer. Order is by (distance, address), which is total, so neither the cut nor the number of threads shows in the result.
+ *
+ * Within a task, blocks of 64 rows: a block without an allowed row is not read at all (a filter of 1 % skips half of them), a
+ * full one is a matrix-vector product, and only rows that are allowed are pushed.
+ */
+#include "index/flat_index.h"
+
+#include "base/alloc.h"
+#include "kernels/kernels.h"
+
+#include <stdatomic.h>
+
+enum { TASK_ROWS = 4096, BLOCK_ROWS = 64 };
+
+typedef struct task {
+    const pn_flat_run *run;
+    uint32_t first, n; /* rows of the run */
+} task;
+
+typedef struct search {
+    const task *tasks;
+    const float *query;
+    size_t dim;
+    const _Atomic bool *cancel;
+    pn_topk *best; /* one a worker */
+    void (*dot_many)(float *, const float *, const float *, size_t, size_t);
+} search;
+
+/* Bits of 64 rows from `row` of the fragment on, which need not be a multiple of 64. */
+static uint64_t bits_at(const uint64_t *words, uint32_t row, size_t n)
+{
+    size_t word = row / 64, shift = row % 64;
+    uint64_t bits = words[word] >> shift;
+    if (shift > 0 && shift + n > 64)
+        bits |= words[word + 1] << (64 - shift);
+    return bits;
+}
+
+static void scan_block(const search *s, const pn_flat_run *run, uint32_t first, size_t n,
+                       pn_topk *best)
+{
+    float dots[BLOCK_ROWS];
+    uint32_t row = run->first_row + first;
+    uint64_t wanted = n == 64 ? ~(uint64_t)0 : ((uint64_t)1 << n) - 1;
+    if (run->allowed)
+        wanted &= bits_at(run->allowed, row, n);
+    if (run->deleted)
+        wanted &= ~bits_at(run->deleted, row, n);
+    if (wanted == 0)
+        return;
+    const float *vectors = run->vectors + (size_t)first * s->dim;
+    if (pn_popcount64(wanted) * 4 >= n) {
+        s->dot_many(dots, s->query, vectors, n, s->dim);
+    } else {
+        for (uint64_t left = wanted; left != 0; left &= left - 1) {
+            unsigned i = pn_lowest_bit(left);
+            s->dot_many(&dots[i], s->query, vectors + i * s->dim, 1, s->dim);
+        }
+    }
+    for (uint64_t left = wanted; left != 0; left &= left - 1) {
+        unsigned i = pn_lowest_bit(left);
+        pn_topk_push(best, 1.0f - dots[i], pn_row_addr_make(run->fragment_id, row + i));
+    }
+}
+
+static void run_task(void *context, size_t i, unsigned worker)
+{
+    const search *s = context;
+    const task *t = &s->tasks[i];
+    if (s->cancel && atomic_load_explicit(s->cancel, memory_order_relaxed))
+        return;
+    for (uint32_t at = 0; at < t->n; at += BLOCK_ROWS)
+        scan_block(s, t->run, t->first + at, PN_MIN((size_t)BLOCK_ROWS, (size_t)(t->n - at)),
+                   &s->best[worker]);
+}
+
+static task *cut(const pn_flat_run *runs, size_t n_runs, size_t *n_tasks)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < n_runs; i++)
+        n += runs[i].n_rows / TASK_ROWS + 1;
+    task *tasks = pn_alloc_array(n + 1, sizeof *tasks);
+    *n_tasks = 0;
+    for (size_t i = 0; tasks && i < n_runs; i++)
+        for (uint32_t first = 0; first < runs[i].n_rows; first += TASK_ROWS)
+            tasks[(*n_tasks)++] =
+                (task){&runs[i], first, PN_MIN((uint32_t)TASK_ROWS, runs[i].n_rows - first)};
+    return tasks;
+}
+
+pn_status pn_flat_search(const pn_flat_run *runs, size_t n_runs, const float *query, size_t dim,
+                         pn_pool *pool, const _Atomic bool *cancel, pn_topk *topk, pn_error *err)
+{
+    pn_status status = PN_OK;
+    size_t n_tasks, n_workers = pn_pool_threads(pool), k = topk->k;
+    task *tasks = cut(runs, n_runs, &n_tasks);
+    pn_topk *best = pn_alloc_array(n_workers, sizeof *best);
+    size_t n_kept;
+    pn_candidate *kept =
+        pn_size_mul(n_workers, k, &n_kept) ? pn_alloc_array(n_kept, sizeof *kept) : NULL;
+    if (!tasks || !best || !kept)
+        PN_GOTO(done, pn_fail_nomem(err));
+    for (size_t i = 0; i < n_workers; i++)
+        pn_topk_init(&best[i], kept + i * k, k);
+    search s = {tasks, query, dim, cancel, best, pn_kernels_get()->dot_many_f32};
+    pn_pool_for(pool, n_tasks, run_task, &s);
+    if (cancel && atomic_load(cancel))
+        PN_GOTO(done, pn_fail(err, PN_ERR_CANCELLED, "the search was stopped"));
+    for (size_t i = 0; i < n_workers; i++)
+        pn_topk_merge(topk, &best[i]);
+    pn_topk_sort(topk);
+done:
+    pn_free(kept);
+    pn_free(best);
+    pn_free(tasks);
+    return status;
+}
