@@ -1,0 +1,65 @@
+/*
+ * activations.c - one allocation a forward pass
+ *
+ * The sizes come from a model's configuration, so every product is checked.
+ */
+#include "clip/activations.h"
+
+#include "base/alloc.h"
+#include "kernels/kernels.h"
+
+enum { LINE_FLOATS = 16, ALIGNMENT = 64 };
+
+static size_t round_up(size_t n)
+{
+    return (n + LINE_FLOATS - 1) / LINE_FLOATS * LINE_FLOATS;
+}
+
+size_t pn_row_stride(size_t n)
+{
+    return round_up(n) + LINE_FLOATS;
+}
+
+/* Put rows x stride floats behind *total; false when that does not fit. */
+static bool place(size_t rows, size_t stride, size_t *offset, size_t *total)
+{
+    size_t n;
+    *offset = *total;
+    return pn_size_mul(rows, stride, &n) && pn_size_add(*total, n, total);
+}
+
+pn_status pn_activations_init(const pn_activation_sizes *sizes, pn_activations *out, pn_error *err)
+{
+    size_t head_width = sizes->width / sizes->heads;
+    size_t tokens = round_up(sizes->longest);
+    pn_activations a = {.x_stride = pn_row_stride(sizes->width),
+                        .wide_stride = pn_row_stride(sizes->wide),
+                        .scores_stride = pn_row_stride(sizes->longest)};
+    /* packed k is [tokens / 16][head_width][16], packed v [head_width / 16][longest][16] */
+    a.attention_floats = tokens * head_width + sizes->longest * round_up(head_width) +
+                         PN_ATTENTION_ROWS * a.scores_stride;
+    size_t total = 0, x, normed, wide, query, attention, bytes;
+    if (!place(sizes->rows, a.x_stride, &x, &total) ||
+        !place(sizes->rows, a.x_stride, &normed, &total) ||
+        !place(sizes->rows, a.wide_stride, &wide, &total) ||
+        !place(sizes->sequences, a.x_stride, &query, &total) ||
+        !place(sizes->threads, a.attention_floats, &attention, &total) ||
+        !pn_size_mul(total, sizeof(float), &bytes))
+        return pn_fail_nomem(err);
+    a.memory = pn_alloc_aligned(ALIGNMENT, bytes);
+    if (!a.memory)
+        return pn_fail_nomem(err);
+    a.x = a.memory + x;
+    a.normed = a.memory + normed;
+    a.wide = a.memory + wide;
+    a.query = a.memory + query;
+    a.attention = a.memory + attention;
+    *out = a;
+    return PN_OK;
+}
+
+void pn_activations_reset(pn_activations *activations)
+{
+    pn_free(activations->memory);
+    *activations = (pn_activations){0};
+}

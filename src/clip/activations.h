@@ -1,0 +1,45 @@
+/*
+ * activations.h - all memory of one forward pass, laid out once
+ *
+ *     x         [rows][x_stride]          the residual stream
+ *     normed    [rows][x_stride]          layer norm's output, then attention's
+ *     wide      [rows][wide_stride]       q, k and v; then the hidden layer; at the start the patches
+ *     query     [sequences][x_stride]     the pooled rows' queries in the last block
+ *     attention [threads][attention_floats]   packed k and v of one head, a block of scores
+ *
+ * Rows start on cache lines, and strides are never a large power of two: such rows would fall into the same few
+ * lines of the first-level cache.
+ */
+#ifndef PN_CLIP_ACTIVATIONS_H
+#define PN_CLIP_ACTIVATIONS_H
+
+#include "base/status.h"
+
+/* Rows of queries whose scores are held at a time: bounds the scores of long sequences. */
+enum { PN_ATTENTION_ROWS = 48 };
+
+typedef struct pn_activation_sizes {
+    size_t rows;      /* of all sequences together */
+    size_t sequences; /* pictures or texts */
+    size_t longest;   /* rows of the longest sequence */
+    size_t width, heads;
+    size_t wide; /* the widest row of `wide` */
+    size_t threads;
+} pn_activation_sizes;
+
+typedef struct pn_activations {
+    float *memory; /* owned */
+    float *x, *normed, *wide, *query, *attention;
+    size_t x_stride, wide_stride;
+    size_t scores_stride;
+    size_t attention_floats; /* of each thread */
+} pn_activations;
+
+PN_NODISCARD pn_status pn_activations_init(const pn_activation_sizes *sizes, pn_activations *out,
+                                           pn_error *err);
+void pn_activations_reset(pn_activations *activations); /* a zeroed one is welcome */
+
+/* The padded distance of rows of n values. */
+size_t pn_row_stride(size_t n);
+
+#endif

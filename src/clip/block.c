@@ -1,0 +1,209 @@
+/*
+ * block.c - norm, attention, norm, MLP; and the last block, of which only one row a sequence is needed
+ *
+ * Shapes, for R rows of all sequences together:
+ *
+ *     x [R][W] --norm1--> normed [R][W] --qkv--> wide [R][3 W'] --attention--> normed [R][W]
+ *     x += normed out^T
+ *     x        --norm2--> normed [R][W] --fc1, activation--> wide [R][M]
+ *     x += wide fc2^T
+ *
+ * W' is W rounded up to whole panels. Products are cut by columns: each task takes some panels for all rows, which reads
+ * every weight once. With few rows (a query of 8 tokens) the weights' bytes are all that counts.
+ *
+ * The last block computes k and v for all rows, but q, the output product and the MLP for the pooled rows only: the
+ * same result, and one block less of twelve for a picture.
+ */
+#include "clip/block.h"
+
+#include <string.h>
+
+/* Waking a thread costs some 20 microseconds, in which a core does about a million multiply-adds. */
+static const double WORTH_WAKING = 1e6;
+
+void pn_spread(const pn_forward *f, size_t n, double work, pn_pool_task task, void *context)
+{
+    pn_pool_for(work < WORTH_WAKING ? NULL : f->pool, n, task, context);
+}
+
+/* ---- products */
+
+typedef struct product {
+    const pn_forward *f;
+    pn_gemm gemm;
+    size_t panel_begin, panel_end, panels_each;
+} product;
+
+static void run_panels(void *context, size_t i, unsigned worker)
+{
+    (void)worker; /* products need no scratch */
+    const product *p = context;
+    size_t begin = p->panel_begin + i * p->panels_each;
+    size_t end = PN_MIN(begin + p->panels_each, p->panel_end);
+    p->f->kernels->gemm_f32(&p->gemm, begin, end);
+}
+
+void pn_linear_run(const pn_forward *f, const pn_linear *linear, pn_gemm gemm, size_t panel_begin,
+                   size_t panel_end)
+{
+    gemm.packed = linear->packed;
+    gemm.bias = linear->bias;
+    gemm.n = linear->n;
+    gemm.k = linear->k;
+    /* Eight tasks a thread even out their speeds; pairs of panels are what the kernels like. */
+    size_t panels = panel_end - panel_begin;
+    size_t each = panels / (8 * (size_t)pn_pool_threads(f->pool));
+    each = PN_MAX(each + each % 2, (size_t)2);
+    product p = {f, gemm, panel_begin, panel_end, each};
+    /* with few rows, reading the weights takes as long as eight rows' arithmetic */
+    double work = (double)PN_MAX(gemm.m, (size_t)8) * (double)(panels * PN_GEMM_PANEL * gemm.k);
+    pn_spread(f, (panels + each - 1) / each, work, run_panels, &p);
+}
+
+void pn_linear_run_all(const pn_forward *f, const pn_linear *linear, pn_gemm gemm)
+{
+    pn_linear_run(f, linear, gemm, 0, pn_gemm_panels(linear->n));
+}
+
+/* ---- norms */
+
+enum { NORM_ROWS = 8 }; /* a task's */
+
+typedef struct norming {
+    const pn_forward *f;
+    const pn_norm *norm;
+    float *out;
+    const float *in;
+    size_t rows, stride;
+} norming;
+
+static void norm_rows(void *context, size_t i, unsigned worker)
+{
+    (void)worker; /* nor does a norm */
+    const norming *n = context;
+    size_t end = PN_MIN((i + 1) * NORM_ROWS, n->rows);
+    for (size_t r = i * NORM_ROWS; r < end; r++)
+        n->f->kernels->layer_norm_f32(n->out + r * n->stride, n->in + r * n->stride,
+                                      n->norm->weight, n->norm->bias, n->f->config->width,
+                                      n->f->config->eps);
+}
+
+void pn_norm_run(const pn_forward *f, const pn_norm *norm, float *out, const float *in, size_t rows,
+                 size_t stride)
+{
+    norming n = {f, norm, out, in, rows, stride};
+    double work = 8.0 * (double)rows * f->config->width;
+    pn_spread(f, (rows + NORM_ROWS - 1) / NORM_ROWS, work, norm_rows, &n);
+}
+
+/* ---- blocks */
+
+static void (*activation_of(const pn_forward *f))(float *, size_t)
+{
+    switch (f->config->activation) {
+    case PN_CLIP_QUICK_GELU:
+        return f->kernels->quick_gelu_f32;
+    case PN_CLIP_GELU:
+        return f->kernels->gelu_f32;
+    case PN_CLIP_GELU_TANH:
+        return f->kernels->gelu_tanh_f32;
+    }
+    pn_assert(false);
+    return NULL;
+}
+
+/* x += out(normed); x += mlp(norm2(x)), for rows [0, rows). */
+static void finish_block(const pn_forward *f, const pn_block *b, size_t rows)
+{
+    const pn_activations *a = &f->act;
+    const size_t stride = a->x_stride;
+    pn_gemm out = {
+        .c = a->x, .ldc = stride, .a = a->normed, .lda = stride, .m = rows, .accumulate = true};
+    pn_linear_run_all(f, &b->out, out);
+    pn_norm_run(f, &b->norm2, a->normed, a->x, rows, stride);
+    pn_gemm fc1 = {.c = a->wide,
+                   .ldc = a->wide_stride,
+                   .a = a->normed,
+                   .lda = stride,
+                   .m = rows,
+                   .activate = activation_of(f)};
+    pn_linear_run_all(f, &b->fc1, fc1);
+    pn_gemm fc2 = {.c = a->x,
+                   .ldc = stride,
+                   .a = a->wide,
+                   .lda = a->wide_stride,
+                   .m = rows,
+                   .accumulate = true};
+    pn_linear_run_all(f, &b->fc2, fc2);
+}
+
+static pn_attention attention_of(const pn_forward *f, const pn_sequences *s)
+{
+    const pn_activations *a = &f->act;
+    const size_t qkv_stride = pn_qkv_stride(f->config->width);
+    return (pn_attention){.sequences = s,
+                          .query_starts = s->starts,
+                          .q = a->wide,
+                          .q_stride = a->wide_stride,
+                          .k = a->wide + qkv_stride,
+                          .v = a->wide + 2 * qkv_stride,
+                          .kv_stride = a->wide_stride,
+                          .out = a->normed,
+                          .out_stride = a->x_stride};
+}
+
+static void run_block(const pn_forward *f, const pn_block *b, const pn_sequences *s)
+{
+    const pn_activations *a = &f->act;
+    const size_t rows = s->starts[s->n];
+    pn_norm_run(f, &b->norm1, a->normed, a->x, rows, a->x_stride);
+    pn_gemm qkv = {
+        .c = a->wide, .ldc = a->wide_stride, .a = a->normed, .lda = a->x_stride, .m = rows};
+    pn_linear_run_all(f, &b->qkv, qkv);
+    const pn_attention attention = attention_of(f, s);
+    pn_attention_run(f, &attention);
+    finish_block(f, b, rows);
+}
+
+/* Row pooled[i] becomes row i. Pooled rows ascend, so no row is overwritten before it is read. */
+static void keep_pooled(const pn_forward *f, const pn_sequences *s, float *matrix)
+{
+    const size_t stride = f->act.x_stride;
+    for (size_t i = 0; i < s->n; i++)
+        if (s->pooled[i] != i)
+            memcpy(matrix + i * stride, matrix + s->pooled[i] * stride,
+                   f->config->width * sizeof *matrix);
+}
+
+static void run_last_block(const pn_forward *f, const pn_block *b, const pn_sequences *s)
+{
+    const pn_activations *a = &f->act;
+    const size_t panels = pn_gemm_panels(f->config->width);
+    pn_norm_run(f, &b->norm1, a->normed, a->x, s->starts[s->n], a->x_stride);
+    pn_gemm kv = {.c = a->wide,
+                  .ldc = a->wide_stride,
+                  .a = a->normed,
+                  .lda = a->x_stride,
+                  .m = s->starts[s->n]};
+    pn_linear_run(f, &b->qkv, kv, panels, 3 * panels);
+
+    keep_pooled(f, s, a->normed);
+    keep_pooled(f, s, a->x);
+    pn_gemm q = {.c = a->query, .ldc = a->x_stride, .a = a->normed, .lda = a->x_stride, .m = s->n};
+    pn_linear_run(f, &b->qkv, q, 0, panels);
+
+    pn_attention attention = attention_of(f, s);
+    attention.query_starts = s->ones; /* one query each */
+    attention.q = a->query;
+    attention.q_stride = a->x_stride;
+    pn_attention_run(f, &attention);
+    finish_block(f, b, s->n);
+}
+
+void pn_blocks_run(const pn_forward *f, const pn_block *blocks, const pn_sequences *s)
+{
+    const uint32_t last = f->config->layers - 1;
+    for (uint32_t i = 0; i < last; i++)
+        run_block(f, &blocks[i], s);
+    run_last_block(f, &blocks[last], s);
+}

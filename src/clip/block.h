@@ -1,0 +1,69 @@
+/*
+ * block.h - one transformer block, shared by both encoders
+ *
+ *     x = x + attention(norm1(x))
+ *     x = x + mlp(norm2(x))
+ *
+ * The rows of several sequences (pictures, texts) lie behind each other in one matrix, whatever their lengths: products run
+ * over all rows at once, and only attention knows where a sequence ends.
+ */
+#ifndef PN_CLIP_BLOCK_H
+#define PN_CLIP_BLOCK_H
+
+#include "clip/activations.h"
+#include "clip/weights.h"
+
+/* Sequence i has rows [starts[i], starts[i + 1]); after the last block only row pooled[i] is needed. */
+typedef struct pn_sequences {
+    size_t n;
+    const size_t *starts; /* [n + 1] */
+    const size_t *pooled; /* [n], ascending; the last row of its sequence when causal */
+    const size_t *ones;   /* [n + 1]: 0, 1, ... n */
+    bool causal; /* a row sees the rows before it and itself; otherwise all of its sequence */
+} pn_sequences;
+
+/* What every step of a forward pass needs. */
+typedef struct pn_forward {
+    const pn_kernels *kernels;
+    pn_pool *pool;
+    const pn_encoder_config *config;
+    pn_activations act;
+} pn_forward;
+
+/*
+ * Run all blocks over forward->act.x. On return row i of act.x is the pooled row of sequence i, before the last norm.
+ * Threads: spread over forward->pool; the result is the same for any number of threads, and for a sequence alone or
+ * among others.
+ */
+void pn_blocks_run(const pn_forward *forward, const pn_block *blocks,
+                   const pn_sequences *sequences);
+
+/* c = a W^T + bias for m rows: columns of panels [begin, end) of the matrix, spread over the pool. gemm: c, ldc, a, lda, m,
+ * accumulate and activate are the caller's, the rest comes from linear. */
+void pn_linear_run(const pn_forward *forward, const pn_linear *linear, pn_gemm gemm,
+                   size_t panel_begin, size_t panel_end);
+/* All columns. */
+void pn_linear_run_all(const pn_forward *forward, const pn_linear *linear, pn_gemm gemm);
+
+/* out[i] = norm(in[i]) for rows [0, rows), both stride apart; out may be in. */
+void pn_norm_run(const pn_forward *forward, const pn_norm *norm, float *out, const float *in,
+                 size_t rows, size_t stride);
+
+/* pn_pool_for(), or a plain loop when the work (in multiply-adds) is not worth waking anybody. */
+void pn_spread(const pn_forward *forward, size_t n, double work, pn_pool_task task, void *context);
+
+/* What attention computes, for one block. Queries of sequence i: rows [query_starts[i], query_starts[i + 1]) of q;
+ * they are the last ones of their sequence when causal. */
+typedef struct pn_attention {
+    const pn_sequences *sequences;
+    const size_t *query_starts; /* [n + 1] */
+    const float *q;
+    size_t q_stride;
+    const float *k, *v; /* rows as in sequences->starts */
+    size_t kv_stride;
+    float *out; /* rows as q */
+    size_t out_stride;
+} pn_attention;
+void pn_attention_run(const pn_forward *forward, const pn_attention *attention);
+
+#endif

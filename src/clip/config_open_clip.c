@@ -1,0 +1,169 @@
+/*
+ * config_open_clip.c - open_clip_config.json
+ *
+ *     {"model_cfg": {"embed_dim": 512, "quick_gelu": false, "vision_cfg": {...}, "text_cfg": {...}},
+ *      "preprocess_cfg": {...}}
+ *
+ * open_clip can switch dozens of details on. Those that change the computation are listed in `refused`, with the value
+ * that means "off"; anything else there stops the model at the door with the setting's name.
+ */
+#include "clip/internal.h"
+
+#include <math.h>
+#include <string.h>
+
+static const char file[] = "open_clip_config.json";
+
+typedef enum cfg_part { IN_MODEL, IN_VISION, IN_TEXT } cfg_part;
+static const char *const part_names[] = {"model_cfg", "vision_cfg", "text_cfg"};
+
+/* Missing, null, false and `allowed` pass; anything else is UNSUPPORTED. */
+typedef struct refused_row {
+    cfg_part part;
+    const char *key;
+    const char *allowed;
+} refused_row;
+
+static const refused_row refused[] = {
+    {IN_MODEL, "multimodal_cfg", NULL},
+    {IN_MODEL, "audio_cfg", NULL},
+    {IN_VISION, "timm_model_name", NULL},
+    {IN_VISION, "ls_init_value", NULL},
+    {IN_VISION, "attentional_pool", NULL},
+    {IN_VISION, "input_patchnorm", NULL},
+    {IN_VISION, "global_average_pool", NULL},
+    {IN_VISION, "no_ln_pre", NULL},
+    {IN_VISION, "pos_embed_type", "learnable"},
+    {IN_VISION, "final_ln_after_pool", NULL},
+    {IN_VISION, "pool_type", "tok"},
+    {IN_VISION, "qk_norm", NULL},
+    {IN_VISION, "block_type", "default"},
+    {IN_VISION, "scaled_cosine_attn", NULL},
+    {IN_VISION, "scale_heads", NULL},
+    {IN_VISION, "scale_attn_inner", NULL},
+    {IN_VISION, "scale_attn", NULL},
+    {IN_VISION, "scale_fc", NULL},
+    {IN_TEXT, "hf_model_name", NULL},
+    {IN_TEXT, "ls_init_value", NULL},
+    {IN_TEXT, "embed_cls", NULL},
+    {IN_TEXT, "no_causal_mask", NULL},
+    {IN_TEXT, "final_ln_after_pool", NULL},
+    {IN_TEXT, "pool_type", "argmax"},
+    {IN_TEXT, "proj_bias", NULL},
+    {IN_TEXT, "proj_type", "linear"},
+    {IN_TEXT, "qk_norm", NULL},
+    {IN_TEXT, "block_type", "default"},
+    {IN_TEXT, "scaled_cosine_attn", NULL},
+    {IN_TEXT, "scale_heads", NULL},
+    {IN_TEXT, "scale_attn_inner", NULL},
+    {IN_TEXT, "scale_attn", NULL},
+    {IN_TEXT, "scale_fc", NULL},
+};
+
+static pn_status check_refused(const json_t *const parts[3], pn_error *err)
+{
+    for (size_t i = 0; i < PN_COUNT_OF(refused); i++) {
+        const refused_row *row = &refused[i];
+        const json_t *value = json_object_get(parts[row->part], row->key);
+        const char *text = json_string_value(value);
+        if (pn_json_is_off(value) || (text && row->allowed && strcmp(text, row->allowed) == 0))
+            continue;
+        return pn_fail(err, PN_ERR_UNSUPPORTED, "%s: %s: %s%s%s is not supported", file,
+                       part_names[row->part], row->key, text ? " " : "", text ? text : "");
+    }
+    /* canonicalize and friends clean texts differently from what our tokenizer does */
+    const json_t *clean =
+        json_object_get(json_object_get(parts[IN_TEXT], "tokenizer_kwargs"), "clean");
+    if (!pn_json_is_off(clean)) {
+        const char *text = json_string_value(clean);
+        if (!text || (strcmp(text, "lower") != 0 && strcmp(text, "whitespace") != 0))
+            return pn_fail(err, PN_ERR_UNSUPPORTED, "%s: tokenizer_kwargs: clean %s", file,
+                           text ? text : "");
+    }
+    return PN_OK;
+}
+
+/* act_kwargs and norm_kwargs of one encoder. */
+static pn_status read_details(const json_t *part, bool quick_gelu, pn_encoder_config *out,
+                              pn_error *err)
+{
+    const json_t *approximate = json_object_get(json_object_get(part, "act_kwargs"), "approximate");
+    const char *name = json_string_value(approximate);
+    out->activation = quick_gelu ? PN_CLIP_QUICK_GELU : PN_CLIP_GELU;
+    if (name && strcmp(name, "tanh") == 0)
+        out->activation = PN_CLIP_GELU_TANH;
+    else if (!pn_json_is_off(approximate) && !(name && strcmp(name, "none") == 0))
+        return pn_fail(err, PN_ERR_UNSUPPORTED, "%s: act_kwargs: approximate %s", file,
+                       name ? name : "");
+    double eps;
+    PN_TRY(pn_json_number(json_object_get(part, "norm_kwargs"), file, "eps", 1e-5, &eps, err));
+    if (!(eps >= 0 && eps < 1))
+        return pn_fail(err, PN_ERR_CORRUPT, "%s: norm_kwargs: eps %g", file, eps);
+    out->eps = (float)eps;
+    return PN_OK;
+}
+
+static pn_status read_mlp(const json_t *part, pn_encoder_config *out, pn_error *err)
+{
+    double ratio;
+    PN_TRY(pn_json_number(part, file, "mlp_ratio", 4.0, &ratio, err));
+    double mlp = floor(ratio * out->width); /* as the reference's int() */
+    if (!(mlp >= 1 && mlp <= PN_CLIP_MAX_MLP))
+        return pn_fail(err, PN_ERR_CORRUPT, "%s: mlp_ratio %g", file, ratio);
+    out->mlp = (uint32_t)mlp;
+    return PN_OK;
+}
+
+static pn_status read_vision(const json_t *part, pn_clip_config *c, pn_error *err)
+{
+    if (json_is_array(json_object_get(part, "layers")))
+        return pn_fail(
+            err, PN_ERR_UNSUPPORTED,
+            "%s: vision_cfg: a list of layers is a ModifiedResNet, which is not supported", file);
+    uint32_t head_width;
+    PN_TRY(pn_json_u32(part, file, "width", 1, PN_CLIP_MAX_WIDTH, 768, &c->vision.width, err));
+    PN_TRY(pn_json_u32(part, file, "layers", 1, PN_CLIP_MAX_LAYERS, 12, &c->vision.layers, err));
+    PN_TRY(pn_json_u32(part, file, "head_width", 1, PN_CLIP_MAX_WIDTH, 64, &head_width, err));
+    PN_TRY(pn_json_u32(part, file, "patch_size", 1, PN_CLIP_MAX_IMAGE_PX, 16, &c->patch, err));
+    if (c->vision.width % head_width != 0)
+        return pn_fail(err, PN_ERR_CORRUPT, "%s: head_width %u does not divide width %u", file,
+                       head_width, c->vision.width);
+    c->vision.heads = c->vision.width / head_width;
+    c->image_height = c->image_width = 224;
+    const json_t *image_size = json_object_get(part, "image_size");
+    if (image_size && !json_is_null(image_size))
+        PN_TRY(pn_json_size(image_size, file, "image_size", PN_CLIP_MAX_IMAGE_PX, &c->image_height,
+                            &c->image_width, err));
+    return read_mlp(part, &c->vision, err);
+}
+
+static pn_status read_text(const json_t *part, pn_clip_config *c, pn_error *err)
+{
+    PN_TRY(pn_json_u32(part, file, "width", 1, PN_CLIP_MAX_WIDTH, 512, &c->text.width, err));
+    PN_TRY(pn_json_u32(part, file, "layers", 1, PN_CLIP_MAX_LAYERS, 12, &c->text.layers, err));
+    PN_TRY(pn_json_u32(part, file, "heads", 1, PN_CLIP_MAX_WIDTH, 8, &c->text.heads, err));
+    PN_TRY(pn_json_u32(part, file, "context_length", 1, PN_CLIP_MAX_CONTEXT, 77, &c->context, err));
+    PN_TRY(pn_json_u32(part, file, "vocab_size", 1, PN_CLIP_MAX_VOCABULARY, 49408, &c->vocabulary,
+                       err));
+    return read_mlp(part, &c->text, err);
+}
+
+pn_status pn_config_read_open_clip(const json_t *config, pn_clip_config *out, pn_error *err)
+{
+    const json_t *model = json_object_get(config, "model_cfg");
+    const json_t *const parts[3] = {model, json_object_get(model, "vision_cfg"),
+                                    json_object_get(model, "text_cfg")};
+    for (size_t i = 0; i < 3; i++)
+        if (!json_is_object(parts[i]))
+            return pn_fail(err, PN_ERR_CORRUPT, "%s: no %s", file, part_names[i]);
+    PN_TRY(check_refused(parts, err));
+    bool quick_gelu = json_is_true(json_object_get(model, "quick_gelu"));
+    pn_clip_config c = {.layout = PN_CLIP_OPEN_CLIP, .end_token = -1};
+    PN_TRY(read_vision(parts[IN_VISION], &c, err));
+    PN_TRY(read_text(parts[IN_TEXT], &c, err));
+    PN_TRY(read_details(parts[IN_VISION], quick_gelu, &c.vision, err));
+    PN_TRY(read_details(parts[IN_TEXT], quick_gelu, &c.text, err));
+    PN_TRY(pn_json_u32(model, file, "embed_dim", 1, PN_CLIP_MAX_WIDTH, 0, &c.dim, err));
+    *out = c;
+    return PN_OK;
+}

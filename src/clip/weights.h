@@ -1,0 +1,91 @@
+/*
+ * weights.h - the named tensors as structs
+ *
+ * Every tensor of the architecture is looked up under the names of its layout, its shape is compared with the
+ * configuration, and it is brought into the form the encoders compute with: f32, matrices packed for the kernels,
+ * projections the same way round. f16 and bf16 widen exactly. Only the token embedding, by far the largest table and read
+ * a few rows at a time, stays in the file as it is.
+ * Threads: immutable once loaded.
+ */
+#ifndef PN_CLIP_WEIGHTS_H
+#define PN_CLIP_WEIGHTS_H
+
+#include "base/arena.h"
+#include "base/hash.h"
+#include "clip/clip_config.h"
+#include "kernels/kernels.h"
+#include "os/pool.h"
+
+/* y = x W^T + bias, W [n][k] packed as kernels.h says. bias NULL: none. */
+typedef struct pn_linear {
+    const float *packed;
+    const float *bias; /* [n] */
+    size_t n, k;
+} pn_linear;
+
+typedef struct pn_norm {
+    const float *weight, *bias; /* [width] */
+} pn_norm;
+
+/*
+ * One transformer block. qkv holds three matrices one after the other, each padded with zero columns to whole panels:
+ * q at column 0, k at qkv_stride, v at 2 * qkv_stride.
+ */
+typedef struct pn_block {
+    pn_norm norm1, norm2;
+    pn_linear qkv; /* n = 3 * qkv_stride, k = width */
+    pn_linear out; /* n = k = width */
+    pn_linear fc1; /* n = mlp, k = width */
+    pn_linear fc2; /* n = width, k = mlp */
+} pn_block;
+
+static inline size_t pn_qkv_stride(size_t width)
+{
+    return pn_gemm_panels(width) * PN_GEMM_PANEL;
+}
+
+typedef struct pn_clip_weights {
+    pn_arena arena; /* all of it */
+
+    pn_linear patch;              /* n = width, k = 3 * patch * patch; no bias */
+    const float *class_embedding; /* [vision width] */
+    const float *vision_position; /* [1 + patches][vision width] */
+    pn_norm pre_norm, post_norm;
+    pn_block *vision_blocks;     /* [vision layers] */
+    pn_linear vision_projection; /* n = dim, k = vision width; no bias */
+
+    const pn_tensor *token_embedding; /* [vocabulary][text width], in the mapped file */
+    const float *text_position;       /* [context][text width] */
+    pn_block *text_blocks;            /* [text layers] */
+    pn_norm final_norm;
+    pn_linear text_projection; /* n = dim, k = text width; no bias */
+
+    double logit_scale; /* exp() taken */
+    uint32_t dim;
+    uint64_t n_parameters;
+    pn_dtype dtype; /* of the token embedding: what the file is said to be made of */
+    /* hash of all values in f32: the same for every layout and type that holds the same numbers */
+    char values_hash[PN_HASH_TEXT_BYTES];
+} pn_clip_weights;
+
+/*
+ * Load the weights of a model.
+ *
+ * tensors  must outlive *out
+ * config   as loaded for these tensors; its dim, when it is not 0, must be the projections'
+ * out      the caller's: pn_clip_weights_reset(). Zeroed on failure
+ *
+ * Errors:  CORRUPT (names the tensor: missing, another shape than the configuration says, not finite); UNSUPPORTED (a dtype
+ *          that is no floating point number of 16 or 32 bits; a tensor inside a block that no CLIP block has); NOMEM.
+ * Cost:    reads every weight once; B/32: about 0.2 s on two cores.
+ */
+PN_NODISCARD pn_status pn_clip_weights_load(const pn_safetensors *tensors,
+                                            const pn_clip_naming *naming,
+                                            const pn_clip_config *config, pn_pool *pool,
+                                            pn_clip_weights *out, pn_error *err);
+void pn_clip_weights_reset(pn_clip_weights *weights); /* a zeroed one is welcome */
+
+/* Values [first, first + n) of a floating-point tensor as f32. */
+void pn_tensor_widen(const pn_tensor *tensor, size_t first, size_t n, float *out);
+
+#endif
