@@ -10,3 +10,10 @@ set_target_properties(pennon_shared PROPERTIES OUTPUT_NAME pennon VERSION ${PROJ
   SOVERSION ${PROJECT_VERSION_MAJOR})
 target_include_directories(pennon_shared INTERFACE
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
+
+# The program sees the library through pennon.h; what it uses of base and os besides is linked in.
+add_executable(pennon "${PROJECT_SOURCE_DIR}/src/cli/main.c")
+target_compile_options(pennon PRIVATE ${PN_WARNINGS})
+target_compile_definitions(pennon PRIVATE _GNU_SOURCE)
+target_link_libraries(pennon PRIVATE pn_cli pn_serve pn_os pn_base pennon_shared)
+set_target_properties(pennon PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
