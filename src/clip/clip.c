@@ -35,12 +35,14 @@ static pn_status make_fingerprint(pn_clip *clip, pn_error *err)
 {
     const pn_clip_config *c = &clip->config;
     char vision[128], text[128], all[512];
+    /* "first end token" and "first largest id" are one rule when the end token is the largest there is */
+    int64_t end_token = c->end_token == (int64_t)c->vocabulary - 1 ? -1 : c->end_token;
     describe_encoder(&c->vision, vision, sizeof vision);
     describe_encoder(&c->text, text, sizeof text);
     int n =
         snprintf(all, sizeof all, "clip 1; vision %s; text %s; %ux%u/%u; %u %u %lld; %s; %016llx",
                  vision, text, c->image_width, c->image_height, c->patch, c->context, c->vocabulary,
-                 (long long)c->end_token, clip->weights.values_hash,
+                 (long long)end_token, clip->weights.values_hash,
                  (unsigned long long)pn_tokenizer_fingerprint(clip->tokenizer));
     if (n < 0 || (size_t)n >= sizeof all)
         return pn_fail(err, PN_ERR_BUG, "the description of a model does not fit");
