@@ -1,13 +1,20 @@
 # What is installed: libpennon (shared and static), pennon.h, the program, its manual.
-add_library(pennon_shared SHARED $<TARGET_OBJECTS:pn_api>)
 get_property(rooms GLOBAL PROPERTY PN_ROOMS)
 set(library_rooms ${rooms})
-list(REMOVE_ITEM library_rooms api serve cli)
+list(REMOVE_ITEM library_rooms serve cli)
+
+# Everything below the public header, in one library each way.
+add_library(pennon_shared SHARED $<TARGET_OBJECTS:pn_api>)
+add_library(pennon_static STATIC)
+foreach(room IN LISTS library_rooms)
+  target_sources(pennon_static PRIVATE $<TARGET_OBJECTS:pn_${room}>)
+endforeach()
+set_target_properties(pennon_static PROPERTIES LINKER_LANGUAGE C OUTPUT_NAME pennon)
 list(TRANSFORM library_rooms PREPEND pn_)
-target_link_libraries(pennon_shared PRIVATE pn_api ${library_rooms})
-target_link_options(pennon_shared PRIVATE -Wl,--no-undefined -Wl,--exclude-libs,ALL)
+target_link_libraries(pennon_shared PRIVATE ${library_rooms})
+target_link_options(pennon_shared PRIVATE -Wl,--exclude-libs,ALL)
 set_target_properties(pennon_shared PROPERTIES OUTPUT_NAME pennon VERSION ${PROJECT_VERSION}
-  SOVERSION ${PROJECT_VERSION_MAJOR})
+  SOVERSION ${PROJECT_VERSION_MAJOR} EXPORT_NAME pennon)
 target_include_directories(pennon_shared INTERFACE
   $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 
@@ -17,3 +24,20 @@ target_compile_options(pennon PRIVATE ${PN_WARNINGS})
 target_compile_definitions(pennon PRIVATE _GNU_SOURCE)
 target_link_libraries(pennon PRIVATE pn_cli pn_serve pn_os pn_base pennon_shared)
 set_target_properties(pennon PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
+
+# ---- installation: headers, libraries, pkg-config, CMake package, program, manual
+include(CMakePackageConfigHelpers)
+configure_file("${PROJECT_SOURCE_DIR}/cmake/pennon.pc.in" "${PROJECT_BINARY_DIR}/pennon.pc" @ONLY)
+write_basic_package_version_file("${PROJECT_BINARY_DIR}/pennon-config-version.cmake"
+  COMPATIBILITY SameMajorVersion)
+install(FILES "${PROJECT_SOURCE_DIR}/include/pennon.h" "${PROJECT_SOURCE_DIR}/include/pennon_status.h"
+  DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(TARGETS pennon_shared EXPORT pennon LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS pennon_static ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS pennon RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+install(EXPORT pennon NAMESPACE pennon:: FILE pennon-config.cmake
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/pennon)
+install(FILES "${PROJECT_BINARY_DIR}/pennon-config-version.cmake"
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/pennon)
+install(FILES "${PROJECT_BINARY_DIR}/pennon.pc" DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
+install(FILES "${PROJECT_SOURCE_DIR}/man/pennon.1" DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)

@@ -40,6 +40,6 @@ foreach(script IN LISTS scripts)
   get_filename_component(folder "${script}" DIRECTORY)
   get_filename_component(folder "${folder}" NAME)
   add_test(NAME ${folder}/${stem} COMMAND bash "${script}")
-  set_tests_properties(${folder}/${stem} PROPERTIES TIMEOUT 900 SKIP_RETURN_CODE 77 ENVIRONMENT
+  set_tests_properties(${folder}/${stem} PROPERTIES TIMEOUT 900 SKIP_RETURN_CODE 77 LABELS program ENVIRONMENT
     "PENNON=${PROJECT_BINARY_DIR}/pennon;PN_SHARED_DIR=${PN_SHARED_DIR};PN_SOURCE_DIR=${PROJECT_SOURCE_DIR};PN_BINARY_DIR=${PROJECT_BINARY_DIR}")
 endforeach()

@@ -7,7 +7,7 @@ from products import COLOURS, MATERIALS, PATTERNS, TYPES
 
 KIND, COLOUR, PATTERN, MATERIAL = 1, 2, 4, 8
 ALL = KIND | COLOUR | PATTERN | MATERIAL
-SUBSETS = [(ALL, 50), (KIND | COLOUR, 18), (KIND | COLOUR | MATERIAL, 8), (KIND | COLOUR | PATTERN, 8), (KIND, 5),
+SUBSETS = [(ALL, 46), (KIND | COLOUR, 24), (KIND | COLOUR | MATERIAL, 8), (KIND | COLOUR | PATTERN, 8), (KIND, 5),
            (KIND | PATTERN, 4), (KIND | MATERIAL, 4), (COLOUR, 1), (PATTERN, 1), (MATERIAL, 1)]
 NOUNS = {"striped": "stripes", "dotted": "polka dots", "checked": "checks", "floral": "flowers"}
 

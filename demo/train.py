@@ -209,6 +209,7 @@ def main():
     parser.add_argument("--views", type=int, default=12)
     parser.add_argument("--batch", type=int, default=256)
     parser.add_argument("--out", default="model")
+    parser.add_argument("--start", help="go on from this model, at a lower rate")
     args = parser.parse_args()
     torch.manual_seed(1)
     torch.set_num_threads(2)
@@ -222,6 +223,10 @@ def main():
     texts = [captions.sample(c, words)[0] for c, _ in jobs for _ in range(2)]
     tokenizer = bpe.Tokenizer(bpe.train(texts, 600))
     model = Clip(len(tokenizer.vocab))
+    if args.start:
+        import evaluate
+        model, tokenizer = evaluate.load(args.start)
+        model.train()
     heads = nn.ModuleList(nn.Linear(DIM, len(names)) for names in ATTRIBUTES)
     parameters = list(model.parameters()) + list(heads.parameters())
     print(sum(p.numel() for p in model.parameters()), "parameters", flush=True)
@@ -231,7 +236,7 @@ def main():
         chosen = shuffle.integers(0, len(jobs), args.batch)
         texts, named = zip(*(captions.sample(jobs[i][0], words) for i in chosen))
         for group in optimizer.param_groups:
-            group["lr"] = 1.2e-3 * min(1, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
+            group["lr"] = (6e-4 if args.start else 1.2e-3) * min(1, (step + 1) / 100) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * done)))
         contrast, helper = loss_of(model, heads, normalise(crop_batch(pixels[chosen], shuffle)), labels[chosen], texts,
                                    np.array(named), tokenizer)
         optimizer.zero_grad()

@@ -1,0 +1,34 @@
+/*
+ * socket.c - addresses from text
+ */
+#include "os/socket.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+pn_status pn_socket_address_parse(const char *text, uint16_t port, pn_socket_address *out,
+                                  pn_error *err)
+{
+    struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
+    *out = (pn_socket_address){.is_ipv6 = false};
+    if (inet_pton(AF_INET, text, &v4.sin_addr) == 1) {
+        memcpy(out->bytes, &v4, sizeof v4);
+        return PN_OK;
+    }
+    if (inet_pton(AF_INET6, text, &v6.sin6_addr) == 1) {
+        memcpy(out->bytes, &v6, sizeof v6);
+        out->is_ipv6 = true;
+        return PN_OK;
+    }
+    return pn_fail(err, PN_ERR_INVALID, "\"%.80s\" is not an IP address to listen on", text);
+}
+
+void pn_socket_close(int descriptor)
+{
+    if (descriptor >= 0)
+        (void)close(descriptor); // nothing is unwritten
+}

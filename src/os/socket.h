@@ -1,0 +1,19 @@
+/*
+ * socket.h - as much of sockets as a server's start and end need. Threads: pure calls.
+ */
+#ifndef PN_OS_SOCKET_H
+#define PN_OS_SOCKET_H
+
+#include "base/status.h"
+
+typedef struct pn_socket_address {
+    PN_ALIGNED(8) unsigned char bytes[128]; /* a struct sockaddr */
+    bool is_ipv6;
+} pn_socket_address;
+
+/* "127.0.0.1", "::1", "0.0.0.0"; names are not looked up. INVALID. */
+PN_NODISCARD pn_status pn_socket_address_parse(const char *text, uint16_t port,
+                                               pn_socket_address *out, pn_error *err);
+void pn_socket_close(int descriptor); /* -1 is welcome */
+
+#endif

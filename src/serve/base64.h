@@ -1,0 +1,21 @@
+/*
+ * base64.h - pictures inside JSON (RFC 4648). Threads: pure, but for the arena.
+ */
+#ifndef PN_SERVE_BASE64_H
+#define PN_SERVE_BASE64_H
+
+#include "base/arena.h"
+#include "base/status.h"
+#include "base/str.h"
+
+/*
+ * text   the standard or the URL alphabet, with or without padding; ASCII white space is skipped; a browser's
+ *        "data:image/png;base64," in front is welcome
+ * out    in arena, *n_bytes of them; at least one
+ *
+ * Errors: INVALID names the position of the first wrong character; NOMEM when the arena is full.
+ */
+PN_NODISCARD pn_status pn_base64_decode(pn_str text, pn_arena *arena, uint8_t **out,
+                                        size_t *n_bytes, pn_error *err);
+
+#endif
