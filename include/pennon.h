@@ -116,7 +116,7 @@ typedef struct pn_model_info {
 /* The texts live with the model. */
 PN_API void pn_model_get_info(const pn_model *model, pn_model_info *out);
 
-/* out [dim], unit length. INVALID for an empty text. */
+/* out [dim], unit length. */
 PN_API pn_status pn_model_embed_text(pn_model *model, const char *text, float *out, pn_error *err);
 /* The bytes of a picture file; name is for messages. out [dim], unit length. */
 PN_API pn_status pn_model_embed_image(pn_model *model, const void *bytes, size_t n_bytes,

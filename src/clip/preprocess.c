@@ -36,13 +36,27 @@ static uint32_t half_to_even(uint32_t d)
     return d % 2 == 1 && half % 2 == 1 ? half + 1 : half;
 }
 
-/* The reference resizes the short side to the target's short side; our targets are square but for a few models. */
+/* The size of which the middle is cut. Square targets as torchvision does it, others as open_clip: keep the ratio, cover the
+ * target, round. */
+static void full_size(const pn_preprocess *p, uint64_t w, uint64_t h, uint64_t *full_w,
+                      uint64_t *full_h)
+{
+    if (p->width == p->height) {
+        uint64_t short_side = PN_MIN(w, h);
+        *full_w = w <= h ? p->width : p->width * w / short_side;
+        *full_h = w <= h ? p->height * h / short_side : p->height;
+        return;
+    }
+    double across = (double)w / p->width, down = (double)h / p->height,
+           ratio = PN_MIN(across, down);
+    *full_w = PN_MAX((uint64_t)nearbyint((double)w / ratio), (uint64_t)p->width);
+    *full_h = PN_MAX((uint64_t)nearbyint((double)h / ratio), (uint64_t)p->height);
+}
+
 static pn_status crop(const pn_preprocess *p, const pn_image *image, uint8_t *out, pn_error *err)
 {
-    uint64_t w = image->width, h = image->height, short_side = PN_MIN(w, h),
-             target = PN_MAX(p->width, p->height);
-    uint64_t full_w = w <= h ? target : target * w / short_side,
-             full_h = w <= h ? target * h / short_side : target;
+    uint64_t w = image->width, h = image->height, full_w, full_h;
+    full_size(p, w, h, &full_w, &full_h);
     if (full_w > UINT32_MAX || full_h > UINT32_MAX)
         return pn_fail(err, PN_ERR_LIMIT, "a picture of %llu x %llu is too long",
                        (unsigned long long)w, (unsigned long long)h);

@@ -17,15 +17,15 @@ static const struct {
     uint32_t c;
     const char *text;
 } replacements[] = {
-    {0x0132, "IJ"},        {0x0133, "ij"},        {0x0149, "\xCA\xBCn"}, {0x01C4, "D\xC5\xBD"},
-    {0x01C5, "D\xC5\xBE"}, {0x01C6, "d\xC5\xBE"}, {0x01C7, "LJ"},        {0x01C8, "Lj"},
-    {0x01C9, "lj"},        {0x01CA, "NJ"},        {0x01CB, "Nj"},        {0x01CC, "nj"},
-    {0x01F1, "DZ"},        {0x01F2, "Dz"},        {0x01F3, "dz"},        {0x02BC, "'"},
-    {0x2018, "'"},         {0x2019, "'"},         {0x201A, "'"},         {0x201B, "'"},
-    {0x201C, "\""},        {0x201D, "\""},        {0x201E, "\""},        {0x201F, "\""},
-    {0x2028, "\n"},        {0x2029, "\n"},        {0x0085, "\n"},        {0x3000, " "},
-    {0xFB00, "ff"},        {0xFB01, "fi"},        {0xFB02, "fl"},        {0xFB03, "ffi"},
-    {0xFB04, "ffl"},       {0xFB05, "\xC5\xBFt"}, {0xFB06, "st"},
+    {0x0132, "IJ"},        {0x0133, "ij"},        {0x0149, "'n"},  {0x01C4, "D\xC5\xBD"},
+    {0x01C5, "D\xC5\xBE"}, {0x01C6, "d\xC5\xBE"}, {0x01C7, "LJ"},  {0x01C8, "Lj"},
+    {0x01C9, "lj"},        {0x01CA, "NJ"},        {0x01CB, "Nj"},  {0x01CC, "nj"},
+    {0x01F1, "DZ"},        {0x01F2, "Dz"},        {0x01F3, "dz"},  {0x02BC, "'"},
+    {0x2018, "'"},         {0x2019, "'"},         {0x201A, "'"},   {0x201B, "'"},
+    {0x201C, "\""},        {0x201D, "\""},        {0x201E, "\""},  {0x201F, "\""},
+    {0x2028, "\n"},        {0x2029, "\n"},        {0x3000, " "},   {0xFB00, "ff"},
+    {0xFB01, "fi"},        {0xFB02, "fl"},        {0xFB03, "ffi"}, {0xFB04, "ffl"},
+    {0xFB05, "\xC5\xBFt"}, {0xFB06, "st"},
 };
 
 static const char *replacement_of(uint32_t c)
@@ -78,9 +78,9 @@ static pn_status append_width_form(uint32_t c, pn_buffer *out, pn_error *err)
 {
     utf8proc_int32_t plain[8];
     int boundary = 0;
-    utf8proc_ssize_t n =
-        utf8proc_decompose_char((utf8proc_int32_t)c, plain, (utf8proc_ssize_t)PN_COUNT_OF(plain),
-                                UTF8PROC_COMPAT, &boundary);
+    utf8proc_ssize_t n = utf8proc_decompose_char(
+        (utf8proc_int32_t)c, plain, (utf8proc_ssize_t)PN_COUNT_OF(plain),
+        (utf8proc_option_t)(UTF8PROC_DECOMPOSE | UTF8PROC_COMPAT), &boundary);
     for (utf8proc_ssize_t i = 0; i < n && i < (utf8proc_ssize_t)PN_COUNT_OF(plain); i++)
         PN_TRY(append_code_point((uint32_t)plain[i], out, err));
     return n > 0 ? PN_OK : append_code_point(c, out, err);
@@ -101,6 +101,9 @@ static pn_status clean_characters(pn_str text, pn_buffer *out, pn_error *err)
             i += i < text.len && text.ptr[i] == '\n';
             c = '\n';
         }
+        if (c >= 0x80 &&
+            c <= 0x9F) // a control character there is Windows-1252 that was read as Latin-1
+            c = pn_windows_1252(c);
         const char *plain = replacement_of(c);
         if (plain)
             PN_TRY(pn_buffer_append_text(out, plain, err));

@@ -17,4 +17,7 @@ PN_NODISCARD pn_status pn_text_clean(pn_str text, pn_buffer *out, pn_error *err)
 /* html.unescape() of Python: named references with and without semicolon, numeric ones with the Windows-1252 repairs. */
 PN_NODISCARD pn_status pn_html_unescape(pn_str text, pn_buffer *out, pn_error *err);
 
+/* The character that byte 0x80 to 0x9F is in Windows-1252. */
+uint32_t pn_windows_1252(uint32_t byte);
+
 #endif

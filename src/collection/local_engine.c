@@ -60,7 +60,7 @@ static pn_status make_snapshot(pn_dataset *dataset, pn_snapshot **out, pn_error 
     pn_snapshot *snapshot = status == PN_OK ? pn_alloc_zero(sizeof *snapshot) : NULL;
     if (status == PN_OK && !snapshot)
         status = pn_fail_nomem(err);
-    if (status != PN_OK) {
+    if (!snapshot) {
         pn_dataset_unref(dataset);
         return status;
     }

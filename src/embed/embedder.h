@@ -26,7 +26,7 @@ struct pn_embedder {
     pn_status (*prepare_image)(void *self, const pn_image *image, float *input, pn_error *err);
     /* inputs [n][input_floats] -> out [n][dim], unit length. */
     pn_status (*embed_images)(void *self, const float *inputs, size_t n, float *out, pn_error *err);
-    /* n texts -> out [n][dim], unit length. An empty text is INVALID. */
+    /* n texts -> out [n][dim], unit length. */
     pn_status (*embed_texts)(void *self, const pn_str *texts, size_t n, float *out, pn_error *err);
     void (*free)(void *self);
 };

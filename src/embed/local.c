@@ -6,8 +6,6 @@
  *
  * The identity names everything that moves a vector: the model's fingerprint (architecture, weights, tokenizer) and
  * the preprocessing in full, hashed. Two tables with one identity hold comparable vectors.
- *
- * A text that is only white space has no meaning to search for, so it is refused rather than embedded as "".
  */
 #include "embed/local.h"
 
@@ -43,8 +41,6 @@ static pn_status tokenize_all(const local *me, const pn_str *texts, size_t n, ui
 {
     size_t context = pn_clip_get_info(me->clip)->context;
     for (size_t i = 0; i < n; i++) {
-        if (pn_str_trim(texts[i]).len == 0)
-            return pn_fail(err, PN_ERR_INVALID, "the text to search for is empty");
         PN_TRY(pn_tokenizer_encode(pn_clip_tokenizer(me->clip), texts[i], context,
                                    ids + i * context, &lengths[i], err));
     }

@@ -143,10 +143,12 @@ static bool to_8_bits(VipsImage **image)
     if (format == VIPS_FORMAT_UCHAR)
         return true;
     if (format == VIPS_FORMAT_USHORT) {
-        return step(image, vips_rshift_const1(*image, &out, 8, NULL), out) &&
-               (out = NULL, step(image, vips_cast_uchar(*image, &out, NULL), out));
+        int shifted = vips_rshift_const1(*image, &out, 8, NULL);
+        if (!step(image, shifted, out))
+            return false;
     }
-    return step(image, vips_cast_uchar(*image, &out, NULL), out);
+    int failed = vips_cast_uchar(*image, &out, NULL);
+    return step(image, failed, out);
 }
 
 static pn_status open_image(const void *bytes, size_t n, const char *name,

@@ -203,6 +203,7 @@ static pn_status rebuild_list(rebuilding *r, const pn_field *field, unsigned nod
                               unsigned lists_above, cursor *cursors, size_t n_leaves, pn_builder *b)
 {
     cursor *first = present(cursors, n_leaves);
+    pn_assert(first && first->stream); // the caller looked
     if (stop_at(first) == PN_STOP_EMPTY(node)) {
         advance_all(cursors, n_leaves);
         return pn_builder_close_row(b, r->err);
@@ -222,7 +223,7 @@ static pn_status rebuild(rebuilding *r, const pn_field *field, unsigned node, un
 {
     size_t n_leaves = count_leaves(field);
     cursor *first = present(cursors, n_leaves);
-    if (!first)
+    if (!first || !first->stream)
         return pn_builder_append_null(b, r->err);
     for (size_t i = 0; i < n_leaves; i++)
         if (cursors[i].stream && cursors[i].entry >= cursors[i].stream->n_entries)

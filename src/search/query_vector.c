@@ -63,7 +63,9 @@ static pn_status term_vector(const pn_search_term *term, pn_embedder *embedder, 
                        "the model makes vectors of %" PRIu32 " floats, the table has %" PRIu32,
                        embedder->dim, dim);
     switch (term->kind) {
-    case PN_SEARCH_TEXT:
+    case PN_SEARCH_TEXT: // a model has a vector for "" too, but it means nothing to search for
+        if (pn_str_trim(term->text).len == 0)
+            return pn_fail(err, PN_ERR_INVALID, "the text to search for is empty");
         return embedder->embed_texts(embedder->self, &term->text, 1, out, err);
     case PN_SEARCH_IMAGE:
         return pn_embedder_embed_file(embedder, term->image, term->image_bytes,
