@@ -22,8 +22,11 @@ static void time_text(int64_t ms, char out[32])
     time_t seconds = (time_t)(ms / 1000 - (ms % 1000 < 0));
     struct tm utc;
     out[0] = '\0';
-    if (ms != INT64_MIN && gmtime_r(&seconds, &utc))
-        (void)strftime(out, 32, "%Y-%m-%dT%H:%M:%SZ", &utc); // 20 characters, or out stays empty
+    if (ms == INT64_MIN || !gmtime_r(&seconds, &utc))
+        return;
+    size_t n = strftime(out, 32, "%Y-%m-%dT%H:%M:%S", &utc); // 19 characters, or 0
+    if (n > 0)
+        (void)snprintf(out + n, 32 - n, ".%03dZ", (int)(ms - (int64_t)seconds * 1000)); // 5 more
 }
 
 static json_t *text_to_json(const char *text)
