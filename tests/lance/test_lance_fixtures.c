@@ -45,8 +45,8 @@ static void read_windows(pn_lance_file *file, const pn_field *field, const int32
         uint64_t first = pn_rng_below(rng, n_rows), n = pn_rng_below(rng, n_rows - first + 1);
         if (pn_lance_file_read(file, field, leaves, n_leaves, first, n, &arena, &got, &err))
             fail_msg("%s: %s", field->name, err.message);
-        assert_int_equal(
-            pn_array_slice(whole, (size_t)first, (size_t)n, &arena, &want, NULL), PN_OK);
+        assert_int_equal(pn_array_slice(whole, (size_t)first, (size_t)n, &arena, &want, NULL),
+                         PN_OK);
         if (!pn_array_equal(&got, &want))
             fail_msg("%s: rows %zu + %zu differ", field->name, (size_t)first, (size_t)n);
         pn_arena_reset(&arena);
