@@ -595,7 +595,7 @@ static void make_rows(maker *m, row *rows, char *json, size_t size)
     for (size_t i = 0; i < N_ROWS; i++) {
         put(json, size, i > 0 ? ",\n{" : "{");
         for (size_t c = 0; c < PN_COUNT_OF(columns); c++) {
-            char text[TEXT_BYTES * 4] = "null";
+            char text[TEXT_BYTES * 4 + 8] = "null";
             tree *t = literal(m, columns[c].kind);
             rows[i].of[c] = t->literal;
             if (t->literal.kind == K_TEXT)
