@@ -1,0 +1,12 @@
+# bench/bench_<question>.c: one program each, answering one question with lines of JSON. They see every room.
+file(GLOB benches CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/bench_*.c")
+get_property(rooms GLOBAL PROPERTY PN_ROOMS)
+set(bench_rooms ${rooms})
+list(REMOVE_ITEM bench_rooms serve cli)
+list(TRANSFORM bench_rooms PREPEND pn_)
+foreach(bench IN LISTS benches)
+  get_filename_component(stem "${bench}" NAME_WE)
+  add_executable(${stem} "${bench}")
+  target_link_libraries(${stem} PRIVATE ${bench_rooms})
+  target_compile_options(${stem} PRIVATE -Wall -Wextra -Wshadow)
+endforeach()
