@@ -138,26 +138,56 @@ static bool is_space(uint32_t c)
            c == 0x202F || c == 0x205F || c == 0x3000;
 }
 
+/* Unicode's Cased, but for characters that are ignorable below: letters with case, the two ordinals, and numbers and
+ * signs made of letters. */
 static bool is_cased(uint32_t c)
 {
     utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)c);
     return category == UTF8PROC_CATEGORY_LU || category == UTF8PROC_CATEGORY_LL ||
-           category == UTF8PROC_CATEGORY_LT;
+           category == UTF8PROC_CATEGORY_LT || c == 0xAA || c == 0xBA ||
+           (c >= 0x2160 && c <= 0x217F) || (c >= 0x24B6 && c <= 0x24E9) ||
+           (c >= 0x1F130 && c <= 0x1F149) || (c >= 0x1F150 && c <= 0x1F169) ||
+           (c >= 0x1F170 && c <= 0x1F189);
 }
 
-/* Lower case of one character; a sigma at the end of a word has a form of its own. */
-static pn_status append_lower(pn_str text, size_t at, size_t n, uint32_t c, bool after_letter,
+/* Unicode's Case_Ignorable: marks, modifiers, formats, and punctuation that stands inside words. */
+static bool is_ignorable(uint32_t c)
+{
+    static const uint32_t inside[] = {'\'',   '.',    ':',    0xB7,   0x387,  0x55F,
+                                      0x5F4,  0x2018, 0x2019, 0x2024, 0x2027, 0xFE13,
+                                      0xFE52, 0xFE55, 0xFF07, 0xFF0E, 0xFF1A};
+    utf8proc_category_t category = utf8proc_category((utf8proc_int32_t)c);
+    for (size_t i = 0; i < PN_COUNT_OF(inside); i++)
+        if (inside[i] == c)
+            return true;
+    return category == UTF8PROC_CATEGORY_MN || category == UTF8PROC_CATEGORY_ME ||
+           category == UTF8PROC_CATEGORY_CF || category == UTF8PROC_CATEGORY_LM ||
+           category == UTF8PROC_CATEGORY_SK;
+}
+
+/* Does the word go on at this place? */
+static bool letter_follows(pn_str text, size_t at)
+{
+    uint32_t c = 0;
+    while (at < text.len) {
+        at += next(text, at, &c);
+        if (!is_ignorable(c))
+            return is_cased(c);
+    }
+    return false;
+}
+
+/* Lower case of one character, the text behind it begins at `behind`; a sigma at the end of a word has a form of its own. */
+static pn_status append_lower(pn_str text, size_t behind, uint32_t c, bool after_letter,
                               pn_buffer *out, pn_error *err)
 {
-    uint32_t following = 0;
     if (c == 0x130) { // dotted capital I: i and a combining dot
         PN_TRY(append_code_point('i', out, err));
         return append_code_point(0x307, out, err);
     }
     if (c == 0x3A3) {
-        if (at + n < text.len)
-            (void)next(text, at + n, &following); // only its kind matters
-        return append_code_point(after_letter && !is_cased(following) ? 0x3C2 : 0x3C3, out, err);
+        bool last = after_letter && !letter_follows(text, behind);
+        return append_code_point(last ? 0x3C2 : 0x3C3, out, err);
     }
     return append_code_point((uint32_t)utf8proc_tolower((utf8proc_int32_t)c), out, err);
 }
@@ -175,9 +205,9 @@ static pn_status fold(pn_str text, pn_buffer *out, pn_error *err)
         } else {
             if (blank)
                 PN_TRY(pn_buffer_append(out, " ", 1, err));
-            PN_TRY(append_lower(text, i, n, c, after_letter, out, err));
+            PN_TRY(append_lower(text, i + n, c, after_letter, out, err));
             blank = false;
-            after_letter = is_cased(c);
+            after_letter = is_ignorable(c) ? after_letter : is_cased(c);
         }
         i += n;
     }

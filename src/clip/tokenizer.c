@@ -100,7 +100,8 @@ static bool is_blank(utf8proc_category_t c, utf8proc_int32_t code)
 
 static size_t contraction(pn_str text, size_t at)
 {
-    static const char *const endings[] = {"'s", "'t", "'re", "'ve", "'m", "'ll", "'d"};
+    /* the pattern ignores case, and to Unicode the long s is an s */
+    static const char *const endings[] = {"'s", "'t", "'re", "'ve", "'m", "'ll", "'d", "'\xC5\xBF"};
     pn_str rest = {text.ptr + at, text.len - at};
     for (size_t i = 0; i < PN_COUNT_OF(endings); i++)
         if (pn_str_starts_with(rest, endings[i]))
@@ -161,6 +162,7 @@ typedef struct merging {
     symbol *symbols;
     candidate *heap;
     size_t n_heap;
+    int32_t *changed; /* left ends of the pairs that the merges of one rank made */
 } merging;
 
 static bool comes_before(const candidate *a, const candidate *b)
@@ -206,22 +208,38 @@ static void consider(merging *m, int32_t left)
         heap_push(m, c);
 }
 
+/* Merge one candidate, unless one of its two was merged with another neighbour meanwhile. */
+static bool merge_one(merging *m, candidate c)
+{
+    symbol *left = &m->symbols[c.left];
+    if (left->token != c.left_token || left->after < 0 ||
+        m->symbols[left->after].token != c.right_token)
+        return false;
+    symbol *right = &m->symbols[left->after];
+    left->token = c.merged;
+    right->token = UINT32_MAX;
+    left->after = right->after;
+    if (left->after >= 0)
+        m->symbols[left->after].before = c.left;
+    return true;
+}
+
+/* Rank by rank. New pairs wait until all old pairs of the rank are done: one of them may have a lower rank (a token can
+ * be made in two ways) and must not overtake. */
 static void merge_all(merging *m)
 {
     while (m->n_heap > 0) {
-        candidate c = heap_pop(m);
-        symbol *left = &m->symbols[c.left];
-        if (left->token != c.left_token || left->after < 0 ||
-            m->symbols[left->after].token != c.right_token)
-            continue; // one of the two was merged with another neighbour meanwhile
-        symbol *right = &m->symbols[left->after];
-        left->token = c.merged;
-        right->token = UINT32_MAX;
-        left->after = right->after;
-        if (left->after >= 0)
-            m->symbols[left->after].before = c.left;
-        consider(m, left->before);
-        consider(m, c.left);
+        uint32_t rank = m->heap[0].rank;
+        size_t n_changed = 0;
+        while (m->n_heap > 0 && m->heap[0].rank == rank) {
+            candidate c = heap_pop(m);
+            if (!merge_one(m, c))
+                continue;
+            m->changed[n_changed++] = m->symbols[c.left].before;
+            m->changed[n_changed++] = c.left;
+        }
+        for (size_t i = 0; i < n_changed; i++)
+            consider(m, m->changed[i]);
     }
 }
 
@@ -232,8 +250,9 @@ static pn_status encode_piece(const pn_vocabulary *vocabulary, pn_str piece, uin
     size_t n = piece.len;
     merging m = {.vocabulary = vocabulary,
                  .symbols = PN_ARENA_NEW(arena, symbol, n),
-                 .heap = PN_ARENA_NEW(arena, candidate, 3 * n + 1)};
-    if (!m.symbols || !m.heap)
+                 .heap = PN_ARENA_NEW(arena, candidate, 3 * n + 1),
+                 .changed = PN_ARENA_NEW(arena, int32_t, 2 * n + 1)};
+    if (!m.symbols || !m.heap || !m.changed)
         return pn_fail_nomem(err);
     for (size_t i = 0; i < n; i++) {
         uint8_t byte = (uint8_t)piece.ptr[i];

@@ -1,7 +1,8 @@
 /*
  * tokenizer.h - byte-level BPE as CLIP uses it
  *
- * Loaded from what a model directory has: vocab.json + merges.txt, or tokenizer.json, or bpe.txt.gz-style merges.
+ * Loaded from what a model directory has: vocab.json + merges.txt, or tokenizer.json, or OpenAI's
+ * bpe_simple_vocab_16e6.txt (unpacked).
  * Sizes come from the file. Cleaning as docs/CLIP.md says ("openai-lite"): invalid UTF-8 replaced, ligatures and
  * width forms, curly quotes, control characters, NFC, HTML entities twice, white space, lower case.
  * Threads: immutable once loaded; may be shared.

@@ -1,12 +1,16 @@
 /*
- * vocabulary.c - vocab.json + merges.txt, or tokenizer.json
+ * vocabulary.c - vocab.json + merges.txt, or tokenizer.json, or OpenAI's own list of merges
  *
- * Both end in two hash tables: token text -> id, and pair of ids -> (rank, id of the merged token). Sizes come from the files. A
- * merge whose parts or result are not in the vocabulary is a damaged file, named with its line.
+ * All end in two hash tables: token text -> id, and pair of ids -> (rank, id of the merged token). Sizes come from the files. A
+ * merge whose parts or result are not in the vocabulary is a damaged file, named with its line; so are two tokens of one id.
+ *
+ * OpenAI's list has no ids: they follow from the order 256 byte symbols, the same with </w>, one for each merge, start,
+ * end. The published file goes on behind the 48,894 merges that belong to the model; those lines are ignored.
  */
 #include "clip/vocabulary.h"
 
 #include "base/alloc.h"
+#include "base/bits.h"
 #include "base/buffer.h"
 #include "base/hash.h"
 #include "base/limits.h"
@@ -69,34 +73,69 @@ bool pn_vocabulary_merge(const pn_vocabulary *v, uint32_t left, uint32_t right, 
     return slot->used;
 }
 
-static pn_status add_token(pn_vocabulary *v, const char *file, pn_str text, const json_t *value,
+static pn_status put_token(pn_vocabulary *v, const char *file, pn_str text, uint32_t id,
                            pn_error *err)
 {
-    json_int_t id = json_is_integer(value) ? json_integer_value(value) : -1;
-    if (id < 0 || id >= PN_VOCABULARY_MAX_TOKENS)
-        return pn_fail(err, PN_ERR_CORRUPT, "%s: token \"%.40s\" has no usable id", file, text.ptr);
     pn_vocabulary_slot *slot = token_slot(v, text);
-    if (slot->text.ptr && slot->id != (uint32_t)id)
-        return pn_fail(err, PN_ERR_CORRUPT, "%s: token \"%.40s\" has two ids", file, text.ptr);
+    if (slot->text.ptr && slot->id != id)
+        return pn_fail(err, PN_ERR_CORRUPT, "%s: token \"" PN_STR_FORMAT "\" has two ids", file,
+                       PN_STR_ARG(text));
     if (!slot->text.ptr) {
         slot->text.ptr = pn_arena_strndup(&v->arena, text.ptr, text.len);
         slot->text.len = text.len;
         if (!slot->text.ptr)
             return pn_fail_nomem(err);
     }
-    slot->id = (uint32_t)id;
-    v->n_tokens = PN_MAX(v->n_tokens, (uint32_t)id + 1);
+    slot->id = id;
+    v->n_tokens = PN_MAX(v->n_tokens, id + 1);
     return PN_OK;
+}
+
+static pn_status add_token(pn_vocabulary *v, const char *file, pn_str text, const json_t *value,
+                           pn_error *err)
+{
+    json_int_t id = json_is_integer(value) ? json_integer_value(value) : -1;
+    if (id < 0 || id >= PN_VOCABULARY_MAX_TOKENS)
+        return pn_fail(err, PN_ERR_CORRUPT, "%s: token \"%.40s\" has no usable id", file, text.ptr);
+    return put_token(v, file, text, (uint32_t)id, err);
+}
+
+/* Two texts of one id would make the vector of a text depend on which of them it holds. */
+static pn_status check_ids(pn_vocabulary *v, const char *file, pn_error *err)
+{
+    pn_arena_mark mark = pn_arena_get_mark(&v->arena);
+    pn_status status = PN_OK;
+    uint8_t *seen = pn_arena_alloc_zero(&v->arena, pn_bytes_for_bits(v->n_tokens), 1);
+    if (!seen)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < v->n_token_slots && status == PN_OK; i++) {
+        const pn_vocabulary_slot *slot = &v->tokens[i];
+        if (!slot->text.ptr)
+            continue;
+        if (pn_bit_get(seen, slot->id))
+            status = pn_fail(err, PN_ERR_CORRUPT,
+                             "%s: token \"" PN_STR_FORMAT "\" shares the id %" PRIu32
+                             " with another one",
+                             file, PN_STR_ARG(slot->text), slot->id);
+        pn_bit_set(seen, slot->id);
+    }
+    pn_arena_rewind(&v->arena, mark);
+    return status;
+}
+
+/* Bytes that are printable characters of Latin-1 stand for themselves in GPT-2's table. */
+static bool is_plain_byte(unsigned b)
+{
+    return (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174;
 }
 
 /* GPT-2's printable symbol of a byte. */
 static pn_str byte_symbol(unsigned byte, char out[12])
 {
     unsigned others = 0, code = byte;
-    bool plain = (byte >= 33 && byte <= 126) || (byte >= 161 && byte <= 172) || byte >= 174;
-    if (!plain) {
+    if (!is_plain_byte(byte)) {
         for (unsigned b = 0; b < byte; b++)
-            others += !((b >= 33 && b <= 126) || (b >= 161 && b <= 172) || b >= 174);
+            others += !is_plain_byte(b);
         code = 256 + others;
     }
     utf8proc_ssize_t n = utf8proc_encode_char((utf8proc_int32_t)code, (utf8proc_uint8_t *)out);
@@ -107,6 +146,7 @@ static pn_str byte_symbol(unsigned byte, char out[12])
 static pn_status find_special_tokens(pn_vocabulary *v, const char *file, pn_error *err)
 {
     char text[12];
+    PN_TRY(check_ids(v, file, err));
     for (unsigned b = 0; b < 256; b++) {
         pn_str symbol = byte_symbol(b, text), last = {text, symbol.len + 4};
         if (!find_token(v, symbol, &v->bytes[b]) || !find_token(v, last, &v->last_bytes[b]))
@@ -144,9 +184,9 @@ static pn_status add_merge(pn_vocabulary *v, const char *file, pn_str left, pn_s
                        "%s: merge %" PRIu32 " (\"" PN_STR_FORMAT "\" \"" PN_STR_FORMAT
                        "\") is not in the vocabulary",
                        file, rank, PN_STR_ARG(left), PN_STR_ARG(right));
-    pn_merge_slot *slot = merge_slot(v, (uint64_t)left_id << 32 | right_id);
-    if (!slot->used)
-        *slot = (pn_merge_slot){(uint64_t)left_id << 32 | right_id, rank, merged, true};
+    /* A pair that is listed twice has its later rank, as in the reference's dictionary. */
+    *merge_slot(v, (uint64_t)left_id << 32 | right_id) =
+        (pn_merge_slot){(uint64_t)left_id << 32 | right_id, rank, merged, true};
     return PN_OK;
 }
 
@@ -294,6 +334,78 @@ static pn_status load_one_file(const char *path, pn_vocabulary *v, pn_error *err
     return status;
 }
 
+/* ---- OpenAI's merges ---- */
+
+enum { OPENAI_MERGES = 49152 - 256 - 2 };
+
+/* The lines behind the heading, as far as they count. */
+static pn_str openai_lines(pn_str file)
+{
+    (void)pn_str_split(&file, '\n'); // the heading, whatever it says
+    pn_str rest = file;
+    for (size_t n = 0; n < OPENAI_MERGES && rest.ptr; n++)
+        (void)pn_str_split(&rest, '\n'); // only where the last one ends matters
+    return rest.ptr ? pn_str_make(file.ptr, (size_t)(rest.ptr - file.ptr)) : file;
+}
+
+/* The symbols of all bytes, plain ones first; with </w> when last. */
+static pn_status add_byte_tokens(pn_vocabulary *v, const char *path, bool last, pn_error *err)
+{
+    char text[12];
+    for (int plain = 1; plain >= 0; plain--) {
+        for (unsigned b = 0; b < 256; b++) {
+            if (is_plain_byte(b) != plain)
+                continue;
+            pn_str symbol = byte_symbol(b, text);
+            symbol.len += last ? 4 : 0;
+            PN_TRY(put_token(v, path, symbol, v->n_tokens, err));
+        }
+    }
+    return PN_OK;
+}
+
+static pn_status add_openai_tokens(pn_vocabulary *v, const char *path, pn_str lines, pn_error *err)
+{
+    char joined[512];
+    PN_TRY(add_byte_tokens(v, path, false, err));
+    PN_TRY(add_byte_tokens(v, path, true, err));
+    while (lines.ptr) {
+        pn_str right = pn_str_trim(pn_str_split(&lines, '\n'));
+        if (right.len == 0)
+            continue;
+        pn_str left = pn_str_split(&right, ' ');
+        if (!right.ptr || left.len + right.len > sizeof joined)
+            return pn_fail(err, PN_ERR_CORRUPT, "%s: merge %" PRIu32 " is not two tokens", path,
+                           v->n_tokens - 512);
+        memcpy(joined, left.ptr, left.len);
+        memcpy(joined + left.len, right.ptr, right.len);
+        PN_TRY(put_token(v, path, pn_str_make(joined, left.len + right.len), v->n_tokens, err));
+    }
+    PN_TRY(put_token(v, path, pn_str_of(PN_TOKEN_START), v->n_tokens, err));
+    return put_token(v, path, pn_str_of(PN_TOKEN_END), v->n_tokens, err);
+}
+
+static pn_status load_openai(const char *path, pn_vocabulary *v, pn_error *err)
+{
+    pn_buffer bytes;
+    pn_buffer_init(&bytes, PN_MODEL_MAX_JSON_BYTES);
+    pn_status status = pn_file_read(path, &bytes, err);
+    pn_str lines = openai_lines(pn_str_make((const char *)bytes.data, bytes.n_bytes));
+    size_t n_merges = lines.ptr ? count_lines(lines) : 0;
+    if (status == PN_OK)
+        status = make_tables(v, 512 + n_merges + 2, n_merges, err);
+    if (status == PN_OK)
+        status = add_openai_tokens(v, path, lines, err);
+    if (status == PN_OK)
+        status = find_special_tokens(v, path, err);
+    if (status == PN_OK)
+        status = add_merge_lines(v, path, lines, err);
+    if (status == PN_OK)
+        v->fingerprint = pn_hash64(lines.ptr ? lines.ptr : "", lines.len);
+    pn_buffer_reset(&bytes);
+    return status;
+}
+
 pn_status pn_vocabulary_load(const char *dir, pn_vocabulary *out, pn_error *err)
 {
     pn_arena paths;
@@ -302,17 +414,22 @@ pn_status pn_vocabulary_load(const char *dir, pn_vocabulary *out, pn_error *err)
     pn_arena_init(&paths, SIZE_MAX);
     char *vocab = pn_path_join(&paths, dir, "vocab.json"),
          *merges = pn_path_join(&paths, dir, "merges.txt");
-    char *whole = pn_path_join(&paths, dir, "tokenizer.json");
+    char *whole = pn_path_join(&paths, dir, "tokenizer.json"),
+         *openai = pn_path_join(&paths, dir, "bpe_simple_vocab_16e6.txt");
     pn_status status;
-    if (!vocab || !merges || !whole)
+    if (!vocab || !merges || !whole || !openai)
         status = pn_fail_nomem(err);
     else if (pn_path_exists(vocab) && pn_path_exists(merges))
         status = load_two_files(vocab, merges, out, err);
     else if (pn_path_exists(whole))
         status = load_one_file(whole, out, err);
+    else if (pn_path_exists(openai))
+        status = load_openai(openai, out, err);
     else
         status = pn_fail(err, PN_ERR_NOT_FOUND,
-                         "%s: no tokenizer (vocab.json with merges.txt, or tokenizer.json)", dir);
+                         "%s: no tokenizer (vocab.json with merges.txt, or tokenizer.json, or "
+                         "bpe_simple_vocab_16e6.txt, unpacked)",
+                         dir);
     pn_arena_reset(&paths);
     return status;
 }

@@ -27,7 +27,7 @@ typedef struct pn_vocabulary {
     size_t n_merge_slots;
 } pn_vocabulary;
 
-/* vocab.json + merges.txt, or tokenizer.json, of the folder. NOT_FOUND names what was looked for; CORRUPT the file and the
+/* vocab.json + merges.txt, or tokenizer.json, or bpe_simple_vocab_16e6.txt (OpenAI's list of merges), of the folder. NOT_FOUND names what was looked for; CORRUPT the file and the
  * entry. Reset in every case by pn_vocabulary_free(). */
 PN_NODISCARD pn_status pn_vocabulary_load(const char *dir, pn_vocabulary *out, pn_error *err);
 void pn_vocabulary_free(pn_vocabulary *vocabulary);
