@@ -179,7 +179,7 @@ static pn_status make_set(const pn_binder *binder, pn_expr *expr, pn_error *err)
 {
     pn_expr **items = expr->args + 1;
     size_t n = expr->n_args - 1, n_kept = 0;
-    qsort(items, n, sizeof *items, compare_literals);
+    qsort(items, n, sizeof(pn_expr *), compare_literals);
     pn_value *set = PN_ARENA_NEW(binder->arena, pn_value, n);
     if (!set)
         return pn_fail_nomem(err);

@@ -55,7 +55,8 @@ expect 0 'sneakers' search red sneakers -k 1
 expect 0 'sneakers' search 红色运动鞋 -k 1
 expect 0 '"score"' search --like 3 -k 2 --json
 expect 0 'rank' search --text "red sneakers" --weight 0.7 --image "$shop/images/0005.jpg" --weight 0.3 --not leather -k 3 --tsv
-expect 1 'another\|two models' search x --model "$PN_SOURCE_DIR/demo/model" --table /dev/null
+"$PENNON" ingest "$work/photos" --preprocess pad > "$work/out" 2>&1 && fail 'vectors of two preprocessings were mixed'
+grep -q 'do not compare' "$work/out" || fail "mixing is refused with the way out: $(cat "$work/out")"
 expect 0 'fixed_size_list<float>\[512\]' info
 
 # Held-out products are found by their captions.

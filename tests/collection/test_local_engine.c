@@ -11,6 +11,7 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "column/builder.h"
+#include "dataset/dataset.h"
 #include "kernels/kernels.h"
 #include "os/dir.h"
 
@@ -771,6 +772,39 @@ static void engine__searches_tables_that_lancedb_wrote(void **state)
     assert_true(n >= 4);
 }
 
+/* What LanceDB itself counted (special/maps.filters.json). */
+static void filter__counts_what_lancedb_counts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *filter;
+        uint64_t count;
+    } cases[] = {
+        {"map_extract(m,'color')[1]='red'", 500},
+        {"element_at(m,'n')[1]='77'", 1},
+        {"array_has(map_keys(m),'shop')", 1500},
+        {"array_has(map_values(m),'shop7')", 38},
+        {"cardinality(m)=3", 1500},
+        {"m['color'] = 'red'", 500},
+        {"m['n'] = 77", 1},
+    };
+    char path[GOLDEN_PATH_BYTES];
+    pn_error err = {0};
+    pn_dataset *dataset;
+    golden_require("lance/fixtures/special/maps.lance", path);
+    check(pn_dataset_open(path, 0, &dataset, &err), &err);
+    for (size_t i = 0; i < PN_COUNT_OF(cases); i++) {
+        pn_rowset rows;
+        pn_rowset_init(&rows);
+        check(pn_dataset_filter_rows(dataset, pn_str_of(cases[i].filter), &rows, &err), &err);
+        if (pn_rowset_count(&rows) != cases[i].count)
+            fail_msg("%s: %" PRIu64 " rows, LanceDB counted %" PRIu64, cases[i].filter,
+                     pn_rowset_count(&rows), cases[i].count);
+        pn_rowset_reset(&rows);
+    }
+    pn_dataset_unref(dataset);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -780,6 +814,7 @@ int main(void)
         cmocka_unit_test(engines__of_one_table_never_give_an_id_twice),
         cmocka_unit_test(engine__names_what_is_wrong),
         cmocka_unit_test(engine__searches_tables_that_lancedb_wrote),
+        cmocka_unit_test(filter__counts_what_lancedb_counts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,283 @@
+/*
+ * test_lance_roundtrip.c - random tables through our writer and our reader
+ *
+ * A seed makes a schema (types, nesting, which fields may be null), rows and the sizes of the batches they are appended in.
+ * What comes back must be equal, read in any way. PN_ROUNDTRIP_SEEDS in the environment asks for more seeds than usual.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+/* cmocka wants the four above first */
+#include <cmocka.h>
+
+#include "base/alloc.h"
+#include "column/builder.h"
+#include "lance/lance_schema.h"
+#include "lance/lance_writer.h"
+#include "os/dir.h"
+#include "os/fd.h"
+#include "support/lance_checks.h"
+
+enum { MAX_DEPTH = 3, MAX_COLUMNS = 6 };
+
+typedef struct maker {
+    pn_rng rng;
+    pn_arena *arena;
+    unsigned null_percent, empty_percent;
+} maker;
+
+static const pn_type_id LEAF_TYPES[] = {
+    PN_TYPE_BOOL,         PN_TYPE_INT8,
+    PN_TYPE_INT16,        PN_TYPE_INT32,
+    PN_TYPE_INT64,        PN_TYPE_UINT8,
+    PN_TYPE_UINT16,       PN_TYPE_UINT32,
+    PN_TYPE_UINT64,       PN_TYPE_HALF,
+    PN_TYPE_FLOAT,        PN_TYPE_DOUBLE,
+    PN_TYPE_STRING,       PN_TYPE_STRING,
+    PN_TYPE_LARGE_STRING, PN_TYPE_BINARY,
+    PN_TYPE_LARGE_BINARY, PN_TYPE_DATE32,
+    PN_TYPE_DATE64,       PN_TYPE_TIME32,
+    PN_TYPE_TIME64,       PN_TYPE_TIMESTAMP,
+    PN_TYPE_DURATION,     PN_TYPE_DECIMAL128,
+    PN_TYPE_DECIMAL256,   PN_TYPE_FIXED_SIZE_BINARY,
+};
+
+static uint64_t below(maker *m, uint64_t n)
+{
+    return pn_rng_below(&m->rng, n);
+}
+
+static void make_field(maker *m, unsigned depth, const char *name, bool nullable, pn_field *out);
+
+static void make_children(maker *m, unsigned depth, size_t n, pn_field *parent)
+{
+    parent->n_children = n;
+    parent->children = PN_ARENA_NEW(m->arena, pn_field, n);
+    for (size_t i = 0; i < n; i++)
+        make_field(m, depth + 1,
+                   parent->type == PN_TYPE_STRUCT ? pn_arena_printf(m->arena, "m%zu", i) : "item",
+                   below(m, 2), &parent->children[i]);
+}
+
+static void make_vector(maker *m, pn_field *out)
+{
+    static const pn_type_id items[] = {PN_TYPE_FLOAT, PN_TYPE_HALF, PN_TYPE_UINT8, PN_TYPE_INT64};
+    out->type = PN_TYPE_FIXED_SIZE_LIST;
+    out->size = (int32_t)(1 + below(m, 20));
+    out->n_children = 1;
+    out->children = PN_ARENA_NEW(m->arena, pn_field, 1);
+    pn_field_init(&out->children[0], "item", items[below(m, PN_COUNT_OF(items))], true);
+}
+
+static void make_field(maker *m, unsigned depth, const char *name, bool nullable, pn_field *out)
+{
+    pn_field_init(out, name, LEAF_TYPES[below(m, PN_COUNT_OF(LEAF_TYPES))], nullable);
+    out->unit = (pn_time_unit)below(m, 4);
+    if (out->type == PN_TYPE_TIME32)
+        out->unit = (pn_time_unit)below(m, 2);
+    if (out->type == PN_TYPE_TIME64)
+        out->unit = (pn_time_unit)(2 + below(m, 2));
+    if (out->type == PN_TYPE_TIMESTAMP && below(m, 2))
+        out->timezone = "UTC";
+    if (out->type == PN_TYPE_FIXED_SIZE_BINARY)
+        out->size = (int32_t)(1 + below(m, 9));
+    if (out->type == PN_TYPE_DECIMAL128 || out->type == PN_TYPE_DECIMAL256) {
+        out->precision = 30;
+        out->scale = 4;
+    }
+    uint64_t kind = depth < MAX_DEPTH ? below(m, 10) : 9;
+    if (kind < 2) {
+        out->type = kind == 0 ? PN_TYPE_LIST : PN_TYPE_LARGE_LIST;
+        make_children(m, depth, 1, out);
+    } else if (kind == 2) {
+        out->type = PN_TYPE_STRUCT;
+        make_children(m, depth, 1 + (size_t)below(m, 3), out);
+    } else if (kind == 3) {
+        assert_true(pn_field_init_string_map(out, name, nullable, m->arena));
+    } else if (kind == 4) {
+        make_vector(m, out);
+    }
+}
+
+/* ---- values ---- */
+
+static bool percent(maker *m, unsigned n)
+{
+    return below(m, 100) < n;
+}
+
+static void append_value(maker *m, pn_builder *b, const pn_field *field)
+{
+    pn_error err = {0};
+    uint8_t bytes[6000];
+    pn_status status;
+    size_t width = field->n_children == 0 ? pn_type_width(field) : 0;
+    if (field->nullable && percent(m, m->null_percent)) {
+        status = pn_builder_append_null(b, &err);
+    } else if (field->type == PN_TYPE_BOOL) {
+        status = pn_builder_append_i64(b, (int64_t)below(m, 2), &err);
+    } else if (pn_type_is_variable(field->type)) {
+        size_t n = (size_t)(percent(m, m->empty_percent) ? 0
+                            : percent(m, 2)              ? below(m, sizeof bytes)
+                                                         : below(m, 24));
+        for (size_t i = 0; i < n; i++)
+            bytes[i] = (uint8_t)('a' + below(m, 26));
+        status = pn_builder_append_bytes(b, bytes, n, &err);
+    } else if (width > 0) {
+        for (size_t i = 0; i < width; i++)
+            bytes[i] = (uint8_t)below(m, 256);
+        if (field->type == PN_TYPE_HALF || field->type == PN_TYPE_FLOAT ||
+            field->type == PN_TYPE_DOUBLE)
+            status = pn_builder_append_double(b, (double)below(m, 2000) - 1000.5, &err);
+        else
+            status = pn_builder_append_bytes(b, bytes, width, &err);
+    } else {
+        size_t n = field->type == PN_TYPE_FIXED_SIZE_LIST ? (size_t)field->size
+                   : field->type == PN_TYPE_STRUCT        ? 1
+                   : percent(m, m->empty_percent)         ? 0
+                   : percent(m, 1)                        ? (size_t)below(m, 200)
+                                                          : (size_t)below(m, 4);
+        for (size_t i = 0; i < n; i++)
+            for (size_t c = 0; c < field->n_children; c++)
+                append_value(m, pn_builder_child(b, c), &field->children[c]);
+        status = pn_builder_close_row(b, &err);
+    }
+    if (status != PN_OK)
+        fail_msg("%s", err.message);
+}
+
+typedef struct table {
+    pn_arena arena;
+    pn_schema schema;
+    pn_builder *builders[MAX_COLUMNS];
+    pn_array arrays[MAX_COLUMNS];
+    size_t n_rows;
+} table;
+
+static void make_table(uint64_t seed, table *t)
+{
+    static const size_t ROWS[] = {0, 1, 2, 7, 100, 1023, 1024, 1025, 3000};
+    static const unsigned PERCENTS[] = {0, 0, 1, 20, 60, 100};
+    pn_arena_init(&t->arena, SIZE_MAX);
+    maker m = {.rng = pn_rng_seed(seed), .arena = &t->arena};
+    t->n_rows = ROWS[below(&m, PN_COUNT_OF(ROWS))];
+    t->schema.n_fields = 1 + (size_t)below(&m, MAX_COLUMNS);
+    t->schema.fields = PN_ARENA_NEW(&t->arena, pn_field, t->schema.n_fields);
+    for (size_t i = 0; i < t->schema.n_fields; i++) {
+        pn_field *field = &t->schema.fields[i];
+        make_field(&m, 0, pn_arena_printf(&t->arena, "c%zu", i), below(&m, 2), field);
+        m.null_percent = PERCENTS[below(&m, PN_COUNT_OF(PERCENTS))];
+        m.empty_percent = PERCENTS[below(&m, PN_COUNT_OF(PERCENTS))];
+        assert_int_equal(pn_builder_create(field, SIZE_MAX / 2, &t->builders[i], NULL), PN_OK);
+        for (size_t row = 0; row < t->n_rows; row++)
+            append_value(&m, t->builders[i], field);
+        assert_int_equal(pn_builder_view(t->builders[i], &t->arrays[i], NULL), PN_OK);
+    }
+    pn_lance_schema_assign_ids(&t->schema, 0);
+}
+
+static void free_table(table *t)
+{
+    for (size_t i = 0; i < t->schema.n_fields; i++)
+        pn_builder_free(t->builders[i]);
+    pn_arena_reset(&t->arena);
+}
+
+/* Rows in batches of random size, some empty, each under a schema of its own that is gone after the append. */
+static void append_batches(const table *t, pn_lance_writer *writer, pn_rng *rng)
+{
+    pn_error err = {0};
+    for (size_t row = 0; row < t->n_rows;) {
+        pn_arena arena;
+        pn_schema schema;
+        pn_array columns[MAX_COLUMNS];
+        pn_arena_init(&arena, SIZE_MAX);
+        size_t n = (size_t)pn_rng_below(rng, PN_MIN(t->n_rows - row, (size_t)700) + 1);
+        assert_int_equal(pn_schema_copy(&t->schema, &arena, &schema, NULL), PN_OK);
+        for (size_t i = 0; i < schema.n_fields; i++)
+            assert_int_equal(pn_array_slice(&t->arrays[i], row, n, &arena, &columns[i], NULL),
+                             PN_OK);
+        pn_batch batch = {&schema, columns, n};
+        if (pn_lance_writer_append(writer, &batch, &err) != PN_OK)
+            fail_msg("append: %s", err.message);
+        row += n;
+        pn_arena_reset(&arena);
+    }
+}
+
+static void check_file(const table *t, const char *path, pn_rng *rng, uint64_t seed)
+{
+    pn_error err = {0};
+    pn_lance_file *file = NULL;
+    if (pn_lance_file_open(path, &file, &err) != PN_OK)
+        fail_msg("seed %zu: %s", (size_t)seed, err.message);
+    assert_int_equal(pn_lance_file_rows(file), t->n_rows);
+    assert_int_equal(pn_lance_file_major(file), 2);
+    assert_int_equal(pn_lance_file_minor(file), 2);
+    assert_int_equal(pn_lance_file_schema(file)->n_fields, t->schema.n_fields);
+    for (size_t i = 0; i < t->schema.n_fields; i++) {
+        pn_arena arena;
+        pn_array whole;
+        lance_column column;
+        pn_arena_init(&arena, SIZE_MAX);
+        lance_column_make(file, i, &column);
+        char *want = pn_type_text(&t->schema.fields[i], &arena);
+        assert_string_equal(pn_type_text(column.field, &arena), want);
+        if (lance_column_read(&column, &arena, &whole, &err) != PN_OK)
+            fail_msg("seed %zu, %s %s: %s", (size_t)seed, column.field->name, want, err.message);
+        if (!pn_array_equal(&whole, &t->arrays[i]))
+            fail_msg("seed %zu, %s %s: differs", (size_t)seed, column.field->name, want);
+        lance_column_check(&column, &whole, rng);
+        pn_arena_reset(&arena);
+    }
+    pn_lance_file_close(file);
+}
+
+static void check_seed(const char *folder, uint64_t seed)
+{
+    table t = {0};
+    pn_error err = {0};
+    pn_lance_writer *writer = NULL;
+    uint64_t n_rows, size_bytes;
+    pn_file_info info;
+    pn_rng rng = pn_rng_seed(seed + 1000000);
+    make_table(seed, &t);
+    char *path = pn_path_join(&t.arena, folder, "t.lance");
+    if (pn_lance_writer_create(path, &t.schema, &writer, &err) != PN_OK)
+        fail_msg("seed %zu: %s", (size_t)seed, err.message);
+    append_batches(&t, writer, &rng);
+    if (pn_lance_writer_finish(writer, &n_rows, &size_bytes, &err) != PN_OK)
+        fail_msg("seed %zu: %s", (size_t)seed, err.message);
+    pn_lance_writer_close(writer);
+    assert_int_equal(n_rows, t.n_rows);
+    assert_int_equal(pn_path_info(path, &info, NULL), PN_OK);
+    assert_int_equal(info.size_bytes, size_bytes);
+    check_file(&t, path, &rng, seed);
+    assert_int_equal(pn_path_remove(path, NULL), PN_OK);
+    free_table(&t);
+}
+
+static void random_tables__come_back_equal(void **state)
+{
+    (void)state;
+    pn_arena arena;
+    char *folder;
+    pn_arena_init(&arena, SIZE_MAX);
+    assert_int_equal(pn_dir_make_temporary("pn-roundtrip", &arena, &folder, NULL), PN_OK);
+    const char *wish = getenv("PN_ROUNDTRIP_SEEDS");
+    uint64_t n = wish ? strtoull(wish, NULL, 10) : 60;
+    for (uint64_t seed = 0; seed < n; seed++)
+        check_seed(folder, seed);
+    assert_int_equal(pn_dir_remove_all(folder, NULL), PN_OK);
+    pn_arena_reset(&arena);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(random_tables__come_back_equal),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
