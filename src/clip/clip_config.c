@@ -75,6 +75,9 @@ pn_status pn_config_check(const pn_clip_config *c, const char *file, pn_error *e
     if (c->patch > c->image_width || c->patch > c->image_height)
         return pn_fail(err, PN_ERR_CORRUPT, "%s: a patch of %u in a picture of %ux%u", file,
                        c->patch, c->image_width, c->image_height);
+    if (pn_clip_patches(c) > PN_CLIP_MAX_PATCHES)
+        return pn_fail(err, PN_ERR_LIMIT, "%s: %u patches, the limit is %d", file,
+                       pn_clip_patches(c), PN_CLIP_MAX_PATCHES);
     return PN_OK;
 }
 

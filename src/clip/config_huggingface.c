@@ -34,7 +34,7 @@ static const key_row vision_keys[] = {
     {"intermediate_size", FIELD(vision.mlp), 3072, PN_CLIP_MAX_MLP},
     {"num_hidden_layers", FIELD(vision.layers), 12, PN_CLIP_MAX_LAYERS},
     {"num_attention_heads", FIELD(vision.heads), 12, PN_CLIP_MAX_WIDTH},
-    {"patch_size", FIELD(patch), 32, PN_CLIP_MAX_IMAGE_PX},
+    {"patch_size", FIELD(patch), 32, PN_CLIP_MAX_PATCH_PX},
 };
 
 /* A part of the configuration: the newer object, and the older one that overrules it. Either may be NULL. */

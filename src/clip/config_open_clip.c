@@ -124,7 +124,7 @@ static pn_status read_vision(const json_t *part, pn_clip_config *c, pn_error *er
     PN_TRY(pn_json_u32(part, file, "width", 1, PN_CLIP_MAX_WIDTH, 768, &c->vision.width, err));
     PN_TRY(pn_json_u32(part, file, "layers", 1, PN_CLIP_MAX_LAYERS, 12, &c->vision.layers, err));
     PN_TRY(pn_json_u32(part, file, "head_width", 1, PN_CLIP_MAX_WIDTH, 64, &head_width, err));
-    PN_TRY(pn_json_u32(part, file, "patch_size", 1, PN_CLIP_MAX_IMAGE_PX, 16, &c->patch, err));
+    PN_TRY(pn_json_u32(part, file, "patch_size", 1, PN_CLIP_MAX_PATCH_PX, 16, &c->patch, err));
     if (c->vision.width % head_width != 0)
         return pn_fail(err, PN_ERR_CORRUPT, "%s: head_width %u does not divide width %u", file,
                        head_width, c->vision.width);

@@ -74,7 +74,7 @@ static pn_status read_encoder(const reader *r, const char *part, pn_encoder_conf
 static pn_status read_image(const reader *r, pn_clip_config *c, pn_error *err)
 {
     uint32_t positions;
-    PN_TRY(read_dim(r, "visual.", "conv1.weight", 4, 3, PN_CLIP_MAX_IMAGE_PX, &c->patch, err));
+    PN_TRY(read_dim(r, "visual.", "conv1.weight", 4, 3, PN_CLIP_MAX_PATCH_PX, &c->patch, err));
     PN_TRY(read_dim(r, "visual.", "positional_embedding", 2, 0, 1u << 26, &positions, err));
     uint32_t grid = (uint32_t)lround(sqrt((double)(positions - 1)));
     uint64_t side = (uint64_t)grid * c->patch;

@@ -34,7 +34,7 @@ enum { LENGTH_BYTES = 8 };
 
 typedef struct shard {
     pn_mapping mapping;
-    const char *path;
+    bool borrowed; /* the caller's memory, no mapping of ours */
 } shard;
 
 struct pn_safetensors {
@@ -235,9 +235,6 @@ static pn_status parse_file(pn_safetensors *s, const pn_mapping *mapping, pn_err
 static pn_status open_shard(pn_safetensors *s, const char *path, pn_error *err)
 {
     shard *sh = &s->shards[s->n_shards];
-    sh->path = pn_arena_strdup(&s->arena, path);
-    if (!sh->path)
-        return pn_fail_nomem(err);
     PN_TRY(pn_mapping_open(path, &sh->mapping, err));
     s->n_shards++; /* from here on closed with the rest */
     pn_status status = parse_file(s, &sh->mapping, err);
@@ -399,6 +396,29 @@ pn_status pn_safetensors_open(const char *path, pn_safetensors **out, pn_error *
     return status;
 }
 
+pn_status pn_safetensors_open_memory(const uint8_t *bytes, size_t n, pn_safetensors **out,
+                                     pn_error *err)
+{
+    pn_safetensors *s = pn_alloc_zero(sizeof *s);
+    if (!s)
+        return pn_fail_nomem(err);
+    pn_status status = PN_OK;
+    pn_arena_init(&s->arena, SIZE_MAX); /* as above */
+    s->shards = PN_ARENA_NEW(&s->arena, shard, 1);
+    if (!s->shards) {
+        status = pn_fail_nomem(err);
+        goto done;
+    }
+    s->shards[s->n_shards++] = (shard){.mapping = {.data = bytes, .n_bytes = n}, .borrowed = true};
+    PN_GOTO(done, parse_file(s, &s->shards[0].mapping, err));
+    PN_GOTO(done, sort_names(s, err));
+    *out = s;
+    s = NULL; /* the caller's now */
+done:
+    pn_safetensors_close(s);
+    return status;
+}
+
 pn_status pn_safetensors_open_directory(const char *dir, pn_safetensors **out, pn_error *err)
 {
     static const char *const names[] = {"model.safetensors.index.json", "model.safetensors",
@@ -443,7 +463,8 @@ void pn_safetensors_close(pn_safetensors *s)
     if (!s)
         return;
     for (size_t i = 0; i < s->n_shards; i++)
-        pn_mapping_close(&s->shards[i].mapping);
+        if (!s->shards[i].borrowed)
+            pn_mapping_close(&s->shards[i].mapping);
     pn_free(s->tensors);
     pn_arena_reset(&s->arena);
     pn_free(s);
@@ -474,4 +495,12 @@ uint64_t pn_safetensors_bytes(const pn_safetensors *s)
     for (size_t i = 0; i < s->n_shards; i++)
         sum += s->shards[i].mapping.n_bytes;
     return sum;
+}
+
+void pn_safetensors_rest(const pn_safetensors *s)
+{
+    for (size_t i = 0; i < s->n_shards; i++)
+        if (!s->shards[i].borrowed)
+            pn_mapping_advise(&s->shards[i].mapping, 0, s->shards[i].mapping.n_bytes,
+                              PN_MAPPING_NOT_NOW);
 }

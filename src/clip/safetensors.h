@@ -50,7 +50,14 @@ PN_NODISCARD pn_status pn_safetensors_open(const char *path, pn_safetensors **ou
  * in this order. NOT_FOUND says what was looked for, and points at pickled weights that it does not read. */
 PN_NODISCARD pn_status pn_safetensors_open_directory(const char *dir, pn_safetensors **out,
                                                      pn_error *err);
+
+/* One file that is in memory already; bytes must outlive *out. For tests and fuzzing. */
+PN_NODISCARD pn_status pn_safetensors_open_memory(const uint8_t *bytes, size_t n,
+                                                  pn_safetensors **out, pn_error *err);
 void pn_safetensors_close(pn_safetensors *tensors); /* NULL is welcome */
+
+/* Nobody will look at the data for a while: the mapped pages need not count as this process's memory. */
+void pn_safetensors_rest(const pn_safetensors *tensors);
 
 /* NULL when there is no tensor of this name. */
 const pn_tensor *pn_safetensors_find(const pn_safetensors *tensors, const char *name);

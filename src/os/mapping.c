@@ -42,7 +42,8 @@ void pn_mapping_advise(const pn_mapping *mapping, size_t offset, size_t n, pn_ma
     static const int advices[] = {[PN_MAPPING_NORMAL] = MADV_NORMAL,
                                   [PN_MAPPING_SEQUENTIAL] = MADV_SEQUENTIAL,
                                   [PN_MAPPING_RANDOM] = MADV_RANDOM,
-                                  [PN_MAPPING_WILL_NEED] = MADV_WILLNEED};
+                                  [PN_MAPPING_WILL_NEED] = MADV_WILLNEED,
+                                  [PN_MAPPING_NOT_NOW] = MADV_DONTNEED};
     if (offset >= mapping->n_bytes)
         return;
     n = PN_MIN(n, mapping->n_bytes - offset);

@@ -18,7 +18,8 @@ typedef enum pn_mapping_advice {
     PN_MAPPING_NORMAL,
     PN_MAPPING_SEQUENTIAL,
     PN_MAPPING_RANDOM,
-    PN_MAPPING_WILL_NEED
+    PN_MAPPING_WILL_NEED,
+    PN_MAPPING_NOT_NOW /* take the pages out of this process's memory; they come back when touched */
 } pn_mapping_advice;
 
 PN_NODISCARD pn_status pn_mapping_open(const char *path, pn_mapping *out, pn_error *err);
