@@ -21,7 +21,7 @@ expect 200 '"count":3' -H 'Content-Type: application/json' -d '{"query":"red sne
 expect 200 '"type":"sneakers","colour":"red"' -d '{"query":"red sneakers","top_k":1}' "$url/search"
 expect 200 '"matching":32' -d '{"query":"shoes","filters":{"category":"footwear"}}' "$url/search"
 expect 200 '"count":5' "$url/search?q=boots&k=5"
-expect 200 '"id":4,"score":1' -F "image=@$shop/images/0005.jpg" -F top_k=1 "$url/search"
+expect 200 '"image_path":"images/0005.jpg"' -F "image=@$shop/images/0005.jpg" -F top_k=1 "$url/search"
 expect 200 '"count":10' -F "image=@$shop/images/0005.jpg" -F query=blue -F text_weight=0.7 -F image_weight=0.3 -F not=cotton "$url/search"
 expect 200 '"count":2' -d '{"like":4,"k":2}' "$url/search"
 expect 400 'column' -d '{"query":"x","where":"colour = = 1"}' "$url/search"
