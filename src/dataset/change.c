@@ -20,6 +20,7 @@
 #include "os/fd.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 struct pn_append {
     pn_dataset *dataset;
@@ -100,8 +101,13 @@ pn_status pn_dataset_create(const char *path, const pn_schema *schema, pn_datase
         status = fill_create(&own, &arena, &manifest, &txn, err);
     }
     pn_version_list versions;
-    if (status == PN_OK && pn_manifest_list(path, &arena, &versions, NULL) == PN_OK)
-        status = pn_fail(err, PN_ERR_EXISTS, "%s: there is a table already", path);
+    if (status == PN_OK) {
+        status = pn_manifest_list(path, &arena, &versions, err);
+        if (status == PN_OK)
+            status = pn_fail(err, PN_ERR_EXISTS, "%s: there is a table already", path);
+        else if (status == PN_ERR_NOT_FOUND)
+            status = PN_OK;
+    }
     if (status == PN_OK)
         status = pn_dir_make(path, err);
     if (status == PN_OK)
@@ -141,15 +147,24 @@ done:
     return status;
 }
 
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* What the bytes mean. Names matter in structs only: lists call their item this or that. */
 static bool same_type(const pn_field *a, const pn_field *b)
 {
-    if (a->type != b->type || a->n_children != b->n_children || a->size != b->size)
+    if (a->type != b->type || a->n_children != b->n_children || a->size != b->size ||
+        a->unit != b->unit || a->precision != b->precision || a->scale != b->scale ||
+        a->is_json != b->is_json || !same_text(a->timezone, b->timezone))
         return false;
-    if (a->type == PN_TYPE_TIMESTAMP && a->unit != b->unit)
-        return false;
-    for (size_t i = 0; i < a->n_children; i++)
+    for (size_t i = 0; i < a->n_children; i++) {
+        if (a->type == PN_TYPE_STRUCT && !same_text(a->children[i].name, b->children[i].name))
+            return false;
         if (!same_type(&a->children[i], &b->children[i]))
             return false;
+    }
     return true;
 }
 
@@ -174,9 +189,12 @@ static pn_status null_column(const pn_field *field, size_t n, pn_arena *arena, p
 static pn_status check_column(const pn_field *field, const pn_array *column, size_t n_rows,
                               pn_error *err)
 {
-    if (!same_type(field, column->field) || column->length != n_rows)
-        return pn_fail(err, PN_ERR_INVALID,
-                       "column \"%s\": another type or length than the table's", field->name);
+    if (!same_type(field, column->field))
+        return pn_fail(err, PN_ERR_INVALID, "column \"%s\": another type than the table's",
+                       field->name);
+    if (column->length != n_rows)
+        return pn_fail(err, PN_ERR_INVALID, "column \"%s\": %zu rows, the batch has %zu",
+                       field->name, column->length, n_rows);
     if (!field->nullable && pn_array_count_nulls(column) > 0)
         return pn_fail(err, PN_ERR_INVALID, "column \"%s\" cannot be null", field->name);
     return PN_OK;
@@ -255,14 +273,6 @@ static pn_status describe_fragment(pn_append *append, Pn__Table__DataFragment **
 
 /* ---- applying a change to the newest version ---- */
 
-typedef struct change {
-    const pn_rowset *rows;                /* to delete; NULL: none */
-    const Pn__Table__DataFragment *added; /* NULL: none */
-    const char *predicate;
-    bool must_all_be_there; /* a replacement: a row that is gone is a conflict */
-    uint64_t n_deleted;
-} change;
-
 /* The transaction's lists, as they fill. */
 typedef struct effect {
     Pn__Table__DataFragment **fragments; /* of the next version */
@@ -273,12 +283,27 @@ typedef struct effect {
     size_t n_removed;
 } effect;
 
+typedef struct change {
+    pn_dataset *read;                     /* the version it was decided on */
+    const pn_rowset *rows;                /* to delete; NULL: none */
+    const Pn__Table__DataFragment *added; /* NULL: none */
+    const char *predicate;
+    bool must_all_be_there; /* a replacement: a row that is gone is a conflict */
+    uint64_t n_deleted;
+    effect effect; /* of the last try; lives while the try does */
+} change;
+
 static uint64_t count_new(const uint64_t *wanted, const uint64_t *deleted, uint32_t n_rows)
 {
     uint64_t n = 0;
     for (size_t i = 0; i < pn_words_for_bits(n_rows); i++)
         n += pn_popcount64(wanted[i] & ~(deleted ? deleted[i] : 0));
     return n;
+}
+
+static bool names_rows(const pn_rowset_part *part)
+{
+    return part && count_new(part->words, NULL, part->n_rows) > 0;
 }
 
 /* A copy of the fragment with more rows deleted, or its removal when none is left. */
@@ -331,7 +356,7 @@ static pn_status delete_rows(change *c, pn_dataset *newest, effect *e, pn_arena 
     for (size_t i = 0; i < newest->n_fragments; i++) {
         const pn_rowset_part *part =
             c->rows ? pn_rowset_find(c->rows, newest->fragments[i].id) : NULL;
-        if (!part) {
+        if (!names_rows(part)) {
             e->fragments[e->n_fragments++] = newest->manifest.message->fragments[i];
             continue;
         }
@@ -359,13 +384,15 @@ static pn_status add_fragment(const change *c, Pn__Table__Manifest *next, effect
     if (!with_id || !without || !*in_txn)
         return pn_fail_nomem(err);
     *with_id = *without = *c->added;
-    uint32_t id = next->has_max_fragment_id ? next->max_fragment_id + 1 : 0;
-    if (next->has_max_fragment_id && next->max_fragment_id == UINT32_MAX)
+    uint64_t id = next->has_max_fragment_id ? (uint64_t)next->max_fragment_id + 1 : 0;
+    for (size_t i = 0; i < e->n_fragments; i++) // the field is younger than the format
+        id = PN_MAX(id, e->fragments[i]->id + 1);
+    if (id > UINT32_MAX)
         return pn_fail(err, PN_ERR_LIMIT, "the table has used up its fragment ids");
     with_id->has_id = id != 0;
     with_id->id = id;
     next->has_max_fragment_id = 1;
-    next->max_fragment_id = id;
+    next->max_fragment_id = (uint32_t)id;
     e->fragments[e->n_fragments++] = with_id;
     (*in_txn)[0] = without; // ids are given at commit, so a transaction has none
     return PN_OK;
@@ -412,34 +439,63 @@ static pn_status fill_delete(Pn__Table__Transaction *txn, const effect *e, const
     return delete->predicate ? PN_OK : pn_fail_nomem(err);
 }
 
+/* A column that came since the data file was written reads as null in it: it must be allowed to. */
+static pn_status check_new_columns(const change *c, const pn_dataset *newest, pn_error *err)
+{
+    for (size_t i = 0; i < newest->schema.n_fields; i++) {
+        const pn_field *field = &newest->schema.fields[i];
+        bool known = field->nullable;
+        for (size_t k = 0; k < c->read->schema.n_fields && !known; k++)
+            known = c->read->schema.fields[k].id == field->id;
+        if (!known)
+            return pn_fail(err, PN_ERR_CONFLICT,
+                           "%s: another writer added the column \"%s\", which cannot be null",
+                           newest->path, field->name);
+    }
+    return PN_OK;
+}
+
+/* The deletion files of a try that came to nothing. */
+static void undo_change(void *context)
+{
+    change *c = context;
+    for (size_t i = 0; i < c->effect.n_updated; i++)
+        pn_deletion_remove(c->read->path, c->effect.updated[i]->id,
+                           c->effect.updated[i]->deletion_file);
+    c->effect = (effect){0};
+}
+
 static pn_status apply_change(void *context, pn_dataset *newest, Pn__Table__Manifest *next,
                               Pn__Table__Transaction *txn, pn_arena *arena, bool *nothing,
                               pn_error *err)
 {
     change *c = context;
     size_t n = newest->n_fragments + 1;
-    effect e = {.fragments = PN_ARENA_NEW(arena, Pn__Table__DataFragment *, n),
-                .updated = PN_ARENA_NEW(arena, Pn__Table__DataFragment *, n),
-                .removed = PN_ARENA_NEW(arena, uint64_t, n)};
+    effect *e = &c->effect;
+    *e = (effect){.fragments = PN_ARENA_NEW(arena, Pn__Table__DataFragment *, n),
+                  .updated = PN_ARENA_NEW(arena, Pn__Table__DataFragment *, n),
+                  .removed = PN_ARENA_NEW(arena, uint64_t, n)};
     Pn__Table__DataFragment **added = NULL;
     c->n_deleted = 0;
-    if (!e.fragments || !e.updated || !e.removed)
+    if (!e->fragments || !e->updated || !e->removed)
         return pn_fail_nomem(err);
-    PN_TRY(delete_rows(c, newest, &e, arena, err));
     if (c->added)
-        PN_TRY(add_fragment(c, next, &e, &added, arena, err));
+        PN_TRY(check_new_columns(c, newest, err));
+    PN_TRY(delete_rows(c, newest, e, arena, err));
+    if (c->added)
+        PN_TRY(add_fragment(c, next, e, &added, arena, err));
     *nothing = !c->added && c->n_deleted == 0;
-    next->fragments = e.fragments;
-    next->n_fragments = e.n_fragments;
-    if (e.n_updated > 0) {
+    next->fragments = e->fragments;
+    next->n_fragments = e->n_fragments;
+    if (e->n_updated > 0) {
         next->has_reader_feature_flags = next->has_writer_feature_flags = 1;
         next->reader_feature_flags |= PN_FLAG_DELETIONS;
         next->writer_feature_flags |= PN_FLAG_DELETIONS;
     }
     if (c->added && c->rows)
-        return fill_update(txn, &e, added, newest, arena, err);
+        return fill_update(txn, e, added, newest, arena, err);
     if (!c->added)
-        return fill_delete(txn, &e, c->predicate, arena, err);
+        return fill_delete(txn, e, c->predicate, arena, err);
     Pn__Table__Append *append = PN_ARENA_NEW(arena, Pn__Table__Append, 1);
     if (!append)
         return pn_fail_nomem(err);
@@ -451,21 +507,63 @@ static pn_status apply_change(void *context, pn_dataset *newest, Pn__Table__Mani
     return PN_OK;
 }
 
-static bool ends_append(const Pn__Table__Transaction *theirs)
+/* Were rows to delete in a fragment that the other writer compacted? */
+static bool moves_rows(const change *c, const Pn__Table__Rewrite *rewrite)
 {
-    return theirs->operation_case == PN__TABLE__TRANSACTION__OPERATION_OVERWRITE ||
-           theirs->operation_case == PN__TABLE__TRANSACTION__OPERATION_RESTORE ||
-           theirs->operation_case == PN__TABLE__TRANSACTION__OPERATION_PROJECT ||
-           theirs->operation_case == PN__TABLE__TRANSACTION__OPERATION_MERGE ||
-           theirs->operation_case == PN__TABLE__TRANSACTION__OPERATION__NOT_SET;
+    for (size_t g = 0; g < rewrite->n_groups; g++)
+        for (size_t i = 0; i < rewrite->groups[g]->n_old_fragments; i++)
+            if (names_rows(
+                    pn_rowset_find(c->rows, (uint32_t)rewrite->groups[g]->old_fragments[i]->id)))
+                return true;
+    return false;
 }
 
-/* Row addresses are only good while fragments stay what they are. */
-static bool ends_delete(const Pn__Table__Transaction *theirs)
+/* The rows of the format's table of conflicts for Append, and for Delete and Update. What we do not know ends the change. */
+static bool conflicts(const void *context, const Pn__Table__Transaction *theirs)
 {
-    return ends_append(theirs) ||
-           theirs->operation_case == PN__TABLE__TRANSACTION__OPERATION_REWRITE ||
-           theirs->operation_case == PN__TABLE__TRANSACTION__OPERATION_DATA_REPLACEMENT;
+    const change *c = context;
+    switch ((int)theirs->operation_case) {
+    case PN__TABLE__TRANSACTION__OPERATION__NOT_SET:
+    case PN__TABLE__TRANSACTION__OPERATION_OVERWRITE:
+    case PN__TABLE__TRANSACTION__OPERATION_RESTORE:
+    case PN__TABLE__TRANSACTION__OPERATION_CLONE:
+        return true;
+    case PN__TABLE__TRANSACTION__OPERATION_MERGE:
+    case PN__TABLE__TRANSACTION__OPERATION_DATA_REPLACEMENT:
+        return c->rows != NULL; // the rows may no longer be what was decided on
+    case PN__TABLE__TRANSACTION__OPERATION_REWRITE:
+        return c->rows && moves_rows(c, theirs->rewrite);
+    default:
+        return false;
+    }
+}
+
+static pn_status run_change(change *c, bool *published, pn_dataset **out, pn_error *err)
+{
+    const pn_commit_plan plan = {
+        .apply = apply_change, .conflicts = conflicts, .undo = undo_change, .context = c};
+    return pn_commit_run(c->read, &plan, published, out, err);
+}
+
+/* Addresses come from the caller: a fragment that is not there, or a row past its end, is his mistake. */
+static pn_status check_rows(const pn_dataset *dataset, const pn_rowset *rows, pn_error *err)
+{
+    for (size_t i = 0; i < rows->n_parts; i++) {
+        const pn_rowset_part *part = &rows->parts[i];
+        if (!names_rows(part))
+            continue; // a filter makes a part of every fragment
+        size_t at = pn_dataset_find_fragment(dataset, part->fragment_id);
+        if (at == SIZE_MAX || dataset->fragments[at].n_rows != part->n_rows)
+            return pn_fail(
+                err, PN_ERR_INVALID,
+                "%s: version %" PRIu64 " has no fragment %" PRIu32 " of %" PRIu32 " rows",
+                dataset->path, pn_dataset_version(dataset), part->fragment_id, part->n_rows);
+        if (part->n_rows % 64 != 0 && part->words[part->n_rows / 64] >> part->n_rows % 64 != 0)
+            return pn_fail(err, PN_ERR_INVALID,
+                           "%s: a row past the end of fragment %" PRIu32 " is to be deleted",
+                           dataset->path, part->fragment_id);
+    }
+    return PN_OK;
 }
 
 static pn_status finish_file(pn_append *append, pn_error *err)
@@ -481,9 +579,13 @@ pn_status pn_append_commit(pn_append *append, const pn_rowset *replaced, pn_data
                            pn_error *err)
 {
     bool replaces = replaced && pn_rowset_count(replaced) > 0;
-    change c = {.rows = replaces ? replaced : NULL, .must_all_be_there = true};
+    bool published = false;
+    change c = {
+        .read = append->dataset, .rows = replaces ? replaced : NULL, .must_all_be_there = true};
     Pn__Table__DataFragment *added;
-    pn_status status = finish_file(append, err);
+    pn_status status = replaces ? check_rows(append->dataset, replaced, err) : PN_OK;
+    if (status == PN_OK)
+        status = finish_file(append, err);
     if (status == PN_OK && append->n_rows > UINT32_MAX)
         status = pn_fail(err, PN_ERR_LIMIT, "%" PRIu64 " rows in one fragment", append->n_rows);
     if (status == PN_OK)
@@ -494,10 +596,9 @@ pn_status pn_append_commit(pn_append *append, const pn_rowset *replaced, pn_data
     if (empty && !replaces)
         *out = pn_dataset_ref(append->dataset);
     else if (status == PN_OK)
-        status = pn_commit_run(append->dataset, apply_change, replaces ? ends_delete : ends_append,
-                               &c, out, err);
-    if ((status != PN_OK || empty) && pn_path_remove(append->path, NULL) != PN_OK)
-        append->n_rows = 0; // the file stays behind; no version mentions it
+        status = run_change(&c, &published, out, err);
+    if (!published || empty)
+        (void)(pn_path_remove(append->path, NULL) == PN_OK); // left behind, it only takes room
     pn_append_abort(append);
     return status;
 }
@@ -505,8 +606,10 @@ pn_status pn_append_commit(pn_append *append, const pn_rowset *replaced, pn_data
 pn_status pn_dataset_delete(pn_dataset *dataset, const pn_rowset *rows, const char *predicate,
                             uint64_t *n_deleted, pn_dataset **out, pn_error *err)
 {
-    change c = {.rows = rows, .predicate = predicate};
-    PN_TRY(pn_commit_run(dataset, apply_change, ends_delete, &c, out, err));
+    bool published;
+    change c = {.read = dataset, .rows = rows, .predicate = predicate};
+    PN_TRY(check_rows(dataset, rows, err));
+    PN_TRY(run_change(&c, &published, out, err));
     *n_deleted = c.n_deleted;
     return PN_OK;
 }

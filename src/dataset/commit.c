@@ -39,6 +39,7 @@ void pn_commit_data_file_name(char out[PN_DATA_FILE_NAME_BYTES])
 typedef struct attempt {
     const char *table;
     pn_manifest_scheme scheme;
+    bool published;
     pn_arena arena;
 } attempt;
 
@@ -89,7 +90,7 @@ static pn_status write_new_file(const char *path, const void *bytes, size_t n, p
 }
 
 static pn_status write_transaction(attempt *a, const Pn__Table__Transaction *txn, const char *name,
-                                   pn_error *err)
+                                   char **written, pn_error *err)
 {
     char *folder = pn_path_join(&a->arena, a->table, "_transactions");
     char *path = folder ? pn_path_join(&a->arena, folder, name) : NULL;
@@ -99,6 +100,7 @@ static pn_status write_transaction(attempt *a, const Pn__Table__Transaction *txn
         return pn_fail_nomem(err);
     (void)pn__table__transaction__pack(txn, bytes); // n bytes
     PN_TRY(pn_dir_make(folder, err));
+    *written = path;
     PN_TRY(write_new_file(path, bytes, n, err));
     return pn_folder_sync(folder, err);
 }
@@ -113,6 +115,13 @@ static void write_hint(attempt *a, uint64_t version)
     (void)status; // see above
 }
 
+/* A file that no version names only takes room: no error of its own. */
+static void remove_leftover(const char *path)
+{
+    if (path)
+        (void)(pn_path_remove(path, NULL) == PN_OK); // see above
+}
+
 /* EXISTS: another writer has this version. */
 static pn_status publish(attempt *a, Pn__Table__Manifest *next, const uint8_t *index_section,
                          size_t index_bytes, const Pn__Table__Transaction *txn, pn_error *err)
@@ -120,39 +129,48 @@ static pn_status publish(attempt *a, Pn__Table__Manifest *next, const uint8_t *i
     char *folder = pn_path_join(&a->arena, a->table, "_versions");
     char *path = pn_manifest_path(a->table, next->version, a->scheme, &a->arena);
     char *staging = path ? pn_arena_printf(&a->arena, "%s#%s", path, txn->uuid) : NULL;
+    char *txn_path = NULL;
+    pn_buffer bytes;
     if (!folder || !staging)
         return pn_fail_nomem(err);
     if (pn_path_exists(path))
         return pn_fail(err, PN_ERR_EXISTS, "%s: version %" PRIu64 " is there", a->table,
                        next->version);
-    PN_TRY(write_transaction(a, txn, next->transaction_file, err));
     PN_TRY(pn_dir_make(folder, err));
-    pn_buffer bytes;
     pn_buffer_init(&bytes, PN_MANIFEST_MAX_BYTES);
-    pn_status status = pn_manifest_encode(next, index_section, index_bytes, txn, &bytes, err);
+    pn_status status = write_transaction(a, txn, next->transaction_file, &txn_path, err);
+    if (status == PN_OK)
+        status = pn_manifest_encode(next, index_section, index_bytes, txn, &bytes, err);
     if (status == PN_OK)
         status = write_new_file(staging, bytes.data, bytes.n_bytes, err);
     pn_buffer_reset(&bytes);
     if (status == PN_OK)
         status = pn_path_rename_if_absent(staging, path, err);
-    if (status == PN_OK)
-        status = pn_folder_sync(folder, err);
-    else if (pn_path_remove(staging, NULL) != PN_OK)
-        return status; // a staging name is no version: it only takes room
-    if (status == PN_OK)
-        write_hint(a, next->version);
-    return status;
+    if (status != PN_OK) {
+        remove_leftover(staging);
+        remove_leftover(txn_path);
+        return status;
+    }
+    a->published = true; // whatever fails from here on, readers have the version
+    PN_TRY(pn_folder_sync(folder, err));
+    write_hint(a, next->version);
+    return PN_OK;
 }
 
 /* What others committed between the version the change was decided on and the newest. */
-static pn_status check_conflicts(pn_dataset *read, pn_dataset *newest,
-                                 bool (*conflicts)(const Pn__Table__Transaction *), pn_error *err)
+static pn_status check_conflicts(pn_dataset *read, pn_dataset *newest, const pn_commit_plan *plan,
+                                 pn_error *err)
 {
     for (uint64_t version = pn_dataset_version(read) + 1; version <= pn_dataset_version(newest);
          version++) {
         pn_manifest manifest;
-        PN_TRY(pn_manifest_read(read->path, version, read->scheme, &manifest, err));
-        bool bad = !manifest.transaction || conflicts(manifest.transaction);
+        pn_status status = pn_manifest_read(read->path, version, read->scheme, &manifest, err);
+        if (status == PN_ERR_NOT_FOUND)
+            return pn_fail(err, PN_ERR_CONFLICT,
+                           "%s: version %" PRIu64 " came in between and was cleaned up since",
+                           read->path, version);
+        PN_TRY(status);
+        bool bad = !manifest.transaction || plan->conflicts(plan->context, manifest.transaction);
         const char *name = pn_transaction_name(manifest.transaction);
         pn_manifest_free(&manifest);
         if (bad)
@@ -180,7 +198,7 @@ static pn_status check_writable(const pn_dataset *dataset, pn_error *err)
 }
 
 /* One try on top of newest. EXISTS: somebody was faster. */
-static pn_status try_commit(pn_dataset *newest, pn_commit_apply apply, void *context,
+static pn_status try_commit(pn_dataset *newest, const pn_commit_plan *plan, bool *published,
                             pn_dataset **out, pn_error *err)
 {
     attempt a = {.table = newest->path, .scheme = newest->scheme};
@@ -195,7 +213,7 @@ static pn_status try_commit(pn_dataset *newest, pn_commit_apply apply, void *con
     if (status == PN_OK)
         status = stamp(&a, &next, pn_dataset_version(newest) + 1, err);
     if (status == PN_OK)
-        status = apply(context, newest, &next, &txn, &a.arena, &nothing, err);
+        status = plan->apply(plan->context, newest, &next, &txn, &a.arena, &nothing, err);
     if (status == PN_OK && nothing) {
         *out = pn_dataset_ref(newest);
     } else if (status == PN_OK) {
@@ -207,22 +225,25 @@ static pn_status try_commit(pn_dataset *newest, pn_commit_apply apply, void *con
             status = pn_dataset_from_manifest(newest->path, &fresh, newest->scheme, newest->cache,
                                               out, err);
     }
+    if (!a.published)
+        plan->undo(plan->context);
+    *published = a.published;
     pn_manifest_free(&fresh);
     pn_arena_reset(&a.arena);
     return status;
 }
 
-pn_status pn_commit_run(pn_dataset *read, pn_commit_apply apply,
-                        bool (*conflicts)(const Pn__Table__Transaction *), void *context,
+pn_status pn_commit_run(pn_dataset *read, const pn_commit_plan *plan, bool *published,
                         pn_dataset **out, pn_error *err)
 {
+    *published = false;
     pn_rng rng = pn_rng_seed((uint64_t)pn_clock_monotonic_ns());
     for (int i = 0; i < PN_COMMIT_MAX_ATTEMPTS; i++) {
         pn_dataset *newest;
         PN_TRY(pn_dataset_latest(read, &newest, err));
-        pn_status status = check_conflicts(read, newest, conflicts, err);
+        pn_status status = check_conflicts(read, newest, plan, err);
         if (status == PN_OK)
-            status = try_commit(newest, apply, context, out, err);
+            status = try_commit(newest, plan, published, out, err);
         pn_dataset_unref(newest);
         if (status != PN_ERR_EXISTS)
             return status;

@@ -15,18 +15,27 @@ typedef pn_status (*pn_commit_apply)(void *context, pn_dataset *newest, Pn__Tabl
                                      Pn__Table__Transaction *txn, pn_arena *arena, bool *nothing,
                                      pn_error *err);
 
+typedef struct pn_commit_plan {
+    pn_commit_apply apply;
+    /* True when the change cannot stand after this transaction of another writer. */
+    bool (*conflicts)(const void *context, const Pn__Table__Transaction *theirs);
+    /* Remove the files that the last apply wrote: its version was not published. */
+    void (*undo)(void *context);
+    void *context;
+} pn_commit_plan;
+
 /*
- * Commit a change decided on `read`. Transactions since then are checked against `conflicts`; a lost race is applied
- * again to the newer version, up to PN_COMMIT_MAX_ATTEMPTS times.
+ * Commit a change decided on `read`. Transactions since then are checked against the plan's conflicts; a lost race is
+ * applied again to the newer version, up to PN_COMMIT_MAX_ATTEMPTS times.
  *
- * conflicts  true when the change cannot stand after this transaction of another writer
- * out        the version made; dataset itself, referenced, when there was nothing to commit
+ * published  true once a version with the change is visible, also when an error follows (its name may not last a power
+ *            cut, or it could not be read back): the files it names must stay
+ * out        the version made; the newest one, referenced, when there was nothing to commit
  *
  * Durable on return: data is expected to be synced already, transaction and manifest are synced here, then the folder.
  */
-PN_NODISCARD pn_status pn_commit_run(pn_dataset *read, pn_commit_apply apply,
-                                     bool (*conflicts)(const Pn__Table__Transaction *theirs),
-                                     void *context, pn_dataset **out, pn_error *err);
+PN_NODISCARD pn_status pn_commit_run(pn_dataset *read, const pn_commit_plan *plan, bool *published,
+                                     pn_dataset **out, pn_error *err);
 
 /* Write version 1. EXISTS when somebody else did. */
 PN_NODISCARD pn_status pn_commit_create(const char *table, Pn__Table__Manifest *manifest,

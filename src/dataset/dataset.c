@@ -13,6 +13,7 @@
 #include "os/fd.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 static pn_status check_flags(const char *path, const Pn__Table__Manifest *m, pn_error *err)
 {
@@ -50,6 +51,14 @@ static pn_status take_schema(pn_dataset *dataset, pn_error *err)
     return PN_OK;
 }
 
+static uint64_t count_bits(const uint64_t *words, uint32_t n_rows)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < pn_words_for_bits(n_rows); i++)
+        n += pn_popcount64(words[i]);
+    return n;
+}
+
 static pn_status take_fragment(pn_dataset *dataset, const Pn__Table__DataFragment *message,
                                pn_fragment *out, pn_error *err)
 {
@@ -77,7 +86,41 @@ static pn_status take_fragment(pn_dataset *dataset, const Pn__Table__DataFragmen
                          .n_rows = (uint32_t)message->physical_rows,
                          .n_deleted = (uint32_t)deleted};
     out->files = PN_ARENA_NEW(&dataset->arena, pn_cached_file *, message->n_files + 1);
-    return out->files ? PN_OK : pn_fail_nomem(err);
+    if (!out->files)
+        return pn_fail_nomem(err);
+    /* Old writers did not count: then the file must be read now. */
+    if (message->deletion_file && deleted == 0) {
+        PN_TRY(pn_deletion_read(dataset->path, out->id, message->deletion_file, out->n_rows,
+                                &out->deleted, err));
+        out->deletions_read = true;
+        out->n_deleted = (uint32_t)count_bits(out->deleted, out->n_rows);
+    }
+    return PN_OK;
+}
+
+static int compare_ids(const void *left, const void *right)
+{
+    const uint32_t *a = left, *b = right;
+    return *a < *b ? -1 : *a > *b;
+}
+
+/* Two fragments of one id would make row addresses mean two rows. */
+static pn_status check_ids(pn_dataset *dataset, pn_error *err)
+{
+    pn_arena_mark mark = pn_arena_get_mark(&dataset->arena);
+    uint32_t *ids = PN_ARENA_NEW(&dataset->arena, uint32_t, dataset->n_fragments + 1);
+    if (!ids)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < dataset->n_fragments; i++)
+        ids[i] = dataset->fragments[i].id;
+    qsort(ids, dataset->n_fragments, sizeof *ids, compare_ids);
+    pn_status status = PN_OK;
+    for (size_t i = 1; i < dataset->n_fragments && status == PN_OK; i++)
+        if (ids[i] == ids[i - 1])
+            status = pn_fail(err, PN_ERR_CORRUPT, "%s: two fragments have the id %" PRIu32,
+                             dataset->path, ids[i]);
+    pn_arena_rewind(&dataset->arena, mark);
+    return status;
 }
 
 static pn_status take_fragments(pn_dataset *dataset, pn_error *err)
@@ -90,11 +133,12 @@ static pn_status take_fragments(pn_dataset *dataset, pn_error *err)
     if (!dataset->fragments)
         return pn_fail_nomem(err);
     for (size_t i = 0; i < m->n_fragments; i++) {
+        /* Counted only when it has its list of files, so that a half-built dataset can be released. */
         PN_TRY(take_fragment(dataset, m->fragments[i], &dataset->fragments[i], err));
         dataset->n_fragments = i + 1;
         dataset->n_rows += dataset->fragments[i].n_rows - dataset->fragments[i].n_deleted;
     }
-    return PN_OK;
+    return check_ids(dataset, err);
 }
 
 pn_status pn_dataset_from_manifest(const char *path, pn_manifest *manifest,
@@ -156,6 +200,8 @@ pn_status pn_dataset_open(const char *path, uint64_t version, pn_dataset **out, 
     return status;
 }
 
+/* Versions have no gaps where they are made, so the next one's absence says that ours is the newest; unless a clean-up removed
+ * the versions in between: then the hint knows more. */
 pn_status pn_dataset_latest(pn_dataset *dataset, pn_dataset **out, pn_error *err)
 {
     pn_arena arena;
@@ -166,7 +212,8 @@ pn_status pn_dataset_latest(pn_dataset *dataset, pn_dataset **out, pn_error *err
         pn_manifest_path(dataset->path, pn_dataset_version(dataset) + 1, dataset->scheme, &arena);
     if (!next) {
         status = pn_fail_nomem(err);
-    } else if (!pn_path_exists(next)) {
+    } else if (!pn_path_exists(next) &&
+               pn_manifest_hint(dataset->path) <= pn_dataset_version(dataset)) {
         *out = pn_dataset_ref(dataset);
     } else {
         status = pn_manifest_list(dataset->path, &arena, &list, err);
@@ -213,8 +260,7 @@ uint64_t pn_dataset_version(const pn_dataset *dataset)
 
 int64_t pn_dataset_timestamp_ms(const pn_dataset *dataset)
 {
-    const Pn__Table__Timestamp *time = dataset->manifest.message->timestamp;
-    return time ? time->seconds * 1000 + time->nanos / 1000000 : 0;
+    return pn_manifest_time_ms(dataset->manifest.message);
 }
 
 const pn_schema *pn_dataset_schema(const pn_dataset *dataset)
@@ -268,6 +314,15 @@ pn_status pn_dataset_deletions(pn_dataset *dataset, size_t fragment_i, const uin
     if (!fragment->deletions_read && fragment->message->deletion_file)
         status = pn_deletion_read(dataset->path, fragment->id, fragment->message->deletion_file,
                                   fragment->n_rows, &fragment->deleted, err);
+    if (status == PN_OK && fragment->deleted && !fragment->deletions_read &&
+        count_bits(fragment->deleted, fragment->n_rows) != fragment->n_deleted) {
+        pn_free(fragment->deleted);
+        fragment->deleted = NULL;
+        status = pn_fail(err, PN_ERR_CORRUPT,
+                         "%s: the deletion file of fragment %" PRIu32
+                         " has another number of rows than the manifest says, %" PRIu32,
+                         dataset->path, fragment->id, fragment->n_deleted);
+    }
     if (status == PN_OK) {
         fragment->deletions_read = true;
         *words = fragment->deleted;
@@ -289,8 +344,7 @@ pn_status pn_dataset_list_versions(const char *path, pn_arena *arena, pn_version
         PN_TRY(pn_manifest_read(path, list.versions[i], list.scheme, &manifest, err));
         const Pn__Table__Manifest *m = manifest.message;
         versions[i].version = list.versions[i];
-        versions[i].timestamp_ms =
-            m->timestamp ? m->timestamp->seconds * 1000 + m->timestamp->nanos / 1000000 : 0;
+        versions[i].timestamp_ms = pn_manifest_time_ms(m);
         versions[i].operation = pn_transaction_name(manifest.transaction);
         for (size_t f = 0; f < m->n_fragments; f++)
             versions[i].n_rows +=

@@ -84,7 +84,11 @@ pn_status pn_deletion_read(const char *table, uint64_t fragment_id,
     uint64_t *bits = pn_alloc_zero((pn_words_for_bits(n_rows) + 1) * sizeof *bits);
     if (!path || !bits)
         PN_GOTO(done, pn_fail_nomem(err));
-    PN_GOTO(done, pn_file_read(path, &bytes, err));
+    status = pn_file_read(path, &bytes, err);
+    if (status == PN_ERR_NOT_FOUND) // the table is there, a part of it is not
+        status = pn_fail_wrap(err, PN_ERR_CORRUPT, "a deletion file of the version is missing: ");
+    if (status != PN_OK)
+        goto done;
     status = bitmap ? parse_bitmap(&bytes, path, n_rows, bits, err)
                     : parse_arrow(&bytes, path, n_rows, &arena, bits, err);
     if (status == PN_OK) {
@@ -96,6 +100,18 @@ done:
     pn_buffer_reset(&bytes);
     pn_arena_reset(&arena);
     return status;
+}
+
+void pn_deletion_remove(const char *table, uint64_t fragment_id,
+                        const Pn__Table__DeletionFile *file)
+{
+    pn_arena arena;
+    pn_arena_init(&arena, SIZE_MAX);
+    char *path =
+        file_path(table, fragment_id, file->read_version, file->id, file->file_type == 1, &arena);
+    if (path)
+        (void)(pn_path_remove(path, NULL) == PN_OK); // as the header says
+    pn_arena_reset(&arena);
 }
 
 static pn_status serialize(const uint64_t *words, uint32_t n_rows, pn_buffer *out, uint64_t *count,

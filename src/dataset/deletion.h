@@ -20,4 +20,8 @@ PN_NODISCARD pn_status pn_deletion_write(const char *table, uint64_t fragment_id
                                          uint32_t n_rows, Pn__Table__DeletionFile *out,
                                          pn_error *err);
 
+/* Remove such a file again: the version it was written for never came to be. Faults are ignored: it only takes room. */
+void pn_deletion_remove(const char *table, uint64_t fragment_id,
+                        const Pn__Table__DeletionFile *file);
+
 #endif

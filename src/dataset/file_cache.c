@@ -90,7 +90,11 @@ static pn_status open_file(const char *table, const char *name, pn_cached_file *
     file->name = pn_strdup(name);
     if (!file->name)
         PN_GOTO(done, pn_fail_nomem(err));
-    PN_GOTO(done, pn_lance_file_open(path, &file->file, err));
+    status = pn_lance_file_open(path, &file->file, err);
+    if (status == PN_ERR_NOT_FOUND) // the table is there, a part of it is not
+        status = pn_fail_wrap(err, PN_ERR_CORRUPT, "a data file of the version is missing: ");
+    if (status != PN_OK)
+        goto done;
     file->n_refs = 1;
     *out = file;
     file = NULL;
@@ -165,11 +169,12 @@ static pn_status map_runs(pn_cached_file *file, vectors *v, bool *mappable, pn_e
 }
 
 /* A null row becomes NaN, which no search returns. */
-static pn_status decode_run(pn_cached_file *file, const pn_field *field, vectors *v, pn_error *err)
+static pn_status decode_run(pn_cached_file *file, const pn_field *field, vectors *v,
+                            pn_arena *scratch, pn_error *err)
 {
     pn_array array;
     size_t n = (size_t)pn_lance_file_rows(file->file), dim = (size_t)v->dim, total;
-    PN_TRY(pn_lance_file_read(file->file, field, &v->column, 1, 0, n, &file->arena, &array, err));
+    PN_TRY(pn_lance_file_read(file->file, field, &v->column, 1, 0, n, scratch, &array, err));
     v->runs = PN_ARENA_NEW(&file->arena, pn_vector_run, 1);
     float *values = pn_size_mul(n, dim * sizeof(float), &total)
                         ? pn_arena_alloc_aligned(&file->arena, 64, total + 64)
@@ -198,8 +203,13 @@ static pn_status make_vectors(pn_cached_file *file, const pn_field *field, int32
     v->column = column;
     v->dim = field->size;
     PN_TRY(map_runs(file, v, &mappable, err));
-    if (!mappable)
-        PN_TRY(decode_run(file, field, v, err));
+    if (!mappable) {
+        pn_arena scratch;
+        pn_arena_init(&scratch, SIZE_MAX);
+        pn_status status = decode_run(file, field, v, &scratch, err);
+        pn_arena_reset(&scratch);
+        PN_TRY(status);
+    }
     v->next = file->vectors;
     file->vectors = v;
     *out = v;

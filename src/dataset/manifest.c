@@ -75,6 +75,38 @@ char *pn_manifest_path(const char *table, uint64_t version, pn_manifest_scheme s
                            UINT64_MAX - version);
 }
 
+uint64_t pn_manifest_hint(const char *table)
+{
+    enum { MAX_BYTES = 4096 };
+    static const char key[] = "\"version\"";
+    pn_arena arena;
+    pn_buffer bytes;
+    uint64_t version = 0;
+    pn_arena_init(&arena, MAX_BYTES * 4);
+    pn_buffer_init(&bytes, MAX_BYTES);
+    char *path = pn_path_join(&arena, table, "_versions/latest_version_hint.json");
+    const char *text =
+        path && pn_file_read(path, &bytes, NULL) == PN_OK ? pn_buffer_text(&bytes) : NULL;
+    const char *at = text ? strstr(text, key) : NULL;
+    if (at) {
+        at += strlen(key);
+        at += strspn(at, " \t\r\n:");
+        if (!pn_str_to_u64(pn_str_make(at, strspn(at, "0123456789")), &version))
+            version = 0;
+    }
+    pn_buffer_reset(&bytes);
+    pn_arena_reset(&arena);
+    return version;
+}
+
+int64_t pn_manifest_time_ms(const Pn__Table__Manifest *message)
+{
+    const Pn__Table__Timestamp *time = message->timestamp;
+    if (!time || time->seconds > INT64_MAX / 2000 || time->seconds < -INT64_MAX / 2000)
+        return 0;
+    return time->seconds * 1000 + time->nanos / 1000000;
+}
+
 /* A u32 length and that many bytes at offset. */
 static bool section(const pn_buffer *file, uint64_t offset, const uint8_t **bytes, size_t *n)
 {

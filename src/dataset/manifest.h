@@ -49,4 +49,10 @@ PN_NODISCARD pn_status pn_manifest_encode(Pn__Table__Manifest *message,
 /* "append", "delete", ... for people; never NULL. */
 const char *pn_transaction_name(const Pn__Table__Transaction *transaction);
 
+/* The version that latest_version_hint.json tells, 0 when it tells none. It may be anything: old, or too high. */
+uint64_t pn_manifest_hint(const char *table);
+
+/* When the version was committed; 0 when that is not known. */
+int64_t pn_manifest_time_ms(const Pn__Table__Manifest *message);
+
 #endif

@@ -169,14 +169,15 @@ static pn_status filter_fragment(pn_dataset *dataset, const pn_filter *filter, s
 {
     pn_arena arena;
     pn_status status = PN_OK;
-    uint32_t n_rows = dataset->fragments[fragment_i].n_rows;
+    uint64_t n_rows = dataset->fragments[fragment_i].n_rows;
     pn_rowset_part *part;
-    PN_TRY(pn_rowset_part_get(out, dataset->fragments[fragment_i].id, n_rows, &part, err));
+    PN_TRY(
+        pn_rowset_part_get(out, dataset->fragments[fragment_i].id, (uint32_t)n_rows, &part, err));
     pn_arena_init(&arena, SIZE_MAX);
-    for (uint32_t first = 0; first < n_rows && status == PN_OK; first += DEFAULT_BATCH_ROWS) {
+    for (uint64_t first = 0; first < n_rows && status == PN_OK; first += DEFAULT_BATCH_ROWS) {
         size_t n = PN_MIN((size_t)DEFAULT_BATCH_ROWS, (size_t)(n_rows - first));
         pn_mask mask;
-        status = match(dataset, filter, fragment_i, first, n, &arena, &mask, err);
+        status = match(dataset, filter, fragment_i, (uint32_t)first, n, &arena, &mask, err);
         if (status == PN_OK) // batches begin at multiples of 64
             memcpy(part->words + first / 64, mask.words, pn_words_for_bits(n) * sizeof *mask.words);
         pn_arena_reset(&arena);

@@ -130,6 +130,23 @@ static bool is_folder(const char *path)
     return stat(path, &entry) == 0 && S_ISDIR(entry.st_mode);
 }
 
+/* Make one folder; its name lasts once its parent is synced. */
+static pn_status make_one(char *path, pn_error *err)
+{
+    if (is_folder(path))
+        return PN_OK;
+    if (pn_fd_mkdir(path) != 0)
+        return errno == EEXIST && is_folder(path) ? PN_OK
+                                                  : fail_errno(err, "cannot make the folder", path);
+    char *slash = strrchr(path, '/');
+    if (!slash || slash == path)
+        return pn_folder_sync(slash ? "/" : ".", err);
+    *slash = '\0';
+    pn_status status = pn_folder_sync(path, err);
+    *slash = '/';
+    return status;
+}
+
 pn_status pn_dir_make(const char *path, pn_error *err)
 {
     char *part = pn_strdup(path);
@@ -141,8 +158,7 @@ pn_status pn_dir_make(const char *path, pn_error *err)
             continue;
         bool last = *at == '\0';
         *at = '\0';
-        if (!is_folder(part) && pn_fd_mkdir(part) != 0 && !(errno == EEXIST && is_folder(part)))
-            status = fail_errno(err, "cannot make the folder", part);
+        status = make_one(part, err);
         if (last)
             break;
         *at = '/';

@@ -21,7 +21,7 @@ typedef pn_status (*pn_dir_visit)(void *context, const char *path, pn_error *err
 PN_NODISCARD pn_status pn_dir_walk(const char *root, pn_dir_visit visit, void *context,
                                    pn_error *err);
 
-/* Make the folder and its missing parents. An existing folder is fine. */
+/* Make the folder and its missing parents, each synced into its parent. An existing folder is fine. */
 PN_NODISCARD pn_status pn_dir_make(const char *path, pn_error *err);
 /* Remove a folder and all below it; a missing one is fine. For tests and for `drop`. */
 PN_NODISCARD pn_status pn_dir_remove_all(const char *path, pn_error *err);
