@@ -13,6 +13,8 @@
 #define PN_IMAGE_MAX_SIDE_PX 30000
 #define PN_IMAGE_MAX_PIXELS 100000000
 #define PN_IMAGE_MAX_FILE_BYTES (128u << 20)
+/* Of an animation, of which we show the first: finding it takes libwebp time in the square of their number. */
+#define PN_IMAGE_MAX_FRAMES 10000
 
 /* Text. The tokenizer keeps 77 tokens; a longer question is cut after this many bytes of it were looked at. */
 #define PN_TEXT_MAX_BYTES 65536

@@ -11,7 +11,7 @@
 
 #include <inttypes.h>
 
-enum { HEADERS_BYTES = 54 };
+enum { FILE_HEADER_BYTES = 14, HEADERS_BYTES = 54 };
 
 bool pn_bmp_is(const void *bytes, size_t n)
 {
@@ -19,39 +19,70 @@ bool pn_bmp_is(const void *bytes, size_t n)
     return n >= 2 && at[0] == 'B' && at[1] == 'M';
 }
 
-pn_status pn_bmp_decode(const void *bytes, size_t n, const char *name,
-                        const pn_decode_options *options, pn_image *out, pn_error *err)
+/* Where the pixels are and how they lie; checked against the file. */
+typedef struct layout {
+    const uint8_t *pixels;
+    size_t width, height, pixel_bytes, row_bytes;
+    bool top_down;
+} layout;
+
+static pn_status check_size(uint64_t width, uint64_t height, const char *name,
+                            const pn_decode_options *options, pn_error *err)
 {
-    const uint8_t *at = bytes;
+    uint64_t max_side =
+        options && options->max_side_px ? options->max_side_px : PN_IMAGE_MAX_SIDE_PX;
+    uint64_t max_pixels =
+        options && options->max_pixels ? options->max_pixels : PN_IMAGE_MAX_PIXELS;
+    if (width > max_side || height > max_side || width * height > max_pixels)
+        return pn_fail(err, PN_ERR_LIMIT,
+                       "%s: %" PRIu64 " x %" PRIu64 " pixels: the limits are %" PRIu64
+                       " a side and %" PRIu64 " in all",
+                       name, width, height, max_side, max_pixels);
+    return PN_OK;
+}
+
+static pn_status read_headers(const uint8_t *at, size_t n, const char *name,
+                              const pn_decode_options *options, layout *out, pn_error *err)
+{
     if (n < HEADERS_BYTES)
         return pn_fail(err, PN_ERR_CORRUPT, "%s: a bitmap without its headers", name);
-    uint64_t pixels_off = pn_load_le32(at + 10);
+    uint64_t pixels_off = pn_load_le32(at + 10), header_bytes = pn_load_le32(at + 14);
     int64_t width = (int32_t)pn_load_le32(at + 18), height = (int32_t)pn_load_le32(at + 22);
     unsigned bits = pn_load_le16(at + 28);
-    bool top_down = height < 0;
-    height = top_down ? -height : height;
+    if (header_bytes < HEADERS_BYTES - FILE_HEADER_BYTES)
+        return pn_fail(err, PN_ERR_UNSUPPORTED, "%s: a bitmap with a header of %" PRIu64 " bytes",
+                       name, header_bytes);
     if ((bits != 24 && bits != 32) || pn_load_le32(at + 30) != 0)
         return pn_fail(
             err, PN_ERR_UNSUPPORTED,
             "%s: a bitmap of %u bits or with compression; 24 and 32 plain bits can be read", name,
             bits);
-    int64_t max_side =
-        options && options->max_side_px ? options->max_side_px : PN_IMAGE_MAX_SIDE_PX;
-    if (width < 1 || height < 1)
+    if (width < 1 || height == 0)
         return pn_fail(err, PN_ERR_CORRUPT, "%s: a bitmap of %" PRId64 " x %" PRId64 " pixels",
                        name, width, height);
-    if (width > max_side || height > max_side)
-        return pn_fail(err, PN_ERR_LIMIT,
-                       "%s: %" PRId64 " x %" PRId64 " pixels: the limit is %" PRId64 " a side",
-                       name, width, height, max_side);
-    size_t pixel_bytes = bits / 8, row_bytes = ((size_t)width * pixel_bytes + 3) & ~(size_t)3;
-    if (pixels_off > n || row_bytes * (size_t)height > n - pixels_off)
+    *out = (layout){.width = (size_t)width,
+                    .height = (size_t)(height < 0 ? -height : height),
+                    .pixel_bytes = bits / 8,
+                    .top_down = height < 0};
+    PN_TRY(check_size(out->width, out->height, name, options, err));
+    out->row_bytes = (out->width * out->pixel_bytes + 3) & ~(size_t)3;
+    if (pixels_off < FILE_HEADER_BYTES + header_bytes || pixels_off > n ||
+        out->row_bytes * out->height > n - pixels_off)
         return pn_fail(err, PN_ERR_CORRUPT, "%s: a bitmap cut short", name);
-    PN_TRY(pn_image_create((uint32_t)width, (uint32_t)height, out, err));
-    for (size_t y = 0; y < (size_t)height; y++) {
-        const uint8_t *row = at + pixels_off + (top_down ? y : (size_t)height - 1 - y) * row_bytes;
-        uint8_t *to = out->pixels + y * (size_t)width * 3;
-        for (size_t x = 0; x < (size_t)width; x++, row += pixel_bytes, to += 3) {
+    out->pixels = at + pixels_off;
+    return PN_OK;
+}
+
+pn_status pn_bmp_decode(const void *bytes, size_t n, const char *name,
+                        const pn_decode_options *options, pn_image *out, pn_error *err)
+{
+    layout l;
+    PN_TRY(read_headers(bytes, n, name, options, &l, err));
+    PN_TRY(pn_image_create((uint32_t)l.width, (uint32_t)l.height, out, err));
+    for (size_t y = 0; y < l.height; y++) {
+        const uint8_t *row = l.pixels + (l.top_down ? y : l.height - 1 - y) * l.row_bytes;
+        uint8_t *to = out->pixels + y * l.width * 3;
+        for (size_t x = 0; x < l.width; x++, row += l.pixel_bytes, to += 3) {
             to[0] = row[2];
             to[1] = row[1];
             to[2] = row[0];

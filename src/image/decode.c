@@ -15,11 +15,16 @@
  *
  * Hostile input: only loaders of the list run, chosen by content; libvips' untrusted operations are blocked; sizes are checked
  * from the header before pixels are decoded; a truncated or damaged file is an error and not half a picture; decoding
- * that takes too long is stopped. Everything runs in the calling thread.
+ * that takes too long is stopped. Everything runs in the calling thread. An animation of very many frames is refused before
+ * libwebp counts them, because it does so in quadratic time: 100,000 empty ones (4.6 MB) take half a minute.
+ *
+ * libvips has one error buffer for all threads. We take its text and empty it in one step, so it is never torn, but of two
+ * threads that fail at the same moment one may get the other's reason; status and file name are always its own.
  */
 #include "image/decode.h"
 
 #include "base/alloc.h"
+#include "base/endian.h"
 #include "base/limits.h"
 #include "base/str.h"
 #include "image/bmp.h"
@@ -78,12 +83,13 @@ static pn_status fail_vips(pn_error *err, pn_status status, const char *name)
 {
     char reason[256];
     size_t n = 0;
-    for (const char *from = vips_error_buffer(); *from && n + 1 < sizeof reason; from++)
+    char *text = vips_error_buffer_copy();
+    for (const char *from = text; *from && n + 1 < sizeof reason; from++)
         reason[n++] = *from == '\n' || *from == '\r' ? ' ' : *from;
+    g_free(text);
     while (n > 0 && reason[n - 1] == ' ')
         n--;
     reason[n] = '\0';
-    vips_error_clear();
     return pn_fail(err, status, "%s: %s", name, n > 0 ? reason : "cannot be decoded");
 }
 
@@ -97,9 +103,30 @@ static const char *known_mime(const char *loader)
 
 const char *pn_image_mime_type(const void *bytes, size_t n)
 {
+    if (pn_bmp_is(bytes, n))
+        return "image/bmp";
+    if (n == 0 || pn_image_library_init(NULL) != PN_OK)
+        return NULL;
     const char *loader = vips_foreign_find_load_buffer(bytes, n);
     vips_error_clear();
     return known_mime(loader);
+}
+
+/* The frames of an animated WebP, without a look inside: a chain of chunks, each a name, a length and even-sized data. */
+static size_t count_webp_frames(const uint8_t *bytes, size_t n)
+{
+    size_t frames = 0;
+    if (n < 12 || memcmp(bytes, "RIFF", 4) != 0 || memcmp(bytes + 8, "WEBP", 4) != 0)
+        return 0;
+    for (size_t at = 12; n - at >= 8;) {
+        size_t length = (size_t)pn_load_le32(bytes + at + 4);
+        frames += memcmp(bytes + at, "ANMF", 4) == 0;
+        at += 8;
+        if (length + (length & 1) > n - at)
+            break;
+        at += length + (length & 1);
+    }
+    return frames;
 }
 
 static pn_status check_size(const VipsImage *image, const char *name,
@@ -151,14 +178,23 @@ static bool to_8_bits(VipsImage **image)
     return step(image, failed, out);
 }
 
-static pn_status open_image(const void *bytes, size_t n, const char *name,
-                            const pn_decode_options *options, VipsImage **out, pn_error *err)
+static pn_status check_file(const void *bytes, size_t n, const char *name, pn_error *err)
 {
     if (n == 0)
         return pn_fail(err, PN_ERR_CORRUPT, "%s: the file is empty", name);
     if (n > PN_IMAGE_MAX_FILE_BYTES)
         return pn_fail(err, PN_ERR_LIMIT, "%s: %zu bytes, the limit is %u", name, n,
                        PN_IMAGE_MAX_FILE_BYTES);
+    size_t n_frames = count_webp_frames(bytes, n);
+    if (n_frames > PN_IMAGE_MAX_FRAMES)
+        return pn_fail(err, PN_ERR_LIMIT, "%s: an animation of %zu frames, the limit is %d", name,
+                       n_frames, PN_IMAGE_MAX_FRAMES);
+    return PN_OK;
+}
+
+static pn_status open_image(const void *bytes, size_t n, const char *name,
+                            const pn_decode_options *options, VipsImage **out, pn_error *err)
+{
     const char *loader = vips_foreign_find_load_buffer(bytes, n);
     vips_error_clear();
     if (!known_mime(loader))
@@ -166,8 +202,10 @@ static pn_status open_image(const void *bytes, size_t n, const char *name,
             err, PN_ERR_UNSUPPORTED,
             "%s: not a picture that can be read (JPEG, PNG, WebP, GIF, AVIF, HEIC, TIFF, BMP)",
             name);
-    VipsImage *image = vips_image_new_from_buffer(bytes, n, "", "fail_on", VIPS_FAIL_ON_ERROR,
-                                                  "access", VIPS_ACCESS_SEQUENTIAL, NULL);
+    /* memory: what cannot be read row by row would otherwise go through a temporary file when it is large */
+    VipsImage *image =
+        vips_image_new_from_buffer(bytes, n, "", "fail_on", VIPS_FAIL_ON_ERROR, "access",
+                                   VIPS_ACCESS_SEQUENTIAL, "memory", TRUE, NULL);
     if (!image)
         return fail_vips(err, PN_ERR_CORRUPT, name);
     pn_status status = check_size(image, name, options, err);
@@ -281,14 +319,16 @@ static pn_status decode_with_vips(const void *bytes, size_t n, const char *name,
     bool cmyk = vips_image_guess_interpretation(image) == VIPS_INTERPRETATION_CMYK;
     pn_image result = {0};
     pn_status status = read_samples(&image, name, &samples, err);
+    uint32_t width = (uint32_t)image->Xsize, height = (uint32_t)image->Ysize;
+    int bands = image->Bands;
+    g_object_unref(image); // with the decoder's own copy of the pixels, before we take more
     if (status == PN_OK)
-        status = pn_image_create((uint32_t)image->Xsize, (uint32_t)image->Ysize, &result, err);
-    if (status == PN_OK) {
-        to_rgb(samples, (size_t)result.width * result.height, image->Bands, cmyk, result.pixels);
-        status = turn_upright(&result, orientation, err);
-    }
+        status = pn_image_create(width, height, &result, err);
+    if (status == PN_OK)
+        to_rgb(samples, (size_t)width * height, bands, cmyk, result.pixels);
     g_free(samples);
-    g_object_unref(image);
+    if (status == PN_OK)
+        status = turn_upright(&result, orientation, err);
     if (status == PN_OK)
         *out = result;
     else
@@ -300,7 +340,11 @@ pn_status pn_image_decode(const void *bytes, size_t n, const char *name,
                           const pn_decode_options *options, pn_image *out, pn_error *err)
 {
     PN_TRY(pn_image_library_init(err));
+    PN_TRY(check_file(bytes, n, name, err));
     if (pn_bmp_is(bytes, n))
         return pn_bmp_decode(bytes, n, name, options, out, err);
-    return decode_with_vips(bytes, n, name, options, out, err);
+    pn_status status = decode_with_vips(bytes, n, name, options, out, err);
+    vips_error_clear();     // a picture that decodes may have left warnings
+    vips_thread_shutdown(); // and this thread's buffers, which nobody else would free
+    return status;
 }

@@ -51,12 +51,12 @@ static void free_pass(pass *p)
 static void make_weights(pass *p, uint32_t i, uint32_t output, uint32_t n_in, double scale,
                          double support, pn_resize_filter filter, double *scratch)
 {
-    double stretch = scale > 1 ? scale : 1, centre = (output + 0.5) * scale, sum = 0;
+    double inverse = 1 / (scale > 1 ? scale : 1), centre = (output + 0.5) * scale, sum = 0;
     double low = trunc(centre - support + 0.5), high = trunc(centre + support + 0.5);
     uint32_t first = low < 0 ? 0 : (uint32_t)low, end = high > n_in ? n_in : (uint32_t)high,
              n = end - first;
     for (uint32_t j = 0; j < n; j++) {
-        double x = (j + first - centre + 0.5) / stretch;
+        double x = (j + first - centre + 0.5) * inverse; // not "/ stretch": the last bit may differ
         scratch[j] = filter == PN_RESIZE_BICUBIC ? bicubic(x) : triangle(x);
         sum += scratch[j];
     }

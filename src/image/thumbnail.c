@@ -17,6 +17,9 @@ static pn_status fail(pn_error *err)
 
 pn_status pn_thumbnail_make(const pn_image *image, uint32_t side_px, pn_buffer *out, pn_error *err)
 {
+    if (side_px < PN_THUMBNAIL_SIDE_MIN || side_px > PN_THUMBNAIL_SIDE_MAX)
+        return pn_fail(err, PN_ERR_INVALID, "a thumbnail of %u pixels; %d to %d can be made",
+                       (unsigned)side_px, PN_THUMBNAIL_SIDE_MIN, PN_THUMBNAIL_SIDE_MAX);
     PN_TRY(pn_image_library_init(err));
     size_t n = (size_t)image->width * image->height * 3, n_jpeg = 0;
     void *jpeg = NULL;
@@ -35,5 +38,6 @@ pn_status pn_thumbnail_make(const pn_image *image, uint32_t side_px, pn_buffer *
     if (small)
         g_object_unref(small);
     g_object_unref(full);
+    vips_thread_shutdown(); // this thread's buffers
     return status;
 }

@@ -12,6 +12,7 @@
 #define PN_THUMBNAIL_SIDE_MAX 2048
 
 /* A JPEG (quality 82, no metadata) whose longer side is at most side_px; never enlarged. Appended to out.
+ * INVALID for a side outside of MIN to MAX, LIMIT when out is full.
  * Threads: any. */
 PN_NODISCARD pn_status pn_thumbnail_make(const pn_image *image, uint32_t side_px, pn_buffer *out,
                                          pn_error *err);

@@ -1,0 +1,216 @@
+/*
+ * test_resize.c - the resize against its definition in plain double loops, windows against the whole
+ *
+ * Equality with Pillow is tested in clip/test_preprocess.c; here are the shapes that no golden has.
+ */
+#include "base/alloc.h"
+#include "base/rng.h"
+#include "image/resize.h"
+#include "support/guarded.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+/* cmocka wants the four above first */
+#include <cmocka.h>
+
+static pn_image noise(uint32_t width, uint32_t height, uint64_t seed)
+{
+    pn_image image;
+    pn_error err = {0};
+    pn_rng rng = pn_rng_seed(seed);
+    assert_int_equal(pn_image_create(width, height, &image, &err), PN_OK);
+    for (size_t i = 0; i < (size_t)width * height * 3; i++)
+        image.pixels[i] = (uint8_t)(pn_rng_below(&rng, 3) * 127); // full contrast: overshoots clamp
+    return image;
+}
+
+static double kernel(double x, pn_resize_filter filter)
+{
+    x = fabs(x);
+    if (filter == PN_RESIZE_BILINEAR)
+        return x < 1 ? 1 - x : 0;
+    return x < 1 ? (1.5 * x - 2.5) * x * x + 1 : x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0;
+}
+
+/* One pass over n_in values that lie `step` apart, the output value at i. */
+static uint8_t value_at(const uint8_t *in, size_t step, uint32_t n_in, uint32_t n_out, uint32_t i,
+                        pn_resize_filter filter)
+{
+    double scale = (double)n_in / n_out, stretch = fmax(scale, 1), centre = (i + 0.5) * scale;
+    double support = (filter == PN_RESIZE_BICUBIC ? 2 : 1) * stretch, total = 0;
+    int64_t sum = 1 << 21, low = (int64_t)(centre - support + 0.5),
+            high = (int64_t)(centre + support + 0.5);
+    low = low < 0 ? 0 : low;
+    high = high > n_in ? n_in : high;
+    for (int64_t j = low; j < high; j++)
+        total += kernel(((double)j - centre + 0.5) * (1 / stretch), filter);
+    for (int64_t j = low; j < high; j++) {
+        double w = kernel(((double)j - centre + 0.5) * (1 / stretch), filter) / total * (1 << 22);
+        sum += (int64_t)(w < 0 ? w - 0.5 : w + 0.5) * in[(size_t)j * step];
+    }
+    sum >>= 22;
+    return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
+}
+
+/* Both passes, everything: out [height][width][3]. */
+static uint8_t *resize_plainly(const pn_image *image, uint32_t width, uint32_t height,
+                               pn_resize_filter filter)
+{
+    size_t row = (size_t)image->width * 3, narrow_row = (size_t)width * 3;
+    uint8_t *narrow = malloc(narrow_row * image->height), *out = malloc(narrow_row * height);
+    for (size_t y = 0; y < image->height; y++)
+        for (uint32_t x = 0; x < width; x++)
+            for (size_t c = 0; c < 3; c++)
+                narrow[y * narrow_row + x * 3 + c] =
+                    width == image->width
+                        ? image->pixels[y * row + x * 3 + c]
+                        : value_at(image->pixels + y * row + c, 3, image->width, width, x, filter);
+    for (uint32_t y = 0; y < height; y++)
+        for (size_t x = 0; x < narrow_row; x++)
+            out[y * narrow_row + x] =
+                height == image->height
+                    ? narrow[y * narrow_row + x]
+                    : value_at(narrow + x, narrow_row, image->height, height, y, filter);
+    free(narrow);
+    return out;
+}
+
+static void check_window(const pn_image *image, pn_resize_filter filter, const pn_resize_window *w,
+                         const uint8_t *whole)
+{
+    pn_error err = {0};
+    size_t row_bytes = (size_t)w->width * 3;
+    uint8_t *got = guarded_alloc(row_bytes * w->height, 1);
+    if (pn_image_resize(image, filter, w, got, &err) != PN_OK)
+        fail_msg("%s", err.message);
+    for (size_t y = 0; y < w->height; y++) {
+        const uint8_t *want = whole + ((w->top + y) * w->full_width + w->left) * 3;
+        if (memcmp(got + y * row_bytes, want, row_bytes) != 0)
+            fail_msg("%ux%u -> %ux%u, window %ux%u+%u+%u: row %zu differs", image->width,
+                     image->height, w->full_width, w->full_height, w->width, w->height, w->left,
+                     w->top, y);
+    }
+    guarded_free(got);
+}
+
+static void resize__equals_its_definition_in_every_window(void **state)
+{
+    (void)state;
+    pn_rng rng = pn_rng_seed(11);
+    for (int round = 0; round < 400; round++) {
+        uint32_t in_w = 1 + (uint32_t)pn_rng_below(&rng, 40),
+                 in_h = 1 + (uint32_t)pn_rng_below(&rng, 40);
+        pn_image image = noise(in_w, in_h, (uint64_t)round);
+        pn_resize_filter filter = round % 2 ? PN_RESIZE_BILINEAR : PN_RESIZE_BICUBIC;
+        uint32_t w = round % 5 == 0 ? in_w : 1 + (uint32_t)pn_rng_below(&rng, 60);
+        uint32_t h = round % 7 == 0 ? in_h : 1 + (uint32_t)pn_rng_below(&rng, 60);
+        uint8_t *whole = resize_plainly(&image, w, h, filter);
+        for (int k = 0; k < 4; k++) {
+            pn_resize_window window = {.full_width = w, .full_height = h};
+            window.left = k ? (uint32_t)pn_rng_below(&rng, w) : 0;
+            window.top = k ? (uint32_t)pn_rng_below(&rng, h) : 0;
+            window.width = k ? 1 + (uint32_t)pn_rng_below(&rng, w - window.left) : w;
+            window.height = k ? 1 + (uint32_t)pn_rng_below(&rng, h - window.top) : h;
+            check_window(&image, filter, &window, whole);
+        }
+        free(whole);
+        pn_image_free(&image);
+    }
+}
+
+static void resize__looks_only_at_what_the_window_needs(void **state)
+{
+    (void)state;
+    pn_image image = noise(3000, 2, 5);
+    pn_resize_window window = {.full_width = 4000000000u,
+                               .full_height = 100,
+                               .left = 1999999900u,
+                               .top = 10,
+                               .width = 100,
+                               .height = 80};
+    pn_error err = {0};
+    uint8_t *out = guarded_alloc(100 * 80 * 3, 0);
+    assert_int_equal(pn_image_resize(&image, PN_RESIZE_BICUBIC, &window, out, &err), PN_OK);
+    guarded_free(out);
+    pn_image_free(&image);
+}
+
+static void resize__refuses_windows_outside(void **state)
+{
+    (void)state;
+    static const pn_resize_window windows[] = {
+        {0, 10, 0, 0, 1, 1},           {10, 0, 0, 0, 1, 1},           {10, 10, 0, 0, 0, 1},
+        {10, 10, 0, 0, 1, 0},          {10, 10, 0, 0, 11, 1},         {10, 10, 5, 0, 6, 1},
+        {10, 10, 0, 10, 1, 1},         {10, 10, UINT32_MAX, 0, 2, 1}, {10, 10, 0, UINT32_MAX, 1, 2},
+        {10, 10, 2, 2, UINT32_MAX, 1},
+    };
+    pn_image image = noise(4, 4, 1);
+    for (size_t i = 0; i < PN_COUNT_OF(windows); i++) {
+        pn_error err = {0};
+        uint8_t out[3] = {1, 2, 3};
+        assert_int_equal(pn_image_resize(&image, PN_RESIZE_BICUBIC, &windows[i], out, &err),
+                         PN_ERR_INVALID);
+        assert_memory_equal(out, "\1\2\3", 3);
+    }
+    pn_image_free(&image);
+}
+
+static void resize__reports_missing_memory_and_leaks_nothing(void **state)
+{
+    (void)state;
+    pn_image image = noise(31, 17, 1);
+    pn_resize_window window = {.full_width = 9, .full_height = 40, .width = 9, .height = 40};
+    uint8_t out[9 * 40 * 3];
+    int64_t live = pn_alloc_live();
+    pn_status status = PN_ERR_NOMEM;
+    for (int64_t n = 1; status != PN_OK && n < 50; n++) {
+        pn_error err = {0};
+        pn_alloc_fail_after(n);
+        status = pn_image_resize(&image, PN_RESIZE_BICUBIC, &window, out, &err);
+        pn_alloc_fail_after(0);
+        assert_true(status == PN_OK || status == PN_ERR_NOMEM);
+        assert_int_equal(pn_alloc_live(), live);
+    }
+    assert_int_equal(status, PN_OK);
+    pn_image_free(&image);
+}
+
+static void image_create__holds_the_limits(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t width, height;
+        pn_status status;
+    } rows[] = {{0, 1, PN_ERR_INVALID},
+                {1, 0, PN_ERR_INVALID},
+                {30001, 1, PN_ERR_LIMIT},
+                {1, 30001, PN_ERR_LIMIT},
+                {30000, 30000, PN_ERR_LIMIT},
+                {UINT32_MAX, UINT32_MAX, PN_ERR_LIMIT},
+                {30000, 1, PN_OK}};
+    for (size_t i = 0; i < PN_COUNT_OF(rows); i++) {
+        pn_image image = {0};
+        pn_error err = {0};
+        assert_int_equal(pn_image_create(rows[i].width, rows[i].height, &image, &err),
+                         rows[i].status);
+        assert_true((image.pixels != NULL) == (rows[i].status == PN_OK));
+        pn_image_free(&image);
+        pn_image_free(&image); // twice is welcome
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(resize__equals_its_definition_in_every_window),
+        cmocka_unit_test(resize__looks_only_at_what_the_window_needs),
+        cmocka_unit_test(resize__refuses_windows_outside),
+        cmocka_unit_test(resize__reports_missing_memory_and_leaks_nothing),
+        cmocka_unit_test(image_create__holds_the_limits),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
