@@ -1,189 +1,41 @@
 /*
- * assemble.c - from entries back to rows
+ * assemble.c - from entries back to arrays, a pass per node
  *
- * A column without nesting is copied as it stands. Any other is rebuilt row by row: walk the tree of fields with a cursor in
- * each leaf's stream; an entry's stop says whether the walk ends early (a null struct, an empty list), its repetition level
- * whether the list goes on. All leaves below a node agree on its structure; the first one is asked, the others are checked
- * by the count of rows at the end.
+ * The values of a leaf are an array already: visible entries have a slot each, nulls too. What is left is the structure above
+ * it, and each node of the tree is one pass over the entries of a leaf below it:
+ *
+ *     path          metadata (map) > entries (struct) > value (string)
+ *     entry         rep 1          rep 0              rep 1               rep 1
+ *     stop          0              0                  EMPTY(0)            NULL(0)
+ *     map           slot 0: 2      -                  slot 1: none        slot 2: null
+ *     entries       slot 0         slot 1             -                   -
+ *
+ * An entry has a slot in a node when it begins an element there (its repetition level is high enough) and did not stop at a
+ * null or empty list above it; below a null struct there is a slot, which is null too. A list's offsets count the slots of
+ * its child. All leaves below a node agree on its structure: the first one is asked, and the lengths of the others must fit,
+ * so that damaged files give errors or odd values, never reads outside of an array.
  */
 #include "lance/assemble.h"
 
-#include "column/builder.h"
-
 #include <string.h>
 
-typedef struct cursor {
-    const pn_leaf_path *path;
-    const pn_stream *stream; /* NULL: absent, all null */
-    size_t entry, value;
-} cursor;
-
-static uint8_t stop_at(const cursor *c)
-{
-    return c->stream->stop.data[c->entry];
-}
-
-static const uint8_t *value_at(const cursor *c)
-{
-    return c->stream->data.data + c->value * c->stream->width;
-}
-
-static void advance(cursor *c)
-{
-    if (!c->stream)
-        return;
-    c->value += pn_stop_is_visible(c->path, stop_at(c));
-    c->entry++;
-}
-
-/* ---- columns without nesting ---- */
-
-static pn_status copy_bytes(pn_arena *arena, const void *from, size_t n, const void **out,
-                            pn_error *err)
-{
-    uint8_t *copy = pn_arena_alloc_aligned(arena, 64, n + 64);
-    if (!copy)
-        return pn_fail_nomem(err);
-    if (n > 0)
-        memcpy(copy, from, n);
-    *out = copy;
-    return PN_OK;
-}
-
-static pn_status pack_bits(const uint8_t *bytes, size_t n, pn_arena *arena, const void **out,
-                           pn_error *err)
-{
-    uint8_t *bits = PN_ARENA_NEW(arena, uint8_t, pn_bytes_for_bits(n) + 8);
-    if (!bits)
-        return pn_fail_nomem(err);
-    for (size_t i = 0; i < n; i++)
-        if (bytes[i])
-            pn_bit_set(bits, i);
-    *out = bits;
-    return PN_OK;
-}
-
-static pn_status validity_of(const pn_stream *s, pn_arena *arena, const uint8_t **out,
-                             pn_error *err)
-{
-    *out = NULL;
-    if (s->all_valid)
-        return PN_OK;
-    uint8_t *bits = PN_ARENA_NEW(arena, uint8_t, pn_bytes_for_bits(s->n_entries) + 8);
-    if (!bits)
-        return pn_fail_nomem(err);
-    for (size_t i = 0; i < s->n_entries; i++)
-        if (s->stop.data[i] == 0)
-            pn_bit_set(bits, i);
-    *out = bits;
-    return PN_OK;
-}
-
-static pn_status check_width(const pn_field *leaf, const pn_stream *s, pn_error *err)
-{
-    bool variable = pn_type_is_variable(leaf->type);
-    size_t width = leaf->type == PN_TYPE_BOOL ? 1 : pn_type_width(leaf);
-    if (s->n_values == 0 || leaf->type == PN_TYPE_NULL)
-        return PN_OK;
-    if (s->variable != variable || (!variable && s->width != width) ||
-        (leaf->type == PN_TYPE_BOOL && !s->is_bits))
-        return pn_fail(err, PN_ERR_CORRUPT, "column \"%s\": values of another width than the type",
-                       leaf->name);
-    return PN_OK;
-}
-
-/* The innermost item of a fixed-size list, with n values. */
-static pn_status make_items(const pn_field *list, const pn_stream *s, size_t n, pn_arena *arena,
-                            pn_array *out, pn_error *err)
-{
-    const pn_field *item = &list->children[0];
-    if (item->n_children > 0)
-        return pn_fail(err, PN_ERR_UNSUPPORTED,
-                       "column \"%s\": lists of fixed-size lists are not supported", list->name);
-    *out = (pn_array){.field = item, .length = n * (size_t)list->size};
-    if (s->item_valid.n_bytes > 0) {
-        const void *bits;
-        PN_TRY(pack_bits(s->item_valid.data, PN_MIN(s->item_valid.n_bytes, out->length), arena,
-                         &bits, err));
-        out->validity = bits;
-    }
-    return copy_bytes(arena, s->data.data, s->data.n_bytes, &out->values, err);
-}
-
-static pn_status assemble_flat(const pn_field *field, const pn_stream *s, size_t n_rows,
-                               pn_arena *arena, pn_array *out, pn_error *err)
-{
-    const void *offsets;
-    pn_array array = {.field = field, .length = n_rows};
-    PN_TRY(validity_of(s, arena, &array.validity, err));
-    if (field->type == PN_TYPE_BOOL) {
-        PN_TRY(pack_bits(s->data.data, s->n_values, arena, &array.values, err));
-    } else if (field->type == PN_TYPE_FIXED_SIZE_LIST) {
-        pn_array *item = PN_ARENA_NEW(arena, pn_array, 1);
-        if (!item)
-            return pn_fail_nomem(err);
-        PN_TRY(make_items(field, s, n_rows, arena, item, err));
-        array.children = item;
-        array.n_children = 1;
-    } else {
-        PN_TRY(copy_bytes(arena, s->data.data, s->data.n_bytes, &array.values, err));
-        if (pn_type_is_variable(field->type)) {
-            PN_TRY(copy_bytes(arena, s->offsets.data, s->offsets.n_bytes, &offsets, err));
-            array.offsets = offsets;
-            if (s->offsets.n_bytes == 0)
-                memset((void *)(uintptr_t)offsets, 0, sizeof(int64_t)); // no row: one offset still
-        }
-    }
-    *out = array;
-    return PN_OK;
-}
-
-/* ---- nested columns ---- */
-
-typedef struct rebuilding {
-    cursor *cursors;
+typedef struct assembly {
+    const pn_leaf_path *paths;
+    pn_stream *const *streams;
+    pn_arena *arena;
     pn_error *err;
-} rebuilding;
+} assembly;
 
-static pn_status append_leaf(rebuilding *r, const pn_field *field, cursor *c, pn_builder *b)
-{
-    const pn_stream *s = c->stream;
-    if (field->type == PN_TYPE_NULL)
-        return pn_builder_append_null(b, r->err);
-    if (field->type == PN_TYPE_BOOL)
-        return pn_builder_append_i64(b, *value_at(c), r->err);
-    if (field->type == PN_TYPE_FIXED_SIZE_LIST) {
-        if (field->children[0].type != PN_TYPE_FLOAT || s->item_valid.n_bytes > 0)
-            return pn_fail(r->err, PN_ERR_UNSUPPORTED,
-                           "column \"%s\": this fixed-size list inside a list or struct",
-                           field->name);
-        float *floats = NULL;
-        const uint8_t *at = value_at(c);
-        memcpy(&floats, &at,
-               sizeof floats); // the builder copies bytes; alignment does not matter to memcpy
-        return pn_builder_append_floats(b, floats, (size_t)field->size, r->err);
-    }
-    if (pn_type_is_variable(field->type)) {
-        const int64_t *offsets = (const int64_t *)(const void *)s->offsets.data;
-        return pn_builder_append_bytes(b, s->data.data + offsets[c->value],
-                                       (size_t)(offsets[c->value + 1] - offsets[c->value]), r->err);
-    }
-    return pn_builder_append_bytes(b, value_at(c), s->width, r->err);
-}
+/* A run of leaves below a field whose depth in the tree is node. */
+typedef struct below {
+    const pn_field *field;
+    unsigned node;
+    size_t first_leaf, n_leaves;
+} below;
 
-static void advance_all(cursor *cursors, size_t n)
+static pn_status corrupt(const assembly *a, const pn_field *field, const char *what)
 {
-    for (size_t i = 0; i < n; i++)
-        advance(&cursors[i]);
-}
-
-/* The first leaf that is in the file; NULL: none. */
-static cursor *present(cursor *cursors, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (cursors[i].stream)
-            return &cursors[i];
-    return NULL;
+    return pn_fail(a->err, PN_ERR_CORRUPT, "column \"%s\": %s", field->name, what);
 }
 
 static size_t count_leaves(const pn_field *field)
@@ -196,102 +48,265 @@ static size_t count_leaves(const pn_field *field)
     return n;
 }
 
-static pn_status rebuild(rebuilding *r, const pn_field *field, unsigned node, unsigned lists_above,
-                         cursor *cursors, pn_builder *b);
-
-static pn_status rebuild_list(rebuilding *r, const pn_field *field, unsigned node,
-                              unsigned lists_above, cursor *cursors, size_t n_leaves, pn_builder *b)
+static pn_status take_bytes(const assembly *a, const pn_buffer *from, const void **out)
 {
-    cursor *first = present(cursors, n_leaves);
-    pn_assert(first && first->stream); // the caller looked
-    if (stop_at(first) == PN_STOP_EMPTY(node)) {
-        advance_all(cursors, n_leaves);
-        return pn_builder_close_row(b, r->err);
-    }
-    unsigned again =
-        first->path->n_lists - 1 - lists_above; // the level of one more element of this list
-    do {
-        PN_TRY(rebuild(r, &field->children[0], node + 1, lists_above + 1, cursors,
-                       pn_builder_child(b, 0)));
-    } while (first->entry < first->stream->n_entries &&
-             first->stream->rep.data[first->entry] == again);
-    return pn_builder_close_row(b, r->err);
-}
-
-static pn_status rebuild(rebuilding *r, const pn_field *field, unsigned node, unsigned lists_above,
-                         cursor *cursors, pn_builder *b)
-{
-    size_t n_leaves = count_leaves(field);
-    cursor *first = present(cursors, n_leaves);
-    if (!first || !first->stream)
-        return pn_builder_append_null(b, r->err);
-    for (size_t i = 0; i < n_leaves; i++)
-        if (cursors[i].stream && cursors[i].entry >= cursors[i].stream->n_entries)
-            return pn_fail(r->err, PN_ERR_CORRUPT,
-                           "column \"%s\": its leaves have different numbers of entries",
-                           field->name);
-    if (stop_at(first) == PN_STOP_NULL(node)) {
-        advance_all(cursors, n_leaves);
-        return pn_builder_append_null(b, r->err);
-    }
-    if (pn_type_is_list(field->type))
-        return rebuild_list(r, field, node, lists_above, cursors, n_leaves, b);
-    if (field->type == PN_TYPE_STRUCT) {
-        for (size_t i = 0, leaf = 0; i < field->n_children;
-             leaf += count_leaves(&field->children[i++]))
-            PN_TRY(rebuild(r, &field->children[i], node + 1, lists_above, cursors + leaf,
-                           pn_builder_child(b, i)));
-        return pn_builder_close_row(b, r->err);
-    }
-    if (stop_at(first) != 0)
-        return pn_fail(r->err, PN_ERR_CORRUPT, "column \"%s\": its leaves disagree about nulls",
-                       field->name);
-    PN_TRY(append_leaf(r, field, cursors, b));
-    advance(cursors);
+    uint8_t *copy = pn_arena_alloc_aligned(a->arena, 64, from->n_bytes + 64);
+    if (!copy)
+        return pn_fail_nomem(a->err);
+    if (from->n_bytes > 0)
+        memcpy(copy, from->data, from->n_bytes);
+    *out = copy;
     return PN_OK;
 }
 
-static pn_status copy_out(pn_builder *b, pn_arena *arena, pn_array *out, pn_error *err)
+static pn_status pack_bits(const assembly *a, const uint8_t *bytes, size_t n, const void **out)
 {
-    pn_array view;
-    PN_TRY(pn_builder_view(b, &view, err));
-    uint32_t *all = PN_ARENA_NEW(arena, uint32_t, view.length + 1);
-    if (!all)
-        return pn_fail_nomem(err);
-    for (size_t i = 0; i < view.length; i++)
-        all[i] = (uint32_t)i;
-    return pn_array_gather(&view, all, view.length, arena, out, err);
+    uint8_t *bits = PN_ARENA_NEW(a->arena, uint8_t, pn_bytes_for_bits(n) + 8);
+    if (!bits)
+        return pn_fail_nomem(a->err);
+    for (size_t i = 0; i < n; i++)
+        bits[i / 8] = (uint8_t)(bits[i / 8] | (bytes[i] != 0) << (i % 8));
+    *out = bits;
+    return PN_OK;
+}
+
+static pn_status zeros(const assembly *a, size_t n, size_t each, void *out)
+{
+    size_t bytes;
+    void *memory = pn_size_mul(n, each, &bytes) && bytes < SIZE_MAX - 64
+                       ? pn_arena_alloc_zero(a->arena, bytes + 64, 1)
+                       : NULL;
+    if (!memory)
+        return pn_fail_nomem(a->err);
+    memcpy(out, &memory, sizeof memory);
+    return PN_OK;
+}
+
+/* ---- what is not in the file ---- */
+
+/* length nulls, with slots for all. */
+static pn_status make_nulls(const assembly *a, const pn_field *field, size_t length, pn_array *out)
+{
+    size_t width = field->type == PN_TYPE_BOOL ? 1 : field->n_children ? 0 : pn_type_width(field);
+    size_t child_length = length;
+    pn_array *children;
+    *out = (pn_array){.field = field, .length = length, .n_children = field->n_children};
+    PN_TRY(zeros(a, pn_bytes_for_bits(length), 1, &out->validity));
+    PN_TRY(zeros(a, length, width, &out->values));
+    if (pn_type_is_variable(field->type) || pn_type_is_list(field->type))
+        PN_TRY(zeros(a, length + 1, sizeof(int64_t), &out->offsets));
+    if (pn_type_is_list(field->type))
+        child_length = 0;
+    if (field->type == PN_TYPE_FIXED_SIZE_LIST &&
+        !pn_size_mul(length, (size_t)field->size, &child_length))
+        return pn_fail_nomem(a->err);
+    PN_TRY(zeros(a, field->n_children, sizeof *children, &children));
+    for (size_t i = 0; i < field->n_children; i++)
+        PN_TRY(make_nulls(a, &field->children[i], child_length, &children[i]));
+    out->children = children;
+    return PN_OK;
+}
+
+/* ---- structure ---- */
+
+/* Which entries of a leaf have a slot in a node, and whether it is valid. */
+typedef struct slots {
+    const uint8_t *rep; /* NULL: every entry begins an element */
+    const uint8_t *stop;
+    size_t n_entries;
+    uint8_t least_rep;
+    bool exists[256], valid[256]; /* by stop */
+} slots;
+
+static void find_slots(const pn_leaf_path *path, const pn_stream *stream, unsigned node, slots *out)
+{
+    unsigned lists_above = 0, stops = 2 * path->n + 1;
+    int last_list_above = -1;
+    for (unsigned i = 0; i < node; i++) {
+        if (pn_type_is_list(path->nodes[i]->type)) {
+            lists_above++;
+            last_list_above = (int)i;
+        }
+    }
+    *out = (slots){.rep = path->n_lists > 0 ? stream->rep.data : NULL,
+                   .stop = stream->stop.data,
+                   .n_entries = stream->n_entries,
+                   .least_rep = (uint8_t)(path->n_lists - lists_above)};
+    out->exists[0] = out->valid[0] = true;
+    for (unsigned stop = 1; stop < stops; stop++) {
+        int at = (int)(stop - 1) / 2;
+        out->exists[stop] = at > last_list_above;
+        out->valid[stop] = at > (int)node || stop == PN_STOP_EMPTY(node);
+    }
+}
+
+static bool has_slot(const slots *s, size_t entry)
+{
+    return (!s->rep || s->rep[entry] >= s->least_rep) && s->exists[s->stop[entry]];
+}
+
+/* *out is NULL when all are valid. CORRUPT when there are not length slots. */
+static pn_status make_validity(const assembly *a, const slots *s, const pn_field *field,
+                               size_t length, const uint8_t **out)
+{
+    uint8_t *bits;
+    size_t at = 0, n_null = 0;
+    PN_TRY(zeros(a, pn_bytes_for_bits(length), 1, &bits));
+    for (size_t i = 0; i < s->n_entries; i++) {
+        if (!has_slot(s, i))
+            continue;
+        if (at == length)
+            return corrupt(a, field, "more values than its leaves agree on");
+        bool valid = s->valid[s->stop[i]];
+        bits[at / 8] = (uint8_t)(bits[at / 8] | valid << (at % 8));
+        n_null += !valid;
+        at++;
+    }
+    if (at != length)
+        return corrupt(a, field, "fewer values than its leaves agree on");
+    *out = n_null > 0 ? bits : NULL;
+    return PN_OK;
+}
+
+static pn_status make_offsets(const assembly *a, const slots *list, const slots *child,
+                              const pn_field *field, size_t length, const int64_t **out)
+{
+    int64_t *offsets, n_items = 0;
+    size_t at = 0;
+    PN_TRY(zeros(a, length + 1, sizeof *offsets, &offsets));
+    for (size_t i = 0; i < list->n_entries; i++) {
+        if (has_slot(list, i)) {
+            if (at == length)
+                return corrupt(a, field, "more lists than rows");
+            offsets[at++] = n_items;
+        }
+        n_items += has_slot(child, i);
+        if (n_items > 0 && at == 0)
+            return corrupt(a, field, "items before the first list");
+    }
+    if (at != length)
+        return corrupt(a, field, "fewer lists than rows");
+    offsets[length] = n_items;
+    *out = offsets;
+    return PN_OK;
+}
+
+/* ---- leaves ---- */
+
+static pn_status check_width(const assembly *a, const pn_field *leaf, const pn_stream *s)
+{
+    const pn_field *item = leaf;
+    size_t width = pn_type_width(leaf), items = 1;
+    while (item->type == PN_TYPE_FIXED_SIZE_LIST) {
+        if (!pn_size_mul(items, (size_t)item->size, &items))
+            return corrupt(a, leaf, "a fixed-size list of impossible size");
+        item = &item->children[0];
+    }
+    if (item->type == PN_TYPE_BOOL)
+        width = items; // unpacked, a byte each
+    bool variable = pn_type_is_variable(leaf->type);
+    if (s->n_values == 0 || leaf->type == PN_TYPE_NULL)
+        return PN_OK;
+    if (s->variable != variable || (!variable && s->width != width) ||
+        (item->type == PN_TYPE_BOOL && !s->is_bits))
+        return corrupt(a, leaf, "values of another width than the type");
+    if (s->item_valid.n_bytes > 0 && items != (size_t)leaf->size)
+        return pn_fail(a->err, PN_ERR_UNSUPPORTED,
+                       "column \"%s\": nulls in fixed-size lists of fixed-size lists", leaf->name);
+    return PN_OK;
+}
+
+/* The items of a fixed-size list, down to the innermost, which has the values. */
+static pn_status make_items(const assembly *a, const pn_stream *s, pn_array *list)
+{
+    const pn_field *field = &list->field->children[0];
+    pn_array *item;
+    PN_TRY(zeros(a, 1, sizeof *item, &item));
+    *item = (pn_array){.field = field, .length = list->length * (size_t)list->field->size};
+    list->children = item;
+    list->n_children = 1;
+    if (field->type == PN_TYPE_FIXED_SIZE_LIST)
+        return make_items(a, s, item);
+    if (s->item_valid.n_bytes > 0) { // for all values: the stream saw to that
+        const void *bits;
+        pn_assert(s->item_valid.n_bytes == item->length);
+        PN_TRY(pack_bits(a, s->item_valid.data, item->length, &bits));
+        item->validity = bits;
+    }
+    return field->type == PN_TYPE_BOOL ? pack_bits(a, s->data.data, item->length, &item->values)
+                                       : take_bytes(a, &s->data, &item->values);
+}
+
+static pn_status make_leaf(const assembly *a, const pn_stream *s, pn_array *array)
+{
+    const void *offsets;
+    const pn_field *field = array->field;
+    PN_TRY(check_width(a, field, s));
+    if (s->n_values != array->length)
+        return corrupt(a, field, "another number of values than rows");
+    if (field->type == PN_TYPE_FIXED_SIZE_LIST)
+        return make_items(a, s, array);
+    if (field->type == PN_TYPE_NULL)
+        return PN_OK;
+    if (field->type == PN_TYPE_BOOL)
+        return pack_bits(a, s->data.data, array->length, &array->values);
+    PN_TRY(take_bytes(a, &s->data, &array->values));
+    if (!pn_type_is_variable(field->type))
+        return PN_OK;
+    if (s->offsets.n_bytes == 0) // no row: one offset still
+        return zeros(a, 1, sizeof(int64_t), &array->offsets);
+    PN_TRY(take_bytes(a, &s->offsets, &offsets));
+    array->offsets = offsets;
+    return PN_OK;
+}
+
+/* ---- the tree ---- */
+
+static pn_status assemble(const assembly *a, below b, size_t length, pn_array *out);
+
+static pn_status assemble_children(const assembly *a, below b, size_t length, pn_array *array)
+{
+    pn_array *children;
+    below child = {NULL, b.node + 1, b.first_leaf, 0};
+    PN_TRY(zeros(a, b.field->n_children, sizeof *children, &children));
+    for (size_t i = 0; i < b.field->n_children; i++) {
+        child.field = &b.field->children[i];
+        child.n_leaves = count_leaves(child.field);
+        PN_TRY(assemble(a, child, length, &children[i]));
+        child.first_leaf += child.n_leaves;
+    }
+    array->children = children;
+    array->n_children = b.field->n_children;
+    return PN_OK;
+}
+
+static pn_status assemble(const assembly *a, below b, size_t length, pn_array *out)
+{
+    size_t leaf = b.first_leaf;
+    while (leaf < b.first_leaf + b.n_leaves && !a->streams[leaf])
+        leaf++;
+    if (leaf == b.first_leaf + b.n_leaves)
+        return make_nulls(a, b.field, length, out);
+    const pn_leaf_path *path = &a->paths[leaf];
+    const pn_stream *stream = a->streams[leaf];
+    slots here, child;
+    *out = (pn_array){.field = b.field, .length = length};
+    find_slots(path, stream, b.node, &here);
+    if (path->n_lists > 0 || !stream->all_valid || stream->n_entries != length)
+        PN_TRY(make_validity(a, &here, b.field, length, &out->validity));
+    if (b.node + 1 == path->n)
+        return make_leaf(a, stream, out);
+    if (pn_type_is_list(b.field->type)) {
+        find_slots(path, stream, b.node + 1, &child);
+        PN_TRY(make_offsets(a, &here, &child, b.field, length, &out->offsets));
+        length = (size_t)out->offsets[length];
+    }
+    return assemble_children(a, b, length, out);
 }
 
 pn_status pn_assemble(const pn_field *field, const pn_leaf_path *paths, pn_stream *const *streams,
                       size_t n_leaves, size_t n_rows, pn_arena *arena, pn_array *out, pn_error *err)
 {
-    for (size_t i = 0; i < n_leaves; i++)
-        if (streams[i])
-            PN_TRY(check_width(paths[i].nodes[paths[i].n - 1], streams[i], err));
-    if (n_leaves == 1 && streams[0] && paths[0].n == 1 && field->type != PN_TYPE_NULL) {
-        if (streams[0]->n_entries != n_rows || streams[0]->n_values != n_rows)
-            return pn_fail(err, PN_ERR_CORRUPT, "column \"%s\": %zu values for %zu rows",
-                           field->name, streams[0]->n_values, n_rows);
-        return assemble_flat(field, streams[0], n_rows, arena, out, err);
-    }
-    pn_builder *b;
-    PN_TRY(pn_builder_create(field, PTRDIFF_MAX, &b, err));
-    pn_status status = PN_OK;
-    cursor *cursors = PN_ARENA_NEW(arena, cursor, n_leaves + 1);
-    if (!cursors)
-        status = pn_fail_nomem(err);
-    for (size_t i = 0; status == PN_OK && i < n_leaves; i++)
-        cursors[i] = (cursor){.path = &paths[i], .stream = streams[i]};
-    rebuilding r = {cursors, err};
-    for (size_t i = 0; status == PN_OK && i < n_rows; i++)
-        status = rebuild(&r, field, 0, 0, cursors, b);
-    for (size_t i = 0; status == PN_OK && i < n_leaves; i++)
-        if (streams[i] && cursors[i].entry != streams[i]->n_entries)
-            status = pn_fail(err, PN_ERR_CORRUPT,
-                             "column \"%s\": entries left over behind the last row", field->name);
-    if (status == PN_OK)
-        status = copy_out(b, arena, out, err);
-    pn_builder_free(b);
-    return status;
+    assembly a = {paths, streams, arena, err};
+    return assemble(&a, (below){field, 0, 0, n_leaves}, n_rows, out);
 }

@@ -135,7 +135,7 @@ static pn_status read_leaf(const reading *r, const pn_leaf_path *path, const pn_
     memcpy(where, text.message, sizeof where - 1);
     where[sizeof where - 1] = '\0';
     if (leaf->type == PN_TYPE_FIXED_SIZE_LIST)
-        stream->items_per_value = (size_t)leaf->size;
+        stream->items_per_value = (size_t)leaf->size; // nested ones have no validity of their own
     pn_row_range *clipped = PN_ARENA_NEW(r->scratch, pn_row_range, r->n_ranges + 1);
     if (!clipped)
         return pn_fail_nomem(r->err);

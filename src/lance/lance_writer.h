@@ -15,7 +15,9 @@ typedef struct pn_lance_writer pn_lance_writer;
 /* schema is borrowed; its fields have ids. path must not exist. Errors: EXISTS, IO, UNSUPPORTED (a type, by name). */
 PN_NODISCARD pn_status pn_lance_writer_create(const char *path, const pn_schema *schema,
                                               pn_lance_writer **out, pn_error *err);
-/* batch->columns are in the order of schema. Rows are collected until a column has 8 MiB, then a page is written. */
+/* batch->columns are in the order of schema. The rows of a leaf are collected until they have 8 MiB, then they become a page.
+ * INVALID: other types or lengths, a null where none may be; LIMIT: a row with over 16,383 booleans in lists. After an error
+ * the writer can only be closed. */
 PN_NODISCARD pn_status pn_lance_writer_append(pn_lance_writer *writer, const pn_batch *batch,
                                               pn_error *err);
 /* Write what is left and the footer, and wait until it is on the disk. */

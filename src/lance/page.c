@@ -304,7 +304,8 @@ static pn_status join_chunks(pn_decoder *d, const pn_leaf_path *path, const pn_p
                    .data = all->data.data,
                    .offsets = (const int64_t *)(const void *)all->offsets.data,
                    .is_bits = all->is_bits,
-                   .item_valid = all->item_valid.n_bytes > 0 ? all->item_valid.data : NULL}};
+                   .item_valid = all->item_valid.n_bytes > 0 ? all->item_valid.data : NULL,
+                   .n_items = all->items_per_value}};
     return PN_OK;
 }
 
@@ -580,7 +581,8 @@ static pn_piece as_piece(const zip_reader *r, const zip_piece *from)
                                  .width = r->variable ? 0 : r->slot_bytes - r->validity_bytes,
                                  .data = from->data.data,
                                  .offsets = (const int64_t *)(const void *)from->offsets.data,
-                                 .item_valid = from->item_valid}};
+                                 .item_valid = from->item_valid,
+                                 .n_items = r->items}};
 }
 
 /* Byte offset of a row from the page's index in buffer 1. */

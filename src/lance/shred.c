@@ -64,11 +64,11 @@ static pn_status shred_value(shredding *s, const pn_array *array, size_t i, unsi
     return PN_OK;
 }
 
-pn_status pn_shred(const pn_array *array, const pn_leaf_path *path, pn_entry_visit visit,
-                   void *context, pn_error *err)
+pn_status pn_shred(const pn_array *array, size_t first, size_t n, const pn_leaf_path *path,
+                   pn_entry_visit visit, void *context, pn_error *err)
 {
     shredding s = {path, visit, context, err};
-    for (size_t i = 0; i < array->length; i++)
+    for (size_t i = first; i < first + n; i++)
         PN_TRY(shred_value(&s, array, i, 0, 0, (uint8_t)path->n_lists));
     return PN_OK;
 }

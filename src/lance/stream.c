@@ -43,6 +43,9 @@ static pn_status append_item_validity(pn_stream *s, const pn_values *values, siz
 {
     if (!values->item_valid && s->item_valid.n_bytes == 0)
         return PN_OK;
+    if (values->item_valid && values->n_items != items)
+        return pn_fail(err, PN_ERR_CORRUPT, "lists of %zu items in a column of lists of %zu",
+                       values->n_items, items);
     size_t before = s->n_values * items; // items that came before without a validity of their own
     if (s->item_valid.n_bytes < before)
         PN_TRY(pn_buffer_append_fill(&s->item_valid, 1, before - s->item_valid.n_bytes, err));

@@ -432,7 +432,8 @@ static pn_status decode_fixed_list(pn_decoder *d, const Pn__Lance__FixedList *ho
                        .width = items.width * (size_t)how->items,
                        .data = items.data,
                        .is_bits = items.is_bits,
-                       .item_valid = valid ? valid : items.item_valid};
+                       .item_valid = valid ? valid : items.item_valid,
+                       .n_items = (size_t)how->items * (valid ? 1 : PN_MAX(items.n_items, 1u))};
     return PN_OK;
 }
 

@@ -26,6 +26,7 @@ typedef struct pn_values {
     const int64_t *offsets;
     bool is_bits;              /* width 1, from a 1-bit encoding */
     const uint8_t *item_valid; /* fixed-size lists with nullable items: a byte an item, or NULL */
+    size_t n_items;            /* in each value, when item_valid is there */
 } pn_values;
 
 typedef struct pn_decoder {
