@@ -14,6 +14,11 @@ PN_NODISCARD pn_status pn_deletion_read(const char *table, uint64_t fragment_id,
                                         const Pn__Table__DeletionFile *file, uint32_t n_rows,
                                         uint64_t **words, pn_error *err);
 
+/* The same from memory: bitmap says which kind it is, name is for messages. */
+PN_NODISCARD pn_status pn_deletion_parse(const uint8_t *bytes, size_t n, const char *name,
+                                         bool bitmap, uint32_t n_rows, uint64_t **words,
+                                         pn_error *err);
+
 /* Write words as a new file of the bitmap kind and describe it in *out. The file is synced; its folder is the caller's. */
 PN_NODISCARD pn_status pn_deletion_write(const char *table, uint64_t fragment_id,
                                          uint64_t read_version, const uint64_t *words,

@@ -107,24 +107,29 @@ int64_t pn_manifest_time_ms(const Pn__Table__Manifest *message)
     return time->seconds * 1000 + time->nanos / 1000000;
 }
 
+typedef struct file_bytes {
+    const uint8_t *data;
+    size_t n;
+} file_bytes;
+
 /* A u32 length and that many bytes at offset. */
-static bool section(const pn_buffer *file, uint64_t offset, const uint8_t **bytes, size_t *n)
+static bool section(file_bytes file, uint64_t offset, const uint8_t **bytes, size_t *n)
 {
-    if (offset > file->n_bytes || file->n_bytes - offset < 4)
+    if (offset > file.n || file.n - offset < 4)
         return false;
-    *n = pn_load_le32(file->data + offset);
-    *bytes = file->data + offset + 4;
-    return *n <= file->n_bytes - offset - 4;
+    *n = pn_load_le32(file.data + offset);
+    *bytes = file.data + offset + 4;
+    return *n <= file.n - offset - 4;
 }
 
-static pn_status parse(const pn_buffer *file, const char *path, pn_manifest *out, pn_error *err)
+static pn_status parse(file_bytes file, const char *path, pn_manifest *out, pn_error *err)
 {
     const uint8_t *bytes;
     size_t n;
-    if (file->n_bytes < TAIL_BYTES || memcmp(file->data + file->n_bytes - 4, "LANC", 4) != 0)
+    if (file.n < TAIL_BYTES || memcmp(file.data + file.n - 4, "LANC", 4) != 0)
         return pn_fail(err, PN_ERR_CORRUPT, "%s: does not end in \"LANC\": damaged, or cut short",
                        path);
-    if (!section(file, pn_load_le64(file->data + file->n_bytes - TAIL_BYTES), &bytes, &n))
+    if (!section(file, pn_load_le64(file.data + file.n - TAIL_BYTES), &bytes, &n))
         return pn_fail(err, PN_ERR_CORRUPT, "%s: the manifest lies outside of the file", path);
     out->message = pn__table__manifest__unpack(NULL, n, bytes);
     if (!out->message || !out->message->has_version)
@@ -148,6 +153,18 @@ static pn_status parse(const pn_buffer *file, const char *path, pn_manifest *out
             return pn_fail(err, PN_ERR_CORRUPT, "%s: the transaction is damaged", path);
     }
     return PN_OK;
+}
+
+pn_status pn_manifest_parse(const uint8_t *bytes, size_t n, const char *name, pn_manifest *out,
+                            pn_error *err)
+{
+    pn_manifest manifest = {0};
+    pn_status status = parse((file_bytes){bytes, n}, name, &manifest, err);
+    if (status == PN_OK)
+        *out = manifest;
+    else
+        pn_manifest_free(&manifest);
+    return status;
 }
 
 /* Older writers keep the transaction only in its own file. A missing one is no fault of the version. */
@@ -177,7 +194,7 @@ pn_status pn_manifest_read(const char *table, uint64_t version, pn_manifest_sche
     if (!path)
         PN_GOTO(done, pn_fail_nomem(err));
     PN_GOTO(done, pn_file_read(path, &file, err));
-    PN_GOTO(done, parse(&file, path, &manifest, err));
+    PN_GOTO(done, pn_manifest_parse(file.data, file.n_bytes, path, &manifest, err));
     if (manifest.message->version != version)
         PN_GOTO(done, pn_fail(err, PN_ERR_CORRUPT, "%s: is version %" PRIu64, path,
                               manifest.message->version));
@@ -210,11 +227,22 @@ static pn_status append_u32(pn_buffer *out, size_t value, pn_error *err)
     return pn_buffer_append(out, bytes, sizeof bytes, err);
 }
 
+/* A manifest of others can hold what is read but cannot be written (an overlong field number 0): better no new version than one
+ * that nobody can open. */
+static pn_status check_encoded(const pn_buffer *encoded, pn_error *err)
+{
+    pn_manifest back;
+    PN_TRY(pn_manifest_parse(encoded->data, encoded->n_bytes, "the new manifest", &back, err));
+    pn_manifest_free(&back);
+    return PN_OK;
+}
+
 pn_status pn_manifest_encode(Pn__Table__Manifest *message, const uint8_t *index_section,
                              size_t index_section_bytes, const Pn__Table__Transaction *transaction,
                              pn_buffer *out, pn_error *err)
 {
     uint8_t tail[TAIL_BYTES] = {0};
+    pn_assert(out->n_bytes == 0); // positions count from the file's begin
     message->has_index_section = index_section != NULL;
     message->index_section = out->n_bytes;
     if (index_section) {
@@ -235,7 +263,8 @@ pn_status pn_manifest_encode(Pn__Table__Manifest *message, const uint8_t *index_
     out->n_bytes += pn__table__manifest__pack(message, out->data + out->n_bytes);
     pn_store_le16(tail + 10, 2);
     memcpy(tail + 12, "LANC", 4);
-    return pn_buffer_append(out, tail, sizeof tail, err);
+    PN_TRY(pn_buffer_append(out, tail, sizeof tail, err));
+    return check_encoded(out, err);
 }
 
 const char *pn_transaction_name(const Pn__Table__Transaction *transaction)

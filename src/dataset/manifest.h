@@ -38,9 +38,13 @@ PN_NODISCARD char *pn_manifest_path(const char *table, uint64_t version, pn_mani
 /* Errors name the file: NOT_FOUND, CORRUPT, LIMIT, IO. */
 PN_NODISCARD pn_status pn_manifest_read(const char *table, uint64_t version,
                                         pn_manifest_scheme scheme, pn_manifest *out, pn_error *err);
+/* The same from memory, without a look for the transaction's own file. name is for messages. */
+PN_NODISCARD pn_status pn_manifest_parse(const uint8_t *bytes, size_t n, const char *name,
+                                         pn_manifest *out, pn_error *err);
 void pn_manifest_free(pn_manifest *manifest); /* a zeroed one is welcome */
 
-/* The bytes of the file: index section, transaction, manifest, tail. Sets the two section fields of message. */
+/* The bytes of the file into the empty out: index section, transaction, manifest, tail. Sets the two section fields of
+ * message. CORRUPT when they could not be read again. */
 PN_NODISCARD pn_status pn_manifest_encode(Pn__Table__Manifest *message,
                                           const uint8_t *index_section, size_t index_section_bytes,
                                           const Pn__Table__Transaction *transaction, pn_buffer *out,

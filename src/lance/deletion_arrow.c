@@ -69,6 +69,9 @@ static size_t vector_at(const reader *r, size_t field, size_t each, size_t *coun
     return at + 4;
 }
 
+/* LanceDB goes over to bitmaps at some 5,000 rows; a file of more than this many is not its. */
+enum { MAX_OFFSETS = 1 << 24 };
+
 static pn_status take_buffer(const reader *r, size_t at, size_t n, int codec, size_t n_values,
                              pn_arena *arena, const uint8_t **out)
 {
@@ -79,8 +82,9 @@ static pn_status take_buffer(const reader *r, size_t at, size_t n, int codec, si
         int64_t size = (int64_t)pn_load_le64(r->bytes + at);
         at += 8;
         n -= 8;
-        if (size >= 0 && (uint64_t)size < n_values * 4)
-            return corrupt(r, "a compressed buffer is too short");
+        /* Writers may count the padding. What is longer than that would only take memory. */
+        if (size >= 0 && ((uint64_t)size < n_values * 4 || (uint64_t)size > n_values * 4 + 128))
+            return corrupt(r, "a compressed buffer has another length than its values");
         if (size >= 0 && codec == 1)
             return pn_zstd_decompress(&d, (pn_slice){r->bytes + at, n}, (size_t)size, out);
         if (size >= 0 && codec == 0)
@@ -97,8 +101,27 @@ static pn_status take_buffer(const reader *r, size_t at, size_t n, int codec, si
 
 typedef struct offsets_out {
     uint32_t *values;
-    size_t n;
+    size_t n, capacity;
 } offsets_out;
+
+/* Twice as much each time, so that many small batches cost no more than one large one. */
+static pn_status make_room(const reader *r, size_t n, pn_arena *arena, offsets_out *out)
+{
+    if (n > MAX_OFFSETS - out->n)
+        return pn_fail(r->err, PN_ERR_LIMIT, "%s: over %d deleted rows, which is the limit here",
+                       r->name, MAX_OFFSETS);
+    if (out->n + n <= out->capacity)
+        return PN_OK;
+    size_t capacity = (out->n + n) * 2;
+    uint32_t *values = PN_ARENA_NEW(arena, uint32_t, capacity);
+    if (!values)
+        return pn_fail_nomem(r->err);
+    if (out->n > 0)
+        memcpy(values, out->values, out->n * sizeof *values);
+    out->values = values;
+    out->capacity = capacity;
+    return PN_OK;
+}
 
 static pn_status take_batch(const reader *r, size_t block, pn_arena *arena, offsets_out *out)
 {
@@ -122,15 +145,10 @@ static pn_status take_batch(const reader *r, size_t block, pn_arena *arena, offs
         !has(r, body + (size_t)at, (size_t)bytes))
         return corrupt(r, "a buffer lies outside of the file");
     const uint8_t *values;
+    PN_TRY(make_room(r, (size_t)n, arena, out));
     PN_TRY(take_buffer(r, body + (size_t)at, (size_t)bytes, codec, (size_t)n, arena, &values));
-    uint32_t *all = PN_ARENA_NEW(arena, uint32_t, out->n + (size_t)n + 1);
-    if (!all)
-        return pn_fail_nomem(r->err);
-    if (out->n > 0)
-        memcpy(all, out->values, out->n * sizeof *all);
     for (size_t i = 0; i < n; i++)
-        all[out->n + i] = pn_load_le32(values + 4 * i);
-    *out = (offsets_out){all, out->n + (size_t)n};
+        out->values[out->n++] = pn_load_le32(values + 4 * i);
     return PN_OK;
 }
 
@@ -147,7 +165,7 @@ pn_status pn_lance_deletion_arrow_parse(const uint8_t *bytes, size_t n, const ch
     size_t footer = n - 10 - length, n_blocks;
     size_t blocks =
         vector_at(&r, field_at(&r, footer + pn_load_le32(bytes + footer), 3), 24, &n_blocks);
-    offsets_out out = {PN_ARENA_NEW(arena, uint32_t, 1), 0};
+    offsets_out out = {PN_ARENA_NEW(arena, uint32_t, 1), 0, 1};
     if (!out.values)
         return pn_fail_nomem(err);
     for (size_t i = 0; i < n_blocks; i++)

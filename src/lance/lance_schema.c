@@ -162,7 +162,7 @@ static pn_status copy_metadata(const Pn__Lance__Field *from, pn_arena *arena, pn
 
 typedef struct decoding {
     Pn__Lance__Field *const *fields;
-    size_t n;
+    size_t n, n_taken;
     pn_arena *arena;
     pn_error *err;
 } decoding;
@@ -189,6 +189,10 @@ static pn_status decode_field(decoding *d, const Pn__Lance__Field *from, unsigne
                               pn_field *to)
 {
     const char *type = from->logical_type ? from->logical_type : "";
+    /* An id that occurs twice, or is its own parent, would make the tree larger than the list: without bound. */
+    if (d->n_taken++ == d->n)
+        return pn_fail(d->err, PN_ERR_CORRUPT, "field \"%s\": its id or its parent occurs twice",
+                       from->name ? from->name : "");
     pn_field_init(to, pn_arena_strdup(d->arena, from->name ? from->name : ""), PN_TYPE_NULL,
                   from->nullable);
     to->id = from->id;
@@ -232,7 +236,7 @@ pn_status pn_lance_schema_decode(Pn__Lance__Field *const *fields, size_t n, pn_a
 {
     if (n > PN_LANCE_MAX_COLUMNS)
         return pn_fail(err, PN_ERR_LIMIT, "%zu fields, the limit is %d", n, PN_LANCE_MAX_COLUMNS);
-    decoding d = {fields, n, arena, err};
+    decoding d = {fields, n, 0, arena, err};
     pn_schema schema = {0};
     PN_TRY(decode_level(&d, -1, 0, &schema.fields, &schema.n_fields));
     *out = schema;
