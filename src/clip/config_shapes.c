@@ -73,9 +73,10 @@ static pn_status read_encoder(const reader *r, const char *part, pn_encoder_conf
 
 static pn_status read_image(const reader *r, pn_clip_config *c, pn_error *err)
 {
-    uint32_t positions;
+    uint32_t positions = 0;
     PN_TRY(read_dim(r, "visual.", "conv1.weight", 4, 3, PN_CLIP_MAX_PATCH_PX, &c->patch, err));
     PN_TRY(read_dim(r, "visual.", "positional_embedding", 2, 0, 1u << 26, &positions, err));
+    pn_assert(positions >= 1 && c->patch >= 1);
     uint32_t grid = (uint32_t)lround(sqrt((double)(positions - 1)));
     uint64_t side = (uint64_t)grid * c->patch;
     if (grid < 1 || (uint64_t)grid * grid != positions - 1 || side > PN_CLIP_MAX_IMAGE_PX)

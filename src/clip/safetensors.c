@@ -364,6 +364,7 @@ static pn_status open_index(pn_safetensors *s, const char *path, pn_error *err)
     const json_t *map = json_object_get(index, "weight_map");
     pn_status status = PN_OK;
     PN_GOTO(done, collect_files(s, map, &files, &n_files, err));
+    pn_assert(files);
     PN_GOTO(done, open_files(s, path, files, n_files, err));
     PN_GOTO(done, sort_names(s, err));
     PN_GOTO(done, check_map(s, map, files, err));

@@ -127,9 +127,10 @@ static pn_status take_values(loader *l, const pn_tensor *t, size_t first, size_t
 static pn_status load_values(loader *l, const char *name, const uint64_t *dims, uint32_t n_dims,
                              const float **out)
 {
-    const pn_tensor *t;
-    float *values;
+    const pn_tensor *t = NULL;
+    float *values = NULL;
     PN_TRY(find(l, name, dims, n_dims, &t));
+    pn_assert(t);
     PN_TRY(new_floats(l, t->n_values, &values));
     PN_TRY(take_values(l, t, 0, t->n_values, values));
     *out = values;
@@ -262,12 +263,13 @@ static pn_status find_qkv(loader *l, const char *block, size_t width, source wei
 static pn_status load_qkv(loader *l, const char *block, size_t width, pn_linear *out)
 {
     packing p = {.n_sources = 3, .rows = width, .k = width};
-    source biases[3];
-    float *bias;
+    source biases[3] = {0};
+    float *bias = NULL;
     size_t stride = pn_qkv_stride(width);
     PN_TRY(find_qkv(l, block, width, p.sources, biases));
     PN_TRY(pack(l, &p, out));
     PN_TRY(new_floats(l, 3 * stride, &bias));
+    pn_assert(bias);
     memset(bias, 0, 3 * stride * sizeof *bias);
     for (size_t i = 0; i < 3; i++)
         PN_TRY(take_values(l, biases[i].tensor, biases[i].first_row, width, bias + i * stride));
@@ -368,6 +370,7 @@ static pn_status load_token_embedding(loader *l)
     full_name(l, true, l->names->text, l->names->token_embedding, name);
     table_check c = {.l = l, .chunk = l->scratch_floats};
     PN_TRY(find(l, name, dims, 2, &c.table));
+    pn_assert(c.table);
     size_t chunks = c.table->n_values / c.chunk + (c.table->n_values % c.chunk != 0);
     c.hashes = pn_alloc_array(chunks, sizeof *c.hashes);
     if (!c.hashes)

@@ -55,10 +55,10 @@ static PN_ALWAYS_INLINE void reduce(float *out, const float *a, const float *row
     for (; i + STEP <= n; i += STEP) {
         PN_UNROLL for (int j = 0; j < SUMS; j++)
         {
-            __m256 q = _mm256_loadu_ps(a + i + LANES * j);
+            __m256 q = _mm256_loadu_ps(a + i + LANES * (size_t)j);
             PN_UNROLL for (int r = 0; r < n_rows; r++)
             {
-                __m256 b = _mm256_loadu_ps(rows + r * n + i + LANES * j);
+                __m256 b = _mm256_loadu_ps(rows + (size_t)r * n + i + LANES * (size_t)j);
                 s[r][j] = term(s[r][j], q, b, l2);
             }
         }
@@ -68,7 +68,7 @@ static PN_ALWAYS_INLINE void reduce(float *out, const float *a, const float *row
         __m256 q = _mm256_maskload_ps(a + i, mask);
         PN_UNROLL for (int r = 0; r < n_rows; r++)
         {
-            __m256 b = _mm256_maskload_ps(rows + r * n + i, mask);
+            __m256 b = _mm256_maskload_ps(rows + (size_t)r * n + i, mask);
             s[r][0] = term(s[r][0], q, b, l2);
         }
     }

@@ -38,10 +38,10 @@ static PN_ALWAYS_INLINE void reduce(float *out, const float *a, const float *row
     for (; i + STEP <= n; i += STEP) {
         PN_UNROLL for (int j = 0; j < SUMS; j++)
         {
-            __m512 q = _mm512_loadu_ps(a + i + LANES * j);
+            __m512 q = _mm512_loadu_ps(a + i + LANES * (size_t)j);
             PN_UNROLL for (int r = 0; r < n_rows; r++)
             {
-                __m512 b = _mm512_loadu_ps(rows + r * n + i + LANES * j);
+                __m512 b = _mm512_loadu_ps(rows + (size_t)r * n + i + LANES * (size_t)j);
                 s[r][j] = term(s[r][j], q, b, l2);
             }
         }
@@ -52,7 +52,7 @@ static PN_ALWAYS_INLINE void reduce(float *out, const float *a, const float *row
         __m512 q = _mm512_maskz_loadu_ps(mask, a + i);
         PN_UNROLL for (int r = 0; r < n_rows; r++)
         {
-            __m512 b = _mm512_maskz_loadu_ps(mask, rows + r * n + i);
+            __m512 b = _mm512_maskz_loadu_ps(mask, rows + (size_t)r * n + i);
             s[r][0] = term(s[r][0], q, b, l2);
         }
     }
