@@ -1,5 +1,5 @@
 /*
- * ids.h - the id column: row of an id, and the next free one
+ * ids.h - the id column: row of an id, and one above the largest
  */
 #ifndef PN_COLLECTION_IDS_H
 #define PN_COLLECTION_IDS_H

@@ -12,6 +12,7 @@
 #include "collection/local_engine.h"
 
 #include "base/alloc.h"
+#include "collection/id_counter.h"
 #include "collection/ids.h"
 #include "dataset/dataset.h"
 #include "index/flat_index.h"
@@ -181,13 +182,13 @@ static pn_status search(void *self, pn_snapshot *snapshot, const pn_engine_searc
     PN_GOTO(done, pn_flat_search(runs, n_runs, asked->query, snapshot->dim, e->pool, asked->cancel,
                                  topk, err));
     uint64_t n_rows = pn_dataset_count_rows(snapshot->dataset);
-    *stats =
-        (pn_engine_search_stats){.n_rows = n_rows,
-                                 .n_matching = asked->filter ? pn_rowset_count(&allowed) : n_rows,
-                                 .n_scanned = asked->filter ? pn_rowset_count(&allowed) : n_scanned,
-                                 .filter_ns = filtered - start,
-                                 .scan_ns = pn_clock_monotonic_ns() - filtered,
-                                 .plan = asked->filter ? "exact, prefiltered" : "exact"};
+    *stats = (pn_engine_search_stats){
+        .n_rows = n_rows,
+        .n_matching = asked->filter ? pn_rowset_count(&allowed) : n_rows,
+        .n_scanned = asked->filter ? pn_rowset_count(&allowed) : PN_MIN(n_scanned, n_rows),
+        .filter_ns = filtered - start,
+        .scan_ns = pn_clock_monotonic_ns() - filtered,
+        .plan = asked->filter ? "exact, prefiltered" : "exact"};
 done:
     pn_free(runs);
     pn_rowset_reset(&allowed);
@@ -287,7 +288,7 @@ static pn_status add_ids(const pn_batch *batch, const pn_field *field, int64_t f
 }
 
 static pn_status append_to(pn_dataset *dataset, const pn_batch *batch, const pn_rowset *replaced,
-                           pn_error *err)
+                           uint64_t *version, pn_error *err)
 {
     pn_append *append;
     pn_dataset *made;
@@ -298,62 +299,79 @@ static pn_status append_to(pn_dataset *dataset, const pn_batch *batch, const pn_
         return status;
     }
     PN_TRY(pn_append_commit(append, replaced, &made, err));
+    *version = pn_dataset_version(made);
     pn_dataset_unref(made);
     return PN_OK;
 }
 
 /* Other processes' appends wait too, where the folder can be written; the lock goes with its holder. */
-static pn_status lock_ids(local_engine *e, pn_lockfile **out, pn_error *err)
+static pn_status lock_ids(const char *folder, pn_arena *arena, pn_lockfile **out, pn_error *err)
 {
-    pn_arena arena;
-    pn_status status = PN_OK;
-    pn_arena_init(&arena, SIZE_MAX);
-    char *folder = pn_path_join(&arena, e->path, "_pennon"),
-         *path = folder ? pn_path_join(&arena, folder, "ids.lock") : NULL;
+    char *path = pn_path_join(arena, folder, "ids.lock");
     if (!path)
-        status = pn_fail_nomem(err);
-    if (status == PN_OK)
-        status = pn_dir_make(folder, err);
-    for (int waited_ms = 0; status == PN_OK; waited_ms += 2) {
+        return pn_fail_nomem(err);
+    PN_TRY(pn_dir_make(folder, err));
+    pn_status status = PN_OK;
+    for (int waited_ms = 0;; waited_ms += 2) {
         status = pn_lockfile_take(path, out, err);
         if (status != PN_ERR_CONFLICT || waited_ms > 60000)
-            break;
-        status = PN_OK;
+            return status;
         pn_clock_sleep_ms(2);
     }
-    pn_arena_reset(&arena);
-    return status;
 }
 
+static bool needs_ids(const pn_snapshot *snapshot, const pn_batch *batch)
+{
+    const pn_schema *schema = pn_dataset_schema(snapshot->dataset);
+    ptrdiff_t at = pn_schema_find(schema, pn_str_of(PN_COLUMN_ID));
+    return at >= 0 && pn_schema_find(batch->schema, pn_str_of(PN_COLUMN_ID)) < 0 &&
+           schema->fields[at].type == PN_TYPE_INT64;
+}
+
+/* Replaced rows are addresses of the version the caller looked at: the commit checks them against what came since. */
 static pn_status append_with_ids(local_engine *e, const pn_batch *batch, const pn_rowset *replaced,
                                  pn_snapshot *given, pn_error *err)
 {
-    pn_snapshot *snapshot;
+    pn_snapshot *snapshot = NULL;
     pn_lockfile *lock = NULL;
     pn_arena arena;
-    PN_TRY(pin(e, &snapshot, err));
-    const pn_schema *schema = pn_dataset_schema(snapshot->dataset);
-    ptrdiff_t at = pn_schema_find(schema, pn_str_of(PN_COLUMN_ID));
-    bool needs_ids = at >= 0 && pn_schema_find(batch->schema, pn_str_of(PN_COLUMN_ID)) < 0 &&
-                     schema->fields[at].type == PN_TYPE_INT64;
+    pn_batch with_ids;
+    int64_t first;
+    uint64_t version;
     pn_arena_init(&arena, SIZE_MAX);
     pn_status status = PN_OK;
-    pn_batch with_ids = *batch;
-    int64_t first;
-    if (needs_ids) {
-        unref_snapshot(snapshot);
-        snapshot = NULL;
-        PN_GOTO(done, lock_ids(e, &lock, err));
-        PN_GOTO(done, pin(e, &snapshot, err));
-        PN_GOTO(done, pn_next_id(snapshot->dataset, &first, err));
-        PN_GOTO(done, add_ids(batch, &pn_dataset_schema(snapshot->dataset)->fields[at], first,
-                              &arena, &with_ids, err));
-    }
-    /* Replaced rows are addresses of the version the caller looked at: the commit checks them against what came since. */
-    status = append_to(replaced ? given->dataset : snapshot->dataset, &with_ids, replaced, err);
+    char *folder = pn_path_join(&arena, e->path, "_pennon");
+    if (!folder)
+        PN_GOTO(done, pn_fail_nomem(err));
+    PN_GOTO(done, lock_ids(folder, &arena, &lock, err));
+    PN_GOTO(done,
+            pin(e, &snapshot, err)); // what was the newest while another held the lock may not be
+    PN_GOTO(done, pn_id_counter_take(folder, snapshot->dataset, batch->n_rows, &first, err));
+    ptrdiff_t at = pn_schema_find(pn_dataset_schema(snapshot->dataset), pn_str_of(PN_COLUMN_ID));
+    PN_GOTO(done, add_ids(batch, &pn_dataset_schema(snapshot->dataset)->fields[at], first, &arena,
+                          &with_ids, err));
+    PN_GOTO(done, append_to(replaced ? given->dataset : snapshot->dataset, &with_ids, replaced,
+                            &version, err));
+    /* A foreign writer may have come between: then the next append has to look at its rows. */
+    if (version == pn_dataset_version(snapshot->dataset) + 1)
+        pn_id_counter_settle(folder, version, first + (int64_t)batch->n_rows);
 done:
     pn_lockfile_release(lock);
     pn_arena_reset(&arena);
+    unref_snapshot(snapshot);
+    return status;
+}
+
+static pn_status append_any(local_engine *e, const pn_batch *batch, const pn_rowset *replaced,
+                            pn_snapshot *given, pn_error *err)
+{
+    pn_snapshot *snapshot;
+    uint64_t version;
+    PN_TRY(pin(e, &snapshot, err));
+    pn_status status = needs_ids(snapshot, batch)
+                           ? append_with_ids(e, batch, replaced, given, err)
+                           : append_to(replaced ? given->dataset : snapshot->dataset, batch,
+                                       replaced, &version, err);
     unref_snapshot(snapshot);
     return status;
 }
@@ -363,7 +381,7 @@ static pn_status append(void *self, pn_snapshot *snapshot, const pn_batch *batch
 {
     local_engine *e = self;
     pthread_mutex_lock(&e->append_mu);
-    pn_status status = append_with_ids(e, batch, replaced, snapshot, err);
+    pn_status status = append_any(e, batch, replaced, snapshot, err);
     pthread_mutex_unlock(&e->append_mu);
     return status;
 }

@@ -158,12 +158,12 @@ static model_row random_row(pn_rng *rng)
                        .alive = true};
 }
 
+/* The rows that were deleted count too: an id is given once. */
 static int64_t next_id(const world *w)
 {
     int64_t next = 0;
     for (size_t i = 0; i < w->n; i++)
-        if (w->rows[i].alive)
-            next = PN_MAX(next, w->rows[i].id + 1);
+        next = PN_MAX(next, w->rows[i].id + 1);
     return next;
 }
 

@@ -1,0 +1,24 @@
+/*
+ * id_counter.h - the next id of a table, never one that was given before
+ *
+ * The largest id in the table is not enough: the row with it may have been deleted, and a shop that kept its id would then
+ * find another product there. So the counter lies in a file of its own, next_id in the table's folder _pennon, and is raised
+ * on disk before the rows are committed: a crash leaves a gap, never an id given twice. The file also says of which version
+ * it was true; when another writer has made a newer one, the column of ids is looked at as well.
+ *
+ * The caller holds the table's id lock from take to settle.
+ */
+#ifndef PN_COLLECTION_ID_COUNTER_H
+#define PN_COLLECTION_ID_COUNTER_H
+
+#include "dataset/dataset.h"
+
+/* Ids [*first, *first + n) belong to the caller from now on. Errors: LIMIT when the ids are used up, IO, CORRUPT. */
+PN_NODISCARD pn_status pn_id_counter_take(const char *folder, pn_dataset *dataset, size_t n,
+                                          int64_t *first, pn_error *err);
+
+/* The rows are in, as this version, and nobody else's came between: the next take need not look at the column. When this
+ * cannot be written nothing is lost but time. */
+void pn_id_counter_settle(const char *folder, uint64_t version, int64_t next);
+
+#endif
