@@ -226,6 +226,8 @@ static pn_status read_ranges(pn_lance_file *file, const pn_field *field,
         present[i] = &streams[i];
     if (status == PN_OK)
         status = pn_assemble(field, paths, present, n_leaves, n_rows, arena, out, err);
+    if (status == PN_ERR_CORRUPT && err && !strstr(err->message, file->container.path))
+        (void)pn_fail_wrap(err, status, "%s, ", file->container.path); // status is returned below
     for (size_t i = 0; i < n_leaves; i++)
         pn_stream_reset(&streams[i]);
     pn_arena_reset(&scratch);
