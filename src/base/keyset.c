@@ -13,6 +13,8 @@
 #define uthash_free(block, bytes) pn_free(block)
 #define HASH_NONFATAL_OOM 1
 #define uthash_nonfatal_oom(element) ((element)->failed = true)
+/* Its hash falls through a switch without saying so in clang's way. */
+#pragma GCC diagnostic ignored "-Wimplicit-fallthrough"
 #include <uthash.h>
 
 typedef struct key {

@@ -27,6 +27,7 @@ static void trim_partial_character(char *message)
         message[start - 1] = '\0';
 }
 
+PN_PRINTF(3, 0)
 static void format_message(pn_error *err, pn_status status, const char *format, va_list args)
 {
     err->status = status;
