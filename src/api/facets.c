@@ -57,7 +57,8 @@ static facet *find_facet(counting *c, pn_str key)
         return at ? &c->facets[json_integer_value(at)] : NULL;
     }
     facet *f = &c->facets[c->n];
-    *f = (facet){.key = name, .values = json_object(), .min = (double)INFINITY, .max = -(double)INFINITY};
+    *f = (facet){
+        .key = name, .values = json_object(), .min = (double)INFINITY, .max = -(double)INFINITY};
     if (!f->values || json_object_set_new(c->index, name, json_integer((json_int_t)c->n)) != 0) {
         json_decref(f->values);
         pn_free(name);

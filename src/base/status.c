@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* The names in parentheses below are not the analyzer's macros of status.h. */
+
 /* Cut a partial UTF-8 sequence off the end of a message that filled its buffer. */
 static void trim_partial_character(char *message)
 {
@@ -38,7 +40,7 @@ static void format_message(pn_error *err, pn_status status, const char *format, 
         trim_partial_character(err->message);
 }
 
-pn_status pn_fail(pn_error *err, pn_status status, const char *format, ...)
+pn_status(pn_fail)(pn_error *err, pn_status status, const char *format, ...)
 {
     if (err) {
         va_list args;
@@ -49,12 +51,12 @@ pn_status pn_fail(pn_error *err, pn_status status, const char *format, ...)
     return status;
 }
 
-pn_status pn_fail_nomem(pn_error *err)
+pn_status(pn_fail_nomem)(pn_error *err)
 {
     return pn_fail(err, PN_ERR_NOMEM, "out of memory");
 }
 
-pn_status pn_fail_wrap(pn_error *err, pn_status status, const char *format, ...)
+pn_status(pn_fail_wrap)(pn_error *err, pn_status status, const char *format, ...)
 {
     if (err) {
         char inner[PN_ERROR_MESSAGE_BYTES];

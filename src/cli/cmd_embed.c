@@ -113,7 +113,7 @@ static int run_tokenize(arguments *args, pn_session *session)
     uint32_t *ids = pn_alloc_array(info.context, sizeof *ids);
     pn_buffer line;
     pn_error err = {0};
-    pn_buffer_init(&line, 8u * PN_TEXT_MAX_BYTES); // escapes take up to six bytes a character
+    pn_buffer_init(&line, 8 * (size_t)PN_TEXT_MAX_BYTES); // escapes take up to six bytes a character
     bool ok = ids != NULL;
     size_t number = 0;
     for (int c = getchar(); ok && c != EOF; c = getchar()) {

@@ -28,7 +28,7 @@ static pn_status create(const pn_field *field, size_t max_bytes, unsigned depth,
 static pn_status create_children(pn_builder *b, size_t max_bytes, unsigned depth, pn_error *err)
 {
     size_t n = b->field->n_children;
-    b->children = pn_alloc_zero((n + 1) * sizeof *b->children);
+    b->children = pn_alloc_zero((n + 1) * sizeof(pn_builder *));
     b->child_views = pn_alloc_zero((n + 1) * sizeof *b->child_views);
     if (!b->children || !b->child_views)
         return pn_fail_nomem(err);

@@ -82,7 +82,7 @@ uint64_t pn_manifest_hint(const char *table)
     pn_arena arena;
     pn_buffer bytes;
     uint64_t version = 0;
-    pn_arena_init(&arena, MAX_BYTES * 4);
+    pn_arena_init(&arena, (size_t)MAX_BYTES * 4);
     pn_buffer_init(&bytes, MAX_BYTES);
     char *path = pn_path_join(&arena, table, "_versions/latest_version_hint.json");
     const char *text =

@@ -165,7 +165,8 @@ static void models__give_the_vectors_of_the_reference(void **state)
 {
     (void)state;
     char found[GOLDEN_PATH_BYTES];
-    golden_require(MODELS "clip-quickgelu", found); /* before anything is owned: a skipped test does not come back */
+    /* before anything is owned: a skipped test does not come back */
+    golden_require(MODELS "clip-quickgelu", found);
     pn_pool *pool = NULL;
     pn_error err = {0};
     assert_int_equal(pn_pool_create(2, &pool, &err), PN_OK);
