@@ -61,13 +61,14 @@ void pn_arena_reset(pn_arena *arena)
 
 static bool push_block(pn_arena *arena, size_t needed)
 {
+    size_t left = arena->max_bytes - arena->used_bytes;
+    if (left < sizeof(pn_arena_block) || left - sizeof(pn_arena_block) < needed)
+        return false;
+    left -= sizeof(pn_arena_block);
     size_t usual = arena->head ? arena->head->capacity * 2 : FIRST_BLOCK_BYTES;
     usual = PN_MIN(usual, (size_t)LARGEST_USUAL_BLOCK_BYTES);
-    size_t capacity = PN_MAX(usual, needed);
-    size_t total;
-    if (!pn_size_add(capacity, sizeof(pn_arena_block), &total) ||
-        total > arena->max_bytes - arena->used_bytes)
-        return false;
+    size_t capacity = PN_MIN(PN_MAX(usual, needed), left); // near the maximum: what is left
+    size_t total = capacity + sizeof(pn_arena_block);
     pn_arena_block *block = pn_alloc(total);
     if (!block)
         return false;

@@ -3,6 +3,8 @@
  */
 #include "base/log.h"
 
+#include "base/str.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 
@@ -26,5 +28,6 @@ void pn_log(pn_log_level level, const char *format, ...)
     va_start(args, format);
     (void)vsnprintf(message, sizeof message, format, args); // a long line is cut
     va_end(args);
+    pn_text_trim_partial(message);
     the_callback(the_context, level, message);
 }

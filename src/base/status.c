@@ -7,27 +7,14 @@
  */
 #include "base/status.h"
 
+#include "base/str.h"
+
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* The names in parentheses below are not the analyzer's macros of status.h. */
-
-/* Cut a partial UTF-8 sequence off the end of a message that filled its buffer. */
-static void trim_partial_character(char *message)
-{
-    size_t n = strlen(message);
-    size_t start = n;
-    while (start > 0 && n - start < 4 && ((unsigned char)message[start - 1] & 0xC0u) == 0x80u)
-        start--;
-    if (start == 0)
-        return;
-    unsigned char lead = (unsigned char)message[start - 1];
-    size_t wanted = lead >= 0xF0u ? 4 : lead >= 0xE0u ? 3 : lead >= 0xC0u ? 2 : 1;
-    if (n - start + 1 < wanted)
-        message[start - 1] = '\0';
-}
 
 PN_PRINTF(3, 0)
 static void format_message(pn_error *err, pn_status status, const char *format, va_list args)
@@ -37,7 +24,7 @@ static void format_message(pn_error *err, pn_status status, const char *format, 
     if (n < 0)
         err->message[0] = '\0';
     else if ((size_t)n >= sizeof err->message)
-        trim_partial_character(err->message);
+        pn_text_trim_partial(err->message);
 }
 
 pn_status(pn_fail)(pn_error *err, pn_status status, const char *format, ...)
@@ -71,7 +58,7 @@ pn_status(pn_fail_wrap)(pn_error *err, pn_status status, const char *format, ...
         if (strlen(inner) >= room) {
             memcpy(err->message + used, inner, room - 1);
             err->message[sizeof err->message - 1] = '\0';
-            trim_partial_character(err->message);
+            pn_text_trim_partial(err->message);
         } else {
             memcpy(err->message + used, inner, strlen(inner) + 1);
         }

@@ -8,6 +8,7 @@
 #include "base/str.h"
 
 #include <errno.h>
+#include <float.h>
 #include <locale.h>
 #include <math.h>
 #include <pthread.h>
@@ -42,13 +43,13 @@ bool pn_str_equal_ignore_case(pn_str a, pn_str b)
 bool pn_str_starts_with(pn_str text, const char *prefix)
 {
     size_t n = strlen(prefix);
-    return text.len >= n && memcmp(text.ptr, prefix, n) == 0;
+    return n == 0 || (text.len >= n && memcmp(text.ptr, prefix, n) == 0);
 }
 
 bool pn_str_ends_with(pn_str text, const char *suffix)
 {
     size_t n = strlen(suffix);
-    return text.len >= n && memcmp(text.ptr + text.len - n, suffix, n) == 0;
+    return n == 0 || (text.len >= n && memcmp(text.ptr + text.len - n, suffix, n) == 0);
 }
 
 static bool is_space(char c)
@@ -141,7 +142,8 @@ bool pn_str_to_double(pn_str text, double *out)
     return true;
 }
 
-/* The fewest of least..most significant digits that read back as value. */
+/* The fewest of least..most significant digits that read back as value. 15 digits (a float: 6) always survive, and %g drops their
+ * trailing zeros; only subnormal numbers, which have fewer, need the search from 1. */
 static void format_shortest(double value, int least, int most, bool as_float,
                             char out[PN_NUMBER_TEXT_BYTES])
 {
@@ -157,12 +159,26 @@ static void format_shortest(double value, int least, int most, bool as_float,
 
 void pn_format_double(double value, char out[PN_NUMBER_TEXT_BYTES])
 {
-    format_shortest(value, 15, 17, false, out);
+    format_shortest(value, fabs(value) < DBL_MIN ? 1 : 15, 17, false, out);
 }
 
 void pn_format_float(float value, char out[PN_NUMBER_TEXT_BYTES])
 {
-    format_shortest((double)value, 6, 9, true, out);
+    format_shortest((double)value, fabsf(value) < FLT_MIN ? 1 : 6, 9, true, out);
+}
+
+void pn_text_trim_partial(char *text)
+{
+    size_t n = strlen(text);
+    size_t start = n;
+    while (start > 0 && n - start < 4 && ((unsigned char)text[start - 1] & 0xC0u) == 0x80u)
+        start--;
+    if (start == 0)
+        return;
+    unsigned char lead = (unsigned char)text[start - 1];
+    size_t wanted = lead >= 0xF0u ? 4 : lead >= 0xE0u ? 3 : lead >= 0xC0u ? 2 : 1;
+    if (n - start + 1 < wanted)
+        text[start - 1] = '\0';
 }
 
 bool pn_str_is_utf8(pn_str text)

@@ -72,6 +72,9 @@ PN_NODISCARD bool pn_str_to_double(pn_str text, double *out);
 void pn_format_double(double value, char out[PN_NUMBER_TEXT_BYTES]);
 void pn_format_float(float value, char out[PN_NUMBER_TEXT_BYTES]);
 
+/* Cut an unfinished UTF-8 character off the end of a text that was cut to fit its buffer. */
+void pn_text_trim_partial(char *text);
+
 /* Is all of text well-formed UTF-8 (no surrogates, no overlong forms)? */
 bool pn_str_is_utf8(pn_str text);
 
