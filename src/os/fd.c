@@ -2,7 +2,8 @@
  * fd.c - whole reads, whole writes, errors with names, and a switch that breaks the disk
  *
  * Every call that changes the disk passes fault(): a counter that, when a test has set it, makes the n-th such call fail
- * with a chosen errno or ends the process there, as a power cut would. In normal use it is one relaxed load.
+ * with a chosen errno or ends the process there, as a power cut would. Calls that read pass pn_fd_read_fault() likewise. In normal
+ * use it is one relaxed load.
  *
  * rename-if-absent is link() and unlink(): link() fails with EEXIST when the name is taken, also on NFS, and both
  * names are never gone at once. File systems without hard links get renameat2(RENAME_NOREPLACE).
@@ -26,6 +27,9 @@
 
 static _Atomic int64_t fault_countdown; /* 0: off; 1: the next call */
 static _Atomic int fault_errno;
+static _Atomic int64_t read_fault_countdown;
+static _Atomic int read_fault_errno;
+static _Atomic size_t most_at_once; /* 0: no bound */
 
 void pn_fd_fault_after(int64_t n, int err_number)
 {
@@ -44,18 +48,47 @@ void pn_fd_fault_from_environment(void)
         pn_fd_fault_after(n, (int)number);
 }
 
+void pn_fd_fault_reads_after(int64_t n, int err_number)
+{
+    atomic_store(&read_fault_errno, err_number);
+    atomic_store(&read_fault_countdown, n);
+}
+
+void pn_fd_fault_short(size_t most_bytes)
+{
+    atomic_store(&most_at_once, most_bytes);
+}
+
+/* True for the call that the countdown was set to; it is off afterwards. */
+static bool count_down(_Atomic int64_t *countdown)
+{
+    if (PN_LIKELY(atomic_load_explicit(countdown, memory_order_relaxed) == 0))
+        return false;
+    int64_t left = atomic_fetch_sub(countdown, 1);
+    if (left < 1) // two threads met at the end: it stays off
+        atomic_store(countdown, 0);
+    return left == 1;
+}
+
+bool pn_fd_read_fault(void)
+{
+    if (!count_down(&read_fault_countdown))
+        return false;
+    errno = atomic_load(&read_fault_errno);
+    return true;
+}
+
+static size_t at_once(size_t n)
+{
+    size_t most = atomic_load_explicit(&most_at_once, memory_order_relaxed);
+    return most > 0 ? PN_MIN(n, most) : n;
+}
+
 /* True: this call must fail, errno is set. */
 static bool fault(void)
 {
-    if (PN_LIKELY(atomic_load_explicit(&fault_countdown, memory_order_relaxed) == 0))
+    if (!count_down(&fault_countdown))
         return false;
-    int64_t left = atomic_fetch_sub(&fault_countdown, 1);
-    if (left > 1)
-        return false;
-    if (left < 1) { // two threads met at the end: it stays off
-        atomic_store(&fault_countdown, 0);
-        return false;
-    }
     int number = atomic_load(&fault_errno);
     if (number == 0)
         _exit(9);
@@ -83,7 +116,8 @@ pn_status pn_fd_open(const char *path, pn_open_mode mode, pn_fd *out, pn_error *
         flags = O_WRONLY | O_CREAT | O_TRUNC;
     int fd;
     do {
-        fd = mode != PN_OPEN_READ && fault() ? -1 : open(path, flags | O_CLOEXEC, 0666);
+        bool fails = mode == PN_OPEN_READ ? pn_fd_read_fault() : fault();
+        fd = fails ? -1 : open(path, flags | O_CLOEXEC, 0666);
     } while (fd < 0 && errno == EINTR);
     if (fd < 0)
         return fail_errno(err, errno, mode == PN_OPEN_READ ? "cannot open" : "cannot create", path);
@@ -134,7 +168,7 @@ pn_status pn_fd_read_at(pn_fd fd, const char *path, uint64_t offset, void *out, 
 {
     uint8_t *at = out;
     while (n > 0) {
-        ssize_t got = pread(fd, at, n, (off_t)offset);
+        ssize_t got = pn_fd_read_fault() ? -1 : pread(fd, at, at_once(n), (off_t)offset);
         if (got < 0 && errno == EINTR)
             continue;
         if (got < 0)
@@ -155,7 +189,7 @@ pn_status pn_fd_read_some(pn_fd fd, const char *path, void *out, size_t n, size_
 {
     ssize_t got;
     do {
-        got = read(fd, out, n);
+        got = pn_fd_read_fault() ? -1 : read(fd, out, at_once(n));
     } while (got < 0 && errno == EINTR);
     if (got < 0)
         return fail_errno(err, errno, "cannot read", path);
@@ -167,7 +201,7 @@ pn_status pn_fd_write(pn_fd fd, const char *path, const void *bytes, size_t n, p
 {
     const uint8_t *at = bytes;
     while (n > 0) {
-        ssize_t put = fault() ? -1 : write(fd, at, n);
+        ssize_t put = fault() ? -1 : write(fd, at, at_once(n));
         if (put < 0 && errno == EINTR)
             continue;
         if (put < 0)
@@ -278,9 +312,7 @@ done:
 
 pn_status pn_path_rename_if_absent(const char *from, const char *to, pn_error *err)
 {
-    if (fault())
-        return fail_errno(err, errno, "cannot make", to);
-    if (link(from, to) == 0) {
+    if (!fault() && link(from, to) == 0) {
         /* The new name is there: whatever happens to the old one, the change is made. */
         if (!fault())
             (void)unlink(from);

@@ -2,7 +2,8 @@
  * fd.h - files, and nothing else of the kernel's file interface
  *
  * Reads and writes are whole: short reads and writes, EINTR are dealt with here. Errors name the path.
- * A fault switch lets tests make the n-th write, fsync, rename or link fail, or end the process there.
+ * A fault switch lets tests make the n-th write, fsync, rename or link fail, or end the process there; two more do so for reads,
+ * and make reads and writes short. All are always compiled and off.
  * Threads: a descriptor may be read from several threads at once (pread).
  */
 #ifndef PN_OS_FD_H
@@ -69,5 +70,9 @@ PN_NODISCARD pn_status pn_folder_sync(const char *path, pn_error *err);
  * environment as PN_FAULT=n:errno by pn_fd_fault_from_environment(). */
 void pn_fd_fault_after(int64_t n, int err_number);
 void pn_fd_fault_from_environment(void);
+/* For tests. The n-th opening for reading, read or mapping from now fails with err_number; n 0 switches it off. */
+void pn_fd_fault_reads_after(int64_t n, int err_number);
+/* For tests. No read and no write moves more than most_bytes at once, as the kernel may do; 0: no bound. */
+void pn_fd_fault_short(size_t most_bytes);
 
 #endif

@@ -4,6 +4,7 @@
 #include "os/mapping.h"
 
 #include "os/fd.h"
+#include "os/internal.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -24,7 +25,9 @@ pn_status pn_mapping_open(const char *path, pn_mapping *out, pn_error *err)
                          info.size_bytes);
     void *data = NULL;
     if (status == PN_OK && info.size_bytes > 0) {
-        data = mmap(NULL, (size_t)info.size_bytes, PROT_READ, MAP_SHARED, fd, 0);
+        data = pn_fd_read_fault()
+                   ? MAP_FAILED
+                   : mmap(NULL, (size_t)info.size_bytes, PROT_READ, MAP_SHARED, fd, 0);
         if (data == MAP_FAILED) {
             char text[128];
             status = pn_fail(err, PN_ERR_IO, "%s: cannot map: %s", path,

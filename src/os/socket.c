@@ -14,17 +14,17 @@ pn_status pn_socket_address_parse(const char *text, uint16_t port, pn_socket_add
 {
     struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_port = htons(port)};
     struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_port = htons(port)};
-    *out = (pn_socket_address){.is_ipv6 = false};
+    pn_socket_address address = {.is_ipv6 = false};
     if (inet_pton(AF_INET, text, &v4.sin_addr) == 1) {
-        memcpy(out->bytes, &v4, sizeof v4);
-        return PN_OK;
+        memcpy(address.bytes, &v4, sizeof v4);
+    } else if (inet_pton(AF_INET6, text, &v6.sin6_addr) == 1) {
+        memcpy(address.bytes, &v6, sizeof v6);
+        address.is_ipv6 = true;
+    } else {
+        return pn_fail(err, PN_ERR_INVALID, "\"%.80s\" is not an IP address to listen on", text);
     }
-    if (inet_pton(AF_INET6, text, &v6.sin6_addr) == 1) {
-        memcpy(out->bytes, &v6, sizeof v6);
-        out->is_ipv6 = true;
-        return PN_OK;
-    }
-    return pn_fail(err, PN_ERR_INVALID, "\"%.80s\" is not an IP address to listen on", text);
+    *out = address;
+    return PN_OK;
 }
 
 void pn_socket_close(int descriptor)
