@@ -113,8 +113,9 @@ pn_status pn_table_ingest_bytes(pn_table *table, pn_model *model, const char *pa
         pairs[i] = (pn_kv){metadata[i].key, metadata[i].value};
     pn_ingest_outcome outcome;
     int64_t row_id = -1;
-    pn_status status = pn_ingest_one(table->engine, model->embedder, path, bytes, n_bytes, pairs,
-                                     n_metadata, &settings, &outcome, &row_id, err);
+    const pn_ingest_picture picture = {path, bytes, n_bytes, pairs, n_metadata};
+    pn_status status =
+        pn_ingest_one(table->engine, model->embedder, &picture, &settings, &outcome, &row_id, err);
     pn_free(pairs);
     if (status == PN_OK && id)
         *id = row_id;

@@ -50,11 +50,20 @@ typedef enum pn_ingest_outcome {
     PN_INGEST_UNCHANGED
 } pn_ingest_outcome;
 
+/* A picture from memory; everything is borrowed. */
+typedef struct pn_ingest_picture {
+    const char *path; /* names it; need not exist */
+    const void *bytes;
+    size_t n_bytes;
+    const pn_kv *metadata;
+    size_t n_metadata;
+} pn_ingest_picture;
+
 /* One picture from memory, committed on return. *id is the value of its id column (-1 in a table without ids).
  * Threads: any number of these at once. */
-PN_NODISCARD pn_status pn_ingest_one(pn_engine *engine, pn_embedder *embedder, const char *path,
-                                     const void *bytes, size_t n_bytes, const pn_kv *metadata,
-                                     size_t n_metadata, const pn_ingest_settings *settings,
-                                     pn_ingest_outcome *outcome, int64_t *id, pn_error *err);
+PN_NODISCARD pn_status pn_ingest_one(pn_engine *engine, pn_embedder *embedder,
+                                     const pn_ingest_picture *picture,
+                                     const pn_ingest_settings *settings, pn_ingest_outcome *outcome,
+                                     int64_t *id, pn_error *err);
 
 #endif

@@ -367,7 +367,7 @@ static void take_line(pn_list_reader *reader, pn_str line)
 
 static pn_status feed_lines(pn_list_reader *reader, const char *bytes, size_t n, pn_error *err)
 {
-    pn_str rest = {bytes, n};
+    pn_str rest = {bytes, bytes ? n : 0};
     if (!bytes && reader->text.n_bytes > 0)
         take_line(reader, (pn_str){(char *)reader->text.data, reader->text.n_bytes});
     while (rest.len > 0 && reader->status == PN_OK) {
@@ -410,8 +410,8 @@ pn_status pn_list_reader_create(const char *name, pn_list_kind kind,
     reader->options = options;
     reader->sink = sink;
     pn_buffer_init(&reader->text, MAX_ROW_BYTES);
-    pn_arena_init(&reader->header_arena, MAX_ROW_BYTES * 2);
-    pn_arena_init(&reader->row_arena, MAX_ROW_BYTES * 4);
+    pn_arena_init(&reader->header_arena, (size_t)MAX_ROW_BYTES * 2);
+    pn_arena_init(&reader->row_arena, (size_t)MAX_ROW_BYTES * 4);
     reader->folder = folder_of(name, options);
     reader->csv_is_open = csv_init(&reader->csv, 0) == 0;
     if (!reader->folder || !reader->csv_is_open) {

@@ -79,10 +79,10 @@ static pn_status copy_metadata(pn_ingest_item *item, const pn_kv *metadata, size
 }
 
 static pn_status embed_and_commit(pn_engine *engine, pn_embedder *embedder, pn_ingest_item *item,
-                                  const void *bytes, size_t n_bytes, uint32_t thumbnail_px,
+                                  const pn_ingest_picture *picture, uint32_t thumbnail_px,
                                   pn_error *err)
 {
-    PN_TRY(pn_prepare_picture(item, bytes, n_bytes, embedder, thumbnail_px, err));
+    PN_TRY(pn_prepare_picture(item, picture->bytes, picture->n_bytes, embedder, thumbnail_px, err));
     item->vector = pn_alloc_array(embedder->dim, sizeof *item->vector);
     if (!item->vector)
         return pn_fail_nomem(err);
@@ -110,20 +110,19 @@ static pn_status check_path(const char *path, pn_error *err)
     return PN_OK;
 }
 
-pn_status pn_ingest_one(pn_engine *engine, pn_embedder *embedder, const char *path,
-                        const void *bytes, size_t n_bytes, const pn_kv *metadata, size_t n_metadata,
+pn_status pn_ingest_one(pn_engine *engine, pn_embedder *embedder, const pn_ingest_picture *picture,
                         const pn_ingest_settings *settings, pn_ingest_outcome *outcome, int64_t *id,
                         pn_error *err)
 {
-    PN_TRY(check_path(path, err));
+    PN_TRY(check_path(picture->path, err));
     pn_status status = PN_OK;
-    pn_ingest_item *item = pn_ingest_item_create(path, path);
+    pn_ingest_item *item = pn_ingest_item_create(picture->path, picture->path);
     if (!item)
         return pn_fail_nomem(err);
     known_row known;
-    PN_GOTO(done, copy_metadata(item, metadata, n_metadata, err));
-    PN_GOTO(done, pn_prepare_hash(item, bytes, n_bytes, err));
-    PN_GOTO(done, look_up(engine, path, &known, err));
+    PN_GOTO(done, copy_metadata(item, picture->metadata, picture->n_metadata, err));
+    PN_GOTO(done, pn_prepare_hash(item, picture->bytes, picture->n_bytes, err));
+    PN_GOTO(done, look_up(engine, picture->path, &known, err));
     if (known.found && strcmp(known.content_hash, item->content_hash) == 0) {
         *outcome = PN_INGEST_UNCHANGED;
         *id = known.id;
@@ -131,10 +130,9 @@ pn_status pn_ingest_one(pn_engine *engine, pn_embedder *embedder, const char *pa
     }
     item->replaces = known.found;
     item->id = known.id;
-    PN_GOTO(done,
-            embed_and_commit(engine, embedder, item, bytes, n_bytes, settings->thumbnail_px, err));
+    PN_GOTO(done, embed_and_commit(engine, embedder, item, picture, settings->thumbnail_px, err));
     if (!known.found)
-        PN_GOTO(done, look_up(engine, path, &known, err));
+        PN_GOTO(done, look_up(engine, picture->path, &known, err));
     *outcome = item->replaces ? PN_INGEST_UPDATED : PN_INGEST_ADDED;
     *id = known.id;
 done:
