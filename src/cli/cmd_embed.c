@@ -113,7 +113,8 @@ static int run_tokenize(arguments *args, pn_session *session)
     uint32_t *ids = pn_alloc_array(info.context, sizeof *ids);
     pn_buffer line;
     pn_error err = {0};
-    pn_buffer_init(&line, 8 * (size_t)PN_TEXT_MAX_BYTES); // escapes take up to six bytes a character
+    // escapes take up to six bytes a character
+    pn_buffer_init(&line, 8 * (size_t)PN_TEXT_MAX_BYTES);
     bool ok = ids != NULL;
     size_t number = 0;
     for (int c = getchar(); ok && c != EOF; c = getchar()) {
@@ -127,7 +128,7 @@ static int run_tokenize(arguments *args, pn_session *session)
         ok = tokenize_line(session->model, (const char *)line.data, line.n_bytes, ++number, ids,
                            info.context);
         pn_buffer_clear(&line);
-        fflush(stdout);
+        (void)fflush(stdout); // asked once, at the end
     }
     if (ok && line.n_bytes > 0)
         ok = tokenize_line(session->model, (const char *)line.data, line.n_bytes, number + 1, ids,

@@ -103,7 +103,7 @@ static void on_ready(void *context, const char *url)
         pn_cli_error(&err);
     printf("pennon %s serves %s (%s pictures) at %s\n", pn_version(), args->common.table,
            pn_term_count(info.n_rows), url);
-    fflush(stdout);
+    (void)fflush(stdout); // serving does not depend on who reads this line
 }
 
 static void on_log(void *context, const char *line)

@@ -132,7 +132,7 @@ bool pn_cli_write_npy(const char *path, const float *values, const size_t *shape
     pn_buffer_init(&bytes, 1u << 30);
     pn_status status = npy_bytes(values, shape, n_dims, &bytes, &err);
     if (status == PN_OK && strcmp(path, "-") == 0)
-        fwrite(bytes.data, 1, bytes.n_bytes, stdout); // checked when standard output is flushed
+        (void)fwrite(bytes.data, 1, bytes.n_bytes, stdout); // checked when it is flushed
     else if (status == PN_OK)
         status = pn_file_write_atomic(path, bytes.data, bytes.n_bytes, &err);
     pn_buffer_reset(&bytes);

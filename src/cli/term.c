@@ -52,7 +52,7 @@ void pn_term_print(FILE *out, const char *text, unsigned width)
         if (used + columns > room)
             break;
         if (printable)
-            fwrite(text, 1, n, out);
+            (void)fwrite(text, 1, n, out); // checked when standard output is flushed
         else
             fputc('?', out);
         used += columns;
@@ -149,7 +149,7 @@ static void draw_bar(const pn_ingest_progress *counts, uint64_t done, double rat
         fprintf(stderr, "  %s left", pn_term_duration((double)(counts->n_found - done) / rate));
     if (counts->n_failed > 0)
         fprintf(stderr, "  %" PRIu64 " failed", counts->n_failed);
-    fflush(stderr);
+    (void)fflush(stderr); // a bar that is not seen harms nothing
 }
 
 void pn_progress_show(pn_progress *progress, const pn_ingest_progress *counts)

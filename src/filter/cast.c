@@ -76,6 +76,7 @@ static bool to_double(const pn_value *in, double *out)
 
 static bool double_to_integer(double f, pn_value *out)
 {
+    // cppcheck-suppress incorrectLogicOperator ; 2.10 does not read hexadecimal floats
     if (!(f >= -0x1p63 && f < 0x1p64)) // NaN, too
         return false;
     if (f < 0x1p63)

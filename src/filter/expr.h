@@ -164,6 +164,10 @@ typedef struct pn_filter_source {
 PN_PRINTF(5, 6)
 pn_status pn_filter_fail(const pn_filter_source *source, size_t offset, pn_status status,
                          pn_error *err, const char *format, ...);
+#ifdef __clang_analyzer__ // as base/status.h does it
+#    define pn_filter_fail(source, offset, status, err, ...)                                       \
+        ((pn_filter_fail)((source), (offset), (status), (err), __VA_ARGS__), (status))
+#endif
 
 /* Names in messages are cut to this many bytes, so that three lines always fit. */
 #define PN_FILTER_NAME_FORMAT "%.*s%s"

@@ -103,8 +103,8 @@ static size_t show_line(pn_str text, size_t start, size_t offset, size_t end,
     return width;
 }
 
-pn_status pn_filter_fail(const pn_filter_source *source, size_t offset, pn_status status,
-                         pn_error *err, const char *format, ...)
+pn_status(pn_filter_fail)(const pn_filter_source *source, size_t offset, pn_status status,
+                          pn_error *err, const char *format, ...)
 {
     char message[MESSAGE_BYTES], shown[BYTES_BEFORE + BYTES_AFTER + 8], place[64];
     va_list args;

@@ -168,12 +168,11 @@ static bool stands_at_start(const piece *p, pn_str text, uint64_t *steps, size_t
 static bool find_piece(const piece *p, pn_str text, uint64_t *steps, size_t *place, size_t *length)
 {
     if (!p->any) {
-        const char *found = p->bytes.len == 0 ? text.ptr
-                                              : memmem(text.ptr ? text.ptr : "", text.len,
-                                                       p->bytes.ptr, p->bytes.len);
-        *place = found && text.ptr ? (size_t)(found - text.ptr) : 0;
+        const char *found =
+            p->bytes.len == 0 ? text.ptr : memmem(text.ptr, text.len, p->bytes.ptr, p->bytes.len);
+        *place = found ? (size_t)(found - text.ptr) : 0;
         *length = p->bytes.len;
-        return p->bytes.len == 0 || found;
+        return found != NULL;
     }
     for (size_t at = 0; at <= text.len && *steps > 0;) {
         pn_str rest = pn_str_make(text.ptr + at, text.len - at);

@@ -312,9 +312,10 @@ static pn_status turn_upright(pn_image *image, int orientation, pn_error *err)
 static pn_status decode_with_vips(const void *bytes, size_t n, const char *name,
                                   const pn_decode_options *options, pn_image *out, pn_error *err)
 {
-    VipsImage *image;
+    VipsImage *image = NULL;
     uint8_t *samples = NULL;
     PN_TRY(open_image(bytes, n, name, options, &image, err));
+    pn_assert(image != NULL);
     int orientation = vips_image_get_orientation(image);
     bool cmyk = vips_image_guess_interpretation(image) == VIPS_INTERPRETATION_CMYK;
     pn_image result = {0};

@@ -53,7 +53,7 @@ static void scan_block(const search *s, const pn_flat_run *run, uint32_t first, 
     if (wanted == 0)
         return;
     const float *vectors = run->vectors + (size_t)first * s->dim;
-    if (pn_popcount64(wanted) * 4 >= n) {
+    if ((size_t)pn_popcount64(wanted) * 4 >= n) {
         s->dot_many(dots, s->query, vectors, n, s->dim);
     } else {
         for (uint64_t left = wanted; left != 0; left &= left - 1) {

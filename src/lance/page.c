@@ -202,7 +202,7 @@ static pn_status split_chunk(pn_decoder *d, const chunk_reader *r, pn_slice chun
         sizes[n_parts++] = r->wide ? pn_load_le32(at) : pn_load_le16(at);
     size_t offset = padded(header);
     for (size_t i = 0; i < n_parts; i++) {
-        if (sizes[i] == 0 && i < 2)
+        if (i < 2 && sizes[i] == 0)
             continue;
         if (offset > chunk.n || sizes[i] > chunk.n - offset)
             return corrupt(d, "a chunk's buffers do not fit");

@@ -318,8 +318,7 @@ pn_status pn_path_rename_if_absent(const char *from, const char *to, pn_error *e
             (void)unlink(from);
         return PN_OK;
     }
-    if (errno == EPERM || errno == ENOTSUP || errno == EOPNOTSUPP || errno == EMLINK ||
-        errno == ENOSYS) {
+    if (errno == EPERM || errno == ENOTSUP || errno == EMLINK || errno == ENOSYS) {
         if (renameat2(AT_FDCWD, from, AT_FDCWD, to, RENAME_NOREPLACE) == 0)
             return PN_OK;
     }

@@ -244,13 +244,13 @@ static pn_status add_term(pn_asked *asked, const json_t *term, pn_arena *arena, 
         json_object_size(term) != (weight ? 2u : 1u))
         return pn_fail(err, PN_ERR_INVALID,
                        "terms: each is one of text, image, id, vector, and perhaps a weight");
-    if (text && json_is_string(text))
+    if (json_is_string(text))
         return add_text(asked, json_string_value(text), w, arena, err);
-    if (image && json_is_string(image))
+    if (json_is_string(image))
         return add_base64(asked, json_string_value(image), w, arena, err);
-    if (vector && json_is_array(vector))
+    if (json_is_array(vector))
         return add_vector(asked, vector, w, arena, err);
-    if (!id || !json_is_integer(id))
+    if (!json_is_integer(id))
         return pn_fail(err, PN_ERR_INVALID,
                        "terms: text and image are texts, id is a whole number, vector is an array");
     pn_query_term *added = add(asked, PN_TERM_ID, w, err);

@@ -92,31 +92,31 @@ static void answer(pn_request *request, const pn_results *results)
     pn_request_finish_json(request, &json, 200);
 }
 
+static pn_status take_field(pn_asked *asked, pn_form_field *field, pn_arena *arena, pn_error *err)
+{
+    if (strcmp(field->name, "image") == 0 || strcmp(field->name, "file") == 0) {
+        if (field->value.n_bytes == 0) // a form with no picture chosen
+            return PN_OK;
+        return pn_asked_picture(asked, field->value.data, field->value.n_bytes,
+                                field->file_name ? field->file_name : "upload", err);
+    }
+    const char *text = pn_buffer_text(&field->value);
+    if (!text)
+        return pn_fail_nomem(err);
+    pn_status status = pn_asked_field(asked, field->name, text, arena, err);
+    if (status == PN_ERR_NOT_FOUND)
+        return pn_fail(err, PN_ERR_INVALID, "\"%.60s\": not a field of a search", field->name);
+    return status;
+}
+
 /* Fields of a form, or the parameters of the address. Weights last: they belong to terms that must be there first. */
 static pn_status asked_from_fields(pn_request *request, pn_asked *asked, pn_error *err)
 {
     pn_asked_begin(asked);
-    for (int weights = 0; weights <= 1; weights++) {
-        for (pn_form_field *field = request->fields; field; field = field->next) {
-            bool is_weight = strstr(field->name, "_weight") != NULL;
-            if (is_weight != (weights == 1))
-                continue;
-            if (strcmp(field->name, "image") == 0 || strcmp(field->name, "file") == 0) {
-                if (field->value.n_bytes > 0)
-                    PN_TRY(pn_asked_picture(asked, field->value.data, field->value.n_bytes,
-                                            field->file_name ? field->file_name : "upload", err));
-                continue;
-            }
-            const char *text = pn_buffer_text(&field->value);
-            if (!text)
-                return pn_fail_nomem(err);
-            pn_status status = pn_asked_field(asked, field->name, text, &request->arena, err);
-            if (status == PN_ERR_NOT_FOUND)
-                return pn_fail(err, PN_ERR_INVALID, "\"%.60s\": not a field of a search",
-                               field->name);
-            PN_TRY(status);
-        }
-    }
+    for (int weights = 0; weights <= 1; weights++)
+        for (pn_form_field *field = request->fields; field; field = field->next)
+            if ((strstr(field->name, "_weight") != NULL) == (weights == 1))
+                PN_TRY(take_field(asked, field, &request->arena, err));
     return pn_asked_finish(asked, err);
 }
 
