@@ -27,6 +27,7 @@ function(pn_room name)
         ${proto_paths} "${proto}"
       DEPENDS "${proto}" VERBATIM)
     list(APPEND sources "${generated}/${stem}.pb-c.c")
+    list(APPEND messages "${generated}/${stem}.pb-c.c")
     set_source_files_properties("${generated}/${stem}.pb-c.c" PROPERTIES COMPILE_OPTIONS "-w")
   endforeach()
 
@@ -37,6 +38,13 @@ function(pn_room name)
   target_include_directories(pn_${name} PUBLIC "${PROJECT_SOURCE_DIR}/src"
     "${PROJECT_SOURCE_DIR}/include" "${PROJECT_BINARY_DIR}/generated")
   if(protos)
+    # For what reads the sources without compiling them: tools/lint.sh.
+    if(NOT TARGET generated_sources)
+      add_custom_target(generated_sources)
+    endif()
+    add_custom_target(pn_${name}_messages DEPENDS ${messages})
+    add_dependencies(generated_sources pn_${name}_messages)
+    add_dependencies(pn_${name} pn_${name}_messages)
     target_include_directories(pn_${name} SYSTEM PUBLIC "${PROJECT_BINARY_DIR}/proto/${name}")
   endif()
   target_compile_options(pn_${name} PRIVATE ${PN_WARNINGS})

@@ -9,18 +9,30 @@ jobs=${1:-$(nproc)}
 cd "$(dirname "$0")/.." || exit 2
 failed=0
 
-# The assembler-like kernels are formatted as well: one style, no exceptions.
-git ls-files '*.c' '*.h' | xargs clang-format --dry-run --Werror || failed=1
+# Sources, headers, tests, fuzz targets, benchmarks; the assembler-like kernels as well: one style, no exceptions.
+# Found by find, not by git: a release archive has no repository.
+find . \( -name build -o -name node_modules -o -name '.?*' \) -prune -o -name '*.[ch]' -print0 |
+    xargs -0 clang-format --dry-run --Werror || failed=1
 python3 tools/check_layers.py . || failed=1
 [ -n "$quick" ] && exit $failed
 
 cmake --preset tidy >/dev/null || exit 2
 # Generated sources (messages of protobuf-c, the page) have to exist before they can be included.
-cmake --build build/tidy -j "$jobs" --target pn_lance pn_dataset pn_serve >/dev/null || exit 2
-processor=$(uname -m)
-git ls-files 'src/*.c' | grep -v "_$([ "$processor" = x86_64 ] && echo neon || echo 'avx.*')\.c$" |
-    xargs -P "$jobs" -n 4 clang-tidy -p build/tidy --quiet 2>/dev/null || failed=1
-cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
-    --suppressions-list=tools/cppcheck.txt -j "$jobs" -I src -I include -D__x86_64__ \
-    -D'PN_PRINTF(a,b)=' src || failed=1
+cmake --build build/tidy -j "$jobs" --target generated_sources >/dev/null || exit 2
+
+# The kernels of other processors cannot be compiled here; those of this one need their instruction set to be there.
+if [ "$(uname -m)" = x86_64 ]; then
+    foreign='neon' sets='-D__x86_64__ -D__AVX2__ -D__FMA__ -D__F16C__ -D__AVX512F__ -D__AVX512BW__
+        -D__AVX512DQ__ -D__AVX512VL__ -D__AVX512VNNI__'
+else
+    foreign='avx[0-9]*' sets='-D__aarch64__ -D__ARM_NEON'
+fi
+files=$(find src -name '*.c' | grep -v "_$foreign\.c$" | LC_ALL=C sort)
+echo "$files" |
+    xargs -P "$jobs" -n 1 clang-tidy -p build/tidy --quiet 2>/dev/null || failed=1
+# shellcheck disable=SC2086
+echo "$files" |
+    cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
+        --error-exitcode=1 --suppressions-list=tools/cppcheck.txt -j "$jobs" -I src -I include \
+        $sets -D'PN_PRINTF(a,b)=' --file-list=- || failed=1
 exit $failed
