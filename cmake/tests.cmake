@@ -16,6 +16,12 @@ set(PN_SHARED_DIR "${PROJECT_SOURCE_DIR}/../shared" CACHE PATH "reference data")
 add_test(NAME layers COMMAND ${Python3_EXECUTABLE} "${PROJECT_SOURCE_DIR}/tools/check_layers.py"
   "${PROJECT_SOURCE_DIR}")
 
+# In the release build, which is what users get (LABELS program).
+file(GLOB public_headers CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/include/*.h")
+add_test(NAME exports COMMAND ${Python3_EXECUTABLE} "${PROJECT_SOURCE_DIR}/tools/check_exports.py"
+  $<TARGET_FILE:pennon_shared> $<TARGET_FILE:pennon_static> ${public_headers})
+set_tests_properties(exports PROPERTIES LABELS program)
+
 get_property(rooms GLOBAL PROPERTY PN_ROOMS)
 foreach(room IN LISTS rooms)
   file(GLOB tests CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/${room}/test_*.c")
