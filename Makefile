@@ -1,13 +1,20 @@
 # pennon: a thin front over CMake (see CMakePresets.json for the builds).
 #
-#   make run      install what is needed, build, index the bundled catalogue, serve the page
-#   make test     install what is needed, build with sanitizers, run every test
-#   make install  PREFIX=/usr/local, DESTDIR for packagers
+#   make            build the program and the library
+#   make run        build, index the bundled catalogue, serve the page              PORT=8000
+#   make test       build with sanitizers, run every test and check                 JOBS=2
+#   make bench      build the benchmarks
+#   make install    install program, library, headers, manual                       PREFIX=/usr/local DESTDIR=
+#   make uninstall  remove what the last "make install" of this folder installed    DESTDIR=
+#   make clean      remove what was built
+#   make help       this text
+#
+# What is needed is installed first, when make is run by root on Debian; otherwise the missing packages are named.
 PREFIX ?= /usr/local
 PORT ?= 8000
 JOBS ?= $(shell nproc)
 
-.PHONY: all run test bench install uninstall clean packages
+.PHONY: all run test bench install uninstall clean help packages
 
 all: build/release/pennon
 
@@ -15,8 +22,8 @@ packages:
 	@tools/install_packages.sh run
 
 build/release/pennon: packages
-	@cmake --preset release -DPN_WERROR=OFF -DPN_BUILD_TESTS=OFF -DCMAKE_INSTALL_PREFIX=$(PREFIX) > build-release.log 2>&1 || (cat build-release.log; rm -f build-release.log; exit 1)
-	@rm -f build-release.log
+	@mkdir -p build
+	@cmake --preset release -DPN_WERROR=OFF -DPN_BUILD_TESTS=OFF > build/configure.log 2>&1 || { cat build/configure.log; exit 1; }
 	@cmake --build build/release -j $(JOBS) --target pennon pennon_shared pennon_static
 
 run: build/release/pennon
@@ -31,11 +38,14 @@ bench: packages
 	@cmake --workflow --preset bench
 
 install: build/release/pennon
-	@DESTDIR=$(DESTDIR) cmake --install build/release --prefix $(PREFIX)
+	@DESTDIR="$(DESTDIR)" cmake --install build/release --prefix "$(PREFIX)"
+	@test -n "$(DESTDIR)" || ldconfig 2>/dev/null || true # only root can, and only there it helps
 
 uninstall:
-	@test -f build/release/install_manifest.txt || { echo "pennon: not installed from here" >&2; exit 1; }
-	@sed 's|^|$(DESTDIR)|' build/release/install_manifest.txt | xargs -r rm -f
+	@tools/uninstall.sh build/release/install_manifest.txt "$(DESTDIR)"
 
 clean:
 	@rm -rf build
+
+help:
+	@sed -n '3,/^$$/s/^# \{0,1\}//p' Makefile

@@ -9,7 +9,12 @@ add_library(pennon_static STATIC)
 foreach(room IN LISTS library_rooms)
   target_sources(pennon_static PRIVATE $<TARGET_OBJECTS:pn_${room}>)
 endforeach()
-set_target_properties(pennon_static PROPERTIES LINKER_LANGUAGE C OUTPUT_NAME pennon)
+set_target_properties(pennon_static PROPERTIES LINKER_LANGUAGE C OUTPUT_NAME pennon EXPORT_NAME static)
+# What a program has to link beside libpennon.a; pennon-config.cmake makes PkgConfig::PENNON_STATIC.
+target_link_libraries(pennon_static INTERFACE "$<INSTALL_INTERFACE:PkgConfig::PENNON_STATIC>"
+  "$<INSTALL_INTERFACE:roaring::roaring>" "$<INSTALL_INTERFACE:csv>" "$<INSTALL_INTERFACE:Threads::Threads>"
+  "$<INSTALL_INTERFACE:m>")
+target_include_directories(pennon_static INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 list(TRANSFORM library_rooms PREPEND pn_)
 target_link_libraries(pennon_shared PRIVATE ${library_rooms})
 target_link_options(pennon_shared PRIVATE -Wl,--exclude-libs,ALL)
@@ -27,17 +32,27 @@ set_target_properties(pennon PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTAL
 
 # ---- installation: headers, libraries, pkg-config, CMake package, program, manual
 include(CMakePackageConfigHelpers)
-configure_file("${PROJECT_SOURCE_DIR}/cmake/pennon.pc.in" "${PROJECT_BINARY_DIR}/pennon.pc" @ONLY)
+get_property(modules GLOBAL PROPERTY PN_MODULES)
+list(REMOVE_ITEM modules libmicrohttpd) # of the program, not of the library
+list(JOIN modules " " PENNON_MODULES)
+# The prefix is known when it is installed (cmake --install --prefix), not before.
+set(PENNON_PREFIX "@CMAKE_INSTALL_PREFIX@")
+configure_file("${PROJECT_SOURCE_DIR}/cmake/pennon.pc.in" "${PROJECT_BINARY_DIR}/pennon.pc.in" @ONLY)
+install(CODE "configure_file(\"${PROJECT_BINARY_DIR}/pennon.pc.in\" \"${PROJECT_BINARY_DIR}/pennon.pc\" @ONLY)")
+configure_package_config_file("${PROJECT_SOURCE_DIR}/cmake/pennon-config.cmake.in"
+  "${PROJECT_BINARY_DIR}/pennon-config.cmake" INSTALL_DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/pennon)
 write_basic_package_version_file("${PROJECT_BINARY_DIR}/pennon-config-version.cmake"
   COMPATIBILITY SameMajorVersion)
 install(FILES "${PROJECT_SOURCE_DIR}/include/pennon.h" "${PROJECT_SOURCE_DIR}/include/pennon_status.h"
   DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(TARGETS pennon_shared EXPORT pennon LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-install(TARGETS pennon_static ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+install(TARGETS pennon_static EXPORT pennon-static ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 install(TARGETS pennon RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-install(EXPORT pennon NAMESPACE pennon:: FILE pennon-config.cmake
+install(EXPORT pennon NAMESPACE pennon:: FILE pennon-targets.cmake
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/pennon)
-install(FILES "${PROJECT_BINARY_DIR}/pennon-config-version.cmake"
+install(EXPORT pennon-static NAMESPACE pennon:: FILE pennon-static-targets.cmake
+  DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/pennon)
+install(FILES "${PROJECT_BINARY_DIR}/pennon-config.cmake" "${PROJECT_BINARY_DIR}/pennon-config-version.cmake"
   DESTINATION ${CMAKE_INSTALL_LIBDIR}/cmake/pennon)
 install(FILES "${PROJECT_BINARY_DIR}/pennon.pc" DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES "${PROJECT_SOURCE_DIR}/man/pennon.1" DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)

@@ -24,7 +24,7 @@
  *     term.kind = PN_TERM_TEXT; term.text = "red sneakers";
  *     query.terms = &term; query.n_terms = 1;
  *     if (pn_library_open(NULL, &library, &err) || pn_model_open(library, "models/clip-vit-b-32", NULL, &model, &err)
- *         || pn_table_open(library, "shop.lance", NULL, &table, &err)
+ *         || pn_table_open(library, "shop.lance", &table, &err)
  *         || pn_table_search(table, model, &query, &results, &err))
  *         fprintf(stderr, "%s\n", err.message);
  *
