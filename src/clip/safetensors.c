@@ -206,8 +206,18 @@ static pn_status parse_entries(pn_safetensors *s, json_t *header, const uint8_t 
     return check_overlap(s->tensors + first, s->n - first, err);
 }
 
+/* What `git clone` leaves where git-lfs is not installed: a note of three lines instead of the weights. */
+static bool is_lfs_note(const pn_mapping *mapping)
+{
+    static const char head[] = "version https://git-lfs";
+    return mapping->n_bytes >= sizeof head - 1 && memcmp(mapping->data, head, sizeof head - 1) == 0;
+}
+
 static pn_status parse_file(pn_safetensors *s, const pn_mapping *mapping, pn_error *err)
 {
+    if (is_lfs_note(mapping))
+        return pn_fail(err, PN_ERR_CORRUPT,
+                       "a note of git-lfs, not the weights: \"git lfs pull\" brings them");
     if (mapping->n_bytes < LENGTH_BYTES)
         return pn_fail(err, PN_ERR_CORRUPT, "%zu bytes are no safetensors file", mapping->n_bytes);
     uint64_t n = pn_load_le64(mapping->data);

@@ -235,6 +235,19 @@ static void header__harmless_oddities_are_taken(void **state)
     }
 }
 
+static void file__note_of_git_lfs_is_named_as_such(void **state)
+{
+    (void)state;
+    static const char note[] =
+        "version https://git-lfs.github.com/spec/v1\n"
+        "oid sha256:a63082132ba4f97a80bea76823f544493bffa8082296d62d71581a4\n"
+        "size 605157884\n";
+    pn_safetensors *s;
+    pn_error err = {0};
+    assert_int_equal(open_bytes(note, sizeof note - 1, &s, &err), PN_ERR_CORRUPT);
+    assert_non_null(strstr(err.message, "git lfs pull"));
+}
+
 static void header__length_is_limited(void **state)
 {
     (void)state;
@@ -389,6 +402,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(file__is_read_by_name),
         cmocka_unit_test(file__cut_anywhere_is_refused),
+        cmocka_unit_test(file__note_of_git_lfs_is_named_as_such),
         cmocka_unit_test(header__any_flipped_bit_is_survived),
         cmocka_unit_test(header__every_fault_is_named),
         cmocka_unit_test(header__harmless_oddities_are_taken),
