@@ -31,7 +31,8 @@ typedef struct counting {
 
 pn_status pn_json_detach(json_t *value, char **out, pn_error *err)
 {
-    const size_t flags = JSON_COMPACT | JSON_ENCODE_ANY;
+    /* 15 digits: 244.9 stays 244.9, and not 244.90000000000001. */
+    const size_t flags = JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15);
     size_t n = value ? json_dumpb(value, NULL, 0, flags) : 0;
     char *text = n > 0 ? pn_alloc(n + 1) : NULL;
     if (text) {
