@@ -1,7 +1,7 @@
 /*
  * alloc.c - malloc with a count and a fault switch
  *
- * Two relaxed atomic counters are the whole cost in release. Sizes over PTRDIFF_MAX are refused here, because
+ * Three relaxed atomic counters are the whole cost in release. Sizes over PTRDIFF_MAX are refused here, because
  * an overflowed multiplication usually looks like that, and some allocators would try.
  */
 #include "base/alloc.h"
@@ -11,10 +11,12 @@
 #include <string.h>
 
 static _Atomic int64_t n_live;
+static _Atomic uint64_t n_asked_bytes;
 static _Atomic int64_t fail_after; /* > 0: counts down to 1; negative: fails now; 0: off */
 
 static bool refuse(size_t bytes)
 {
+    atomic_fetch_add_explicit(&n_asked_bytes, bytes, memory_order_relaxed);
     if (bytes > PTRDIFF_MAX)
         return true;
     if (PN_LIKELY(atomic_load_explicit(&fail_after, memory_order_relaxed) == 0))
@@ -96,6 +98,11 @@ void pn_free_foreign(void *block)
 int64_t pn_alloc_live(void)
 {
     return atomic_load(&n_live);
+}
+
+uint64_t pn_alloc_asked_bytes(void)
+{
+    return atomic_load(&n_asked_bytes);
 }
 
 void pn_alloc_fail_after(int64_t n)

@@ -36,6 +36,10 @@ void pn_free_foreign(void *block);
 /* Allocations made and not yet freed. */
 int64_t pn_alloc_live(void);
 
+/* Bytes asked for since the process began, whether given or refused: a test takes the difference around a call to prove what
+ * the call could cost at most. */
+uint64_t pn_alloc_asked_bytes(void);
+
 /* For tests: the n-th allocation from now (1 = the next) and every later one fails; 0 switches it off. */
 void pn_alloc_fail_after(int64_t n);
 

@@ -32,6 +32,13 @@
 #define PN_LANCE_MAX_COLUMNS 4096
 #define PN_LANCE_MAX_PAGES (1u << 20)
 #define PN_LANCE_MAX_METADATA_BYTES (256u << 20)
+/* Values of a mini-block chunk: its levels are counted in 16 bits, and writers stay below half of that. */
+#define PN_LANCE_MAX_CHUNK_VALUES (1u << 16)
+/* What one read may decode: so much, and this many times the bytes of its pages. Runs and bit packing to zero bits have no
+ * ratio of their own; pages of real tables stay below 300. Constants and nulls take rows times width, up to the first. */
+#define PN_LANCE_READ_FREE_BYTES ((size_t)128 << 20)
+#define PN_LANCE_READ_MAX_RATIO 1024
+#define PN_LANCE_READ_MAX_BYTES ((size_t)4 << 30)
 #define PN_SCHEMA_MAX_DEPTH 32
 #define PN_SCHEMA_MAX_DEPTH_NODES (PN_SCHEMA_MAX_DEPTH + 2)
 #define PN_ENCODING_MAX_DEPTH 16

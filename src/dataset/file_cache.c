@@ -168,18 +168,22 @@ static pn_status map_runs(pn_cached_file *file, vectors *v, bool *mappable, pn_e
     return PN_OK;
 }
 
-/* A null row becomes NaN, which no search returns. */
-static pn_status decode_run(pn_cached_file *file, const pn_field *field, vectors *v,
-                            pn_arena *scratch, pn_error *err)
+/* Rows [first, first + n) as floats; a null row becomes NaN, which no search returns. A window of nulls makes no run: it
+ * costs the file nothing and must not cost us anything. */
+static pn_status decode_window(pn_cached_file *file, const pn_field *field, vectors *v,
+                               uint64_t first, size_t n, pn_lance_memo *memo, pn_arena *scratch,
+                               pn_error *err)
 {
     pn_array array;
-    size_t n = (size_t)pn_lance_file_rows(file->file), dim = (size_t)v->dim, total;
-    PN_TRY(pn_lance_file_read(file->file, field, &v->column, 1, 0, n, scratch, &array, err));
-    v->runs = PN_ARENA_NEW(&file->arena, pn_vector_run, 1);
-    float *values = pn_size_mul(n, dim * sizeof(float), &total)
-                        ? pn_arena_alloc_aligned(&file->arena, 64, total + 64)
-                        : NULL;
-    if (!v->runs || !values)
+    size_t dim = (size_t)v->dim, n_valid = 0;
+    PN_TRY(
+        pn_lance_file_read(file->file, field, &v->column, 1, first, n, memo, scratch, &array, err));
+    for (size_t i = 0; i < n; i++)
+        n_valid += pn_array_is_valid(&array, i);
+    if (n_valid == 0)
+        return PN_OK;
+    float *values = pn_arena_alloc_aligned(&file->arena, 64, n * dim * sizeof(float) + 64);
+    if (!values)
         return pn_fail_nomem(err);
     for (size_t i = 0; i < n; i++) {
         bool valid = pn_array_is_valid(&array, i);
@@ -188,9 +192,31 @@ static pn_status decode_run(pn_cached_file *file, const pn_field *field, vectors
             values[i * dim + k] = item ? pn_array_floats(&array, i)[k] : NAN;
         }
     }
-    v->runs[0] = (pn_vector_run){0, (uint32_t)n, values};
-    v->n_runs = 1;
+    v->runs[v->n_runs++] = (pn_vector_run){(uint32_t)first, (uint32_t)n, values};
     return PN_OK;
+}
+
+/* In windows of some megabytes, so that what is in hand twice stays small. */
+static pn_status decode_runs(pn_cached_file *file, const pn_field *field, vectors *v, pn_error *err)
+{
+    enum { WINDOW_BYTES = 16 << 20 };
+    uint64_t n_rows = pn_lance_file_rows(file->file);
+    size_t window = PN_MAX((size_t)WINDOW_BYTES / ((size_t)v->dim * sizeof(float)), 1u);
+    pn_lance_memo *memo;
+    v->runs = PN_ARENA_NEW(&file->arena, pn_vector_run, (size_t)(n_rows / window) + 1);
+    if (!v->runs)
+        return pn_fail_nomem(err);
+    PN_TRY(pn_lance_memo_create(&memo, err));
+    pn_status status = PN_OK;
+    for (uint64_t first = 0; first < n_rows && status == PN_OK; first += window) {
+        pn_arena scratch;
+        pn_arena_init(&scratch, SIZE_MAX);
+        status = decode_window(file, field, v, first, (size_t)PN_MIN(window, n_rows - first), memo,
+                               &scratch, err);
+        pn_arena_reset(&scratch);
+    }
+    pn_lance_memo_free(memo);
+    return status;
 }
 
 static pn_status make_vectors(pn_cached_file *file, const pn_field *field, int32_t column,
@@ -203,13 +229,8 @@ static pn_status make_vectors(pn_cached_file *file, const pn_field *field, int32
     v->column = column;
     v->dim = field->size;
     PN_TRY(map_runs(file, v, &mappable, err));
-    if (!mappable) {
-        pn_arena scratch;
-        pn_arena_init(&scratch, SIZE_MAX);
-        pn_status status = decode_run(file, field, v, &scratch, err);
-        pn_arena_reset(&scratch);
-        PN_TRY(status);
-    }
+    if (!mappable)
+        PN_TRY(decode_runs(file, field, v, err));
     v->next = file->vectors;
     file->vectors = v;
     *out = v;

@@ -8,7 +8,6 @@
 #include "dataset/internal.h"
 
 #include "base/alloc.h"
-#include "column/builder.h"
 #include "lance/lance_schema.h"
 
 #include <inttypes.h>
@@ -83,46 +82,34 @@ pn_status pn_fragment_place(pn_dataset *dataset, size_t fragment_i, const pn_fie
 static pn_status all_null(const pn_dataset *dataset, const pn_field *field, size_t n,
                           pn_arena *arena, pn_array *out, pn_error *err)
 {
-    pn_builder *builder;
-    pn_array view;
     if (!field->nullable)
         return pn_fail(err, PN_ERR_CORRUPT, "%s: column \"%s\" is missing from a fragment",
                        dataset->path, field->name);
-    uint32_t *zeros = PN_ARENA_NEW(arena, uint32_t, n + 1);
-    if (!zeros)
-        return pn_fail_nomem(err);
-    PN_TRY(pn_builder_create(field, PTRDIFF_MAX, &builder, err));
-    pn_status status = pn_builder_append_null(builder, err);
-    if (status == PN_OK)
-        status = pn_builder_view(builder, &view, err);
-    if (status == PN_OK)
-        status = pn_array_gather(&view, zeros, n, arena, out, err);
-    pn_builder_free(builder);
-    return status;
+    return pn_lance_absent(field, n, arena, out, err);
 }
 
 pn_status pn_fragment_read(pn_dataset *dataset, size_t fragment_i, const pn_field *field,
-                           uint64_t first, uint64_t n, pn_arena *arena, pn_array *out,
-                           pn_error *err)
+                           uint64_t first, uint64_t n, pn_lance_memo *memo, pn_arena *arena,
+                           pn_array *out, pn_error *err)
 {
     pn_placement at;
     PN_TRY(pn_fragment_place(dataset, fragment_i, field, arena, &at, err));
     if (!at.file)
         return all_null(dataset, field, (size_t)n, arena, out, err);
-    return pn_lance_file_read(at.file, field, at.leaf_columns, at.n_leaves, first, n, arena, out,
-                              err);
+    return pn_lance_file_read(at.file, field, at.leaf_columns, at.n_leaves, first, n, memo, arena,
+                              out, err);
 }
 
 pn_status pn_fragment_take(pn_dataset *dataset, size_t fragment_i, const pn_field *field,
-                           const uint64_t *rows, size_t n, pn_arena *arena, pn_array *out,
-                           pn_error *err)
+                           const uint64_t *rows, size_t n, pn_lance_memo *memo, pn_arena *arena,
+                           pn_array *out, pn_error *err)
 {
     pn_placement at;
     PN_TRY(pn_fragment_place(dataset, fragment_i, field, arena, &at, err));
     if (!at.file)
         return all_null(dataset, field, n, arena, out, err);
-    return pn_lance_file_take(at.file, field, at.leaf_columns, at.n_leaves, rows, n, arena, out,
-                              err);
+    return pn_lance_file_take(at.file, field, at.leaf_columns, at.n_leaves, rows, n, memo, arena,
+                              out, err);
 }
 
 pn_status pn_dataset_vectors(pn_dataset *dataset, size_t fragment_i, const char *column,

@@ -45,13 +45,15 @@ typedef struct pn_placement {
 PN_NODISCARD pn_status pn_fragment_place(pn_dataset *dataset, size_t fragment_i,
                                          const pn_field *field, pn_arena *arena, pn_placement *out,
                                          pn_error *err);
-/* Rows [first, first + n), or chosen ascending rows when rows is not NULL, of one field. */
+/* Rows [first, first + n), or chosen ascending rows, of one field. memo may be NULL (lance_reader.h). */
 PN_NODISCARD pn_status pn_fragment_read(pn_dataset *dataset, size_t fragment_i,
                                         const pn_field *field, uint64_t first, uint64_t n,
-                                        pn_arena *arena, pn_array *out, pn_error *err);
+                                        pn_lance_memo *memo, pn_arena *arena, pn_array *out,
+                                        pn_error *err);
 PN_NODISCARD pn_status pn_fragment_take(pn_dataset *dataset, size_t fragment_i,
                                         const pn_field *field, const uint64_t *rows, size_t n,
-                                        pn_arena *arena, pn_array *out, pn_error *err);
+                                        pn_lance_memo *memo, pn_arena *arena, pn_array *out,
+                                        pn_error *err);
 
 /* Open a version whose manifest was read already, sharing a cache (with its own reference). Takes the manifest over. */
 PN_NODISCARD pn_status pn_dataset_from_manifest(const char *path, pn_manifest *manifest,

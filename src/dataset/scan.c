@@ -18,6 +18,7 @@ struct pn_scan {
     pn_schema schema;     /* of the batches */
     size_t *columns;      /* indices in the dataset's schema */
     pn_filter *filter;    /* NULL: every row */
+    pn_lance_memo *memo;
     size_t batch_rows;
     size_t fragment_i;
     uint32_t next_row;
@@ -57,6 +58,7 @@ pn_status pn_scan_begin(pn_dataset *dataset, const pn_scan_options *options, pn_
     pn_arena_init(&scan->batch_arena, SIZE_MAX);
     scan->dataset = pn_dataset_ref(dataset);
     scan->batch_rows = options->batch_rows ? options->batch_rows : DEFAULT_BATCH_ROWS;
+    PN_GOTO(done, pn_lance_memo_create(&scan->memo, err));
     PN_GOTO(done, choose_columns(scan, options, err));
     if (options->filter)
         PN_GOTO(done, pn_filter_compile(pn_str_of(options->filter), &dataset->schema, &scan->arena,
@@ -75,7 +77,8 @@ const pn_schema *pn_scan_schema(const pn_scan *scan)
 
 /* Which of rows [first, first + n) of a fragment pass the filter and are not deleted? */
 static pn_status match(pn_dataset *dataset, const pn_filter *filter, size_t fragment_i,
-                       uint32_t first, size_t n, pn_arena *arena, pn_mask *out, pn_error *err)
+                       uint32_t first, size_t n, pn_lance_memo *memo, pn_arena *arena, pn_mask *out,
+                       pn_error *err)
 {
     const uint64_t *deleted;
     if (!filter) {
@@ -88,7 +91,7 @@ static pn_status match(pn_dataset *dataset, const pn_filter *filter, size_t frag
             return pn_fail_nomem(err);
         for (size_t i = 0; i < n_columns; i++)
             PN_TRY(pn_fragment_read(dataset, fragment_i, &dataset->schema.fields[columns[i]], first,
-                                    n, arena, &arrays[columns[i]], err));
+                                    n, memo, arena, &arrays[columns[i]], err));
         pn_batch batch = {.schema = &dataset->schema, .columns = arrays, .n_rows = n};
         PN_TRY(pn_filter_eval(filter, &batch, arena, out, err));
     }
@@ -116,11 +119,11 @@ static pn_status read_columns(pn_scan *scan, uint32_t first, size_t n, const pn_
     for (size_t c = 0; c < scan->schema.n_fields; c++) {
         const pn_field *field = &scan->schema.fields[c];
         if (n_matching == n)
-            PN_TRY(pn_fragment_read(scan->dataset, scan->fragment_i, field, first, n,
+            PN_TRY(pn_fragment_read(scan->dataset, scan->fragment_i, field, first, n, scan->memo,
                                     &scan->batch_arena, &arrays[c], err));
         else
             PN_TRY(pn_fragment_take(scan->dataset, scan->fragment_i, field, rows, n_matching,
-                                    &scan->batch_arena, &arrays[c], err));
+                                    scan->memo, &scan->batch_arena, &arrays[c], err));
     }
     *batch = (pn_batch){.schema = &scan->schema, .columns = arrays, .n_rows = n_matching};
     *addrs = list;
@@ -134,13 +137,14 @@ pn_status pn_scan_next(pn_scan *scan, pn_batch *batch, const pn_row_addr **addrs
         if (first == n_rows) {
             scan->fragment_i++;
             scan->next_row = 0;
+            pn_lance_memo_clear(scan->memo);
             continue;
         }
         size_t n = PN_MIN(scan->batch_rows, (size_t)(n_rows - first));
         pn_mask mask;
         pn_arena_reset(&scan->batch_arena);
-        PN_TRY(match(scan->dataset, scan->filter, scan->fragment_i, first, n, &scan->batch_arena,
-                     &mask, err));
+        PN_TRY(match(scan->dataset, scan->filter, scan->fragment_i, first, n, scan->memo,
+                     &scan->batch_arena, &mask, err));
         pn_status status = PN_OK;
         bool any = pn_mask_count(&mask) > 0;
         if (any)
@@ -158,6 +162,7 @@ void pn_scan_end(pn_scan *scan)
 {
     if (!scan)
         return;
+    pn_lance_memo_free(scan->memo); // before the files that it points into
     pn_dataset_unref(scan->dataset);
     pn_arena_reset(&scan->arena);
     pn_arena_reset(&scan->batch_arena);
@@ -168,20 +173,22 @@ static pn_status filter_fragment(pn_dataset *dataset, const pn_filter *filter, s
                                  pn_rowset *out, pn_error *err)
 {
     pn_arena arena;
-    pn_status status = PN_OK;
+    pn_lance_memo *memo = NULL;
     uint64_t n_rows = dataset->fragments[fragment_i].n_rows;
     pn_rowset_part *part;
     PN_TRY(
         pn_rowset_part_get(out, dataset->fragments[fragment_i].id, (uint32_t)n_rows, &part, err));
+    pn_status status = pn_lance_memo_create(&memo, err);
     pn_arena_init(&arena, SIZE_MAX);
     for (uint64_t first = 0; first < n_rows && status == PN_OK; first += DEFAULT_BATCH_ROWS) {
         size_t n = PN_MIN((size_t)DEFAULT_BATCH_ROWS, (size_t)(n_rows - first));
         pn_mask mask;
-        status = match(dataset, filter, fragment_i, (uint32_t)first, n, &arena, &mask, err);
+        status = match(dataset, filter, fragment_i, (uint32_t)first, n, memo, &arena, &mask, err);
         if (status == PN_OK) // batches begin at multiples of 64
             memcpy(part->words + first / 64, mask.words, pn_words_for_bits(n) * sizeof *mask.words);
         pn_arena_reset(&arena);
     }
+    pn_lance_memo_free(memo);
     return status;
 }
 

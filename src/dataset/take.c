@@ -65,7 +65,7 @@ static pn_status take_column(pn_dataset *dataset, const pn_field *field, const g
         return pn_fail_nomem(err);
     for (size_t i = 0; i < n_groups; i++) {
         PN_TRY(pn_fragment_take(dataset, groups[i].fragment_i, field, groups[i].rows, groups[i].n,
-                                scratch, &parts[i], err));
+                                NULL, scratch, &parts[i], err));
         list[i] = &parts[i];
     }
     PN_TRY(pn_array_concat(list, n_groups, scratch, &all, err));

@@ -17,12 +17,15 @@
  */
 #include "lance/assemble.h"
 
+#include "base/limits.h"
+
 #include <string.h>
 
 typedef struct assembly {
     const pn_leaf_path *paths;
     pn_stream *const *streams;
     pn_arena *arena;
+    size_t *null_bytes_left; /* for what is not in the file: it costs the file nothing */
     pn_error *err;
 } assembly;
 
@@ -84,6 +87,16 @@ static pn_status zeros(const assembly *a, size_t n, size_t each, void *out)
 
 /* ---- what is not in the file ---- */
 
+static pn_status null_zeros(const assembly *a, size_t n, size_t each, void *out)
+{
+    size_t bytes;
+    if (!pn_size_mul(n, each, &bytes) || bytes > *a->null_bytes_left)
+        return pn_fail(a->err, PN_ERR_LIMIT, "column \"%s\": nulls of over %zu bytes at once",
+                       a->paths[0].nodes[0]->name, PN_LANCE_READ_FREE_BYTES);
+    *a->null_bytes_left -= bytes;
+    return zeros(a, n, each, out);
+}
+
 /* length nulls, with slots for all. */
 static pn_status make_nulls(const assembly *a, const pn_field *field, size_t length, pn_array *out)
 {
@@ -91,10 +104,10 @@ static pn_status make_nulls(const assembly *a, const pn_field *field, size_t len
     size_t child_length = length;
     pn_array *children;
     *out = (pn_array){.field = field, .length = length, .n_children = field->n_children};
-    PN_TRY(zeros(a, pn_bytes_for_bits(length), 1, &out->validity));
-    PN_TRY(zeros(a, length, width, &out->values));
+    PN_TRY(null_zeros(a, pn_bytes_for_bits(length), 1, &out->validity));
+    PN_TRY(null_zeros(a, length, width, &out->values));
     if (pn_type_is_variable(field->type) || pn_type_is_list(field->type))
-        PN_TRY(zeros(a, length + 1, sizeof(int64_t), &out->offsets));
+        PN_TRY(null_zeros(a, length + 1, sizeof(int64_t), &out->offsets));
     if (pn_type_is_list(field->type))
         child_length = 0;
     if (field->type == PN_TYPE_FIXED_SIZE_LIST &&
@@ -307,6 +320,7 @@ static pn_status assemble(const assembly *a, below b, size_t length, pn_array *o
 pn_status pn_assemble(const pn_field *field, const pn_leaf_path *paths, pn_stream *const *streams,
                       size_t n_leaves, size_t n_rows, pn_arena *arena, pn_array *out, pn_error *err)
 {
-    assembly a = {paths, streams, arena, err};
+    size_t null_bytes_left = PN_LANCE_READ_FREE_BYTES;
+    assembly a = {paths, streams, arena, &null_bytes_left, err};
     return assemble(&a, (below){field, 0, 0, n_leaves}, n_rows, out);
 }

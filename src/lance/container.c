@@ -144,8 +144,12 @@ static pn_status parse(pn_container *c, pn_error *err)
     c->columns = PN_ARENA_NEW(&c->arena, pn_file_column, (size_t)f.n_columns + 1);
     if (!c->columns)
         return pn_fail_nomem(err);
+    size_t n_metadata = 0;
     for (uint32_t i = 0; i < f.n_columns; i++) {
         PN_TRY(table_entry(c, f.column_table_off, i, &bytes, err));
+        n_metadata += bytes.n; // cannot overflow: so many columns of at most so many bytes
+        if (n_metadata > c->mapping.n_bytes)
+            return corrupt(c, err, "the metadata of all columns is larger than the file");
         c->n_columns = i + 1;
         PN_TRY(parse_column(c, bytes, &c->columns[i], err));
     }

@@ -4,6 +4,9 @@
  *     rows -> ranges -> for each leaf: pages that overlap -> stream of entries -> all leaves -> array
  *
  * A take is a read of many short ranges. Ranges of one page go to it together, so that a page is looked at once.
+ *
+ * Every read has a budget of memory, which follows from what the file holds and not from what it says: see limits.h. All that
+ * is decoded on the way comes out of it.
  */
 #include "lance/lance_reader.h"
 
@@ -11,12 +14,10 @@
 #include "lance/assemble.h"
 #include "lance/container.h"
 #include "lance/lance_schema.h"
+#include "lance/page_memo.h"
 
 #include <inttypes.h>
 #include <string.h>
-
-/* What one read may hold in memory, decoded: far beyond a batch, far below a machine. */
-static const size_t MAX_DECODED_BYTES = (size_t)4 << 30;
 
 struct pn_lance_file {
     pn_container container;
@@ -106,6 +107,8 @@ typedef struct reading {
     pn_lance_file *file;
     const pn_row_range *ranges;
     size_t n_ranges;
+    size_t max_bytes; /* to decode into */
+    pn_lance_memo *memo;
     pn_arena *scratch;
     pn_error *err;
 } reading;
@@ -122,6 +125,43 @@ static size_t clip_ranges(const reading *r, const pn_file_page *page, pn_row_ran
             out[n++] = (pn_row_range){from - page->first_row, to - from};
     }
     return n;
+}
+
+static size_t saturating_add(size_t a, size_t b)
+{
+    size_t sum;
+    return pn_size_add(a, b, &sum) ? sum : SIZE_MAX;
+}
+
+/* Pages may claim the same bytes, but not more than there are. */
+static size_t stored_bytes(const reading *r, const int32_t *leaf_columns, size_t n_leaves)
+{
+    size_t total = 0;
+    for (size_t i = 0; i < n_leaves; i++) {
+        if (leaf_columns[i] < 0 || (size_t)leaf_columns[i] >= r->file->container.n_columns)
+            continue;
+        const pn_file_column *column = &r->file->container.columns[leaf_columns[i]];
+        for (size_t p = 0; p < column->n_pages; p++) {
+            const pn_row_range *first = &r->ranges[0], *last = &r->ranges[r->n_ranges - 1];
+            const pn_file_page *page = &column->pages[p];
+            if (page->first_row >= last->first + last->n ||
+                page->first_row + page->n_rows <= first->first)
+                continue;
+            for (size_t b = 0; b < page->n_buffers; b++)
+                total = saturating_add(total, page->buffers[b].n);
+        }
+    }
+    return PN_MIN(total, (size_t)r->file->container.mapping.n_bytes);
+}
+
+/* limits.h says why. */
+static size_t budget(const reading *r, const int32_t *leaf_columns, size_t n_leaves)
+{
+    size_t bytes;
+    if (r->n_ranges == 0 ||
+        !pn_size_mul(stored_bytes(r, leaf_columns, n_leaves), PN_LANCE_READ_MAX_RATIO, &bytes))
+        return r->n_ranges == 0 ? PN_LANCE_READ_FREE_BYTES : PN_LANCE_READ_MAX_BYTES;
+    return PN_MIN(saturating_add(bytes, PN_LANCE_READ_FREE_BYTES), PN_LANCE_READ_MAX_BYTES);
 }
 
 static pn_status read_leaf(const reading *r, const pn_leaf_path *path, const pn_file_column *column,
@@ -145,13 +185,16 @@ static pn_status read_leaf(const reading *r, const pn_leaf_path *path, const pn_
         if (n == 0)
             continue;
         pn_arena_mark mark = pn_arena_get_mark(r->scratch);
-        pn_decoder d = {r->scratch, where, MAX_DECODED_BYTES, r->err};
+        pn_decoder d = {r->scratch, where, r->max_bytes, r->err};
         pn_page page = {.layout = from->layout,
                         .buffers = from->buffers,
                         .n_buffers = from->n_buffers,
                         .n_rows = from->n_rows,
                         .wide_chunks = r->file->container.minor >= 2};
-        PN_TRY(pn_page_read(&d, &page, path, clipped, n, stream));
+        if (r->memo && pn_page_is_read_whole(&page, path))
+            PN_TRY(pn_memo_page_read(r->memo, &d, column, from, &page, path, clipped, n, stream));
+        else
+            PN_TRY(pn_page_read(&d, &page, path, clipped, n, stream));
         pn_arena_rewind(r->scratch, mark);
     }
     return PN_OK;
@@ -161,6 +204,7 @@ static pn_status read_leaves(const reading *r, const pn_leaf_path *paths,
                              const int32_t *leaf_columns, size_t n_leaves, pn_stream *streams,
                              pn_stream **present)
 {
+    size_t left = r->max_bytes; // all leaves together
     for (size_t i = 0; i < n_leaves; i++) {
         if (leaf_columns[i] < 0)
             continue;
@@ -168,6 +212,7 @@ static pn_status read_leaves(const reading *r, const pn_leaf_path *paths,
             return pn_fail(r->err, PN_ERR_CORRUPT, "%s: column %" PRId32 " of %zu",
                            r->file->container.path, leaf_columns[i], r->file->container.n_columns);
         const pn_file_column *column = &r->file->container.columns[leaf_columns[i]];
+        pn_stream_init(&streams[i], left);
         const pn_row_range *last = &r->ranges[r->n_ranges - 1];
         if (last->first + last->n > column->n_rows)
             return pn_fail(r->err, PN_ERR_CORRUPT,
@@ -176,13 +221,15 @@ static pn_status read_leaves(const reading *r, const pn_leaf_path *paths,
                            last->first + last->n - 1);
         PN_TRY(read_leaf(r, &paths[i], column, &streams[i]));
         present[i] = &streams[i];
+        left -= PN_MIN(left, streams[i].data.n_bytes + streams[i].offsets.n_bytes +
+                                 streams[i].stop.n_bytes + streams[i].rep.n_bytes +
+                                 streams[i].item_valid.n_bytes);
     }
     return PN_OK;
 }
 
-/* All nulls: none of the leaves is in the file. */
-static pn_status read_absent(const pn_field *field, size_t n_rows, pn_arena *arena, pn_array *out,
-                             pn_error *err)
+pn_status pn_lance_absent(const pn_field *field, size_t n_rows, pn_arena *arena, pn_array *out,
+                          pn_error *err)
 {
     pn_leaf_path prefix = {.innermost_list = -1};
     size_t n_leaves = pn_lance_count_leaves(field), n = 0;
@@ -197,16 +244,18 @@ static pn_status read_absent(const pn_field *field, size_t n_rows, pn_arena *are
 static pn_status read_ranges(pn_lance_file *file, const pn_field *field,
                              const int32_t *leaf_columns, size_t n_leaves,
                              const pn_row_range *ranges, size_t n_ranges, size_t n_rows,
-                             pn_arena *arena, pn_array *out, pn_error *err)
+                             pn_lance_memo *memo, pn_arena *arena, pn_array *out, pn_error *err)
 {
     pn_assert(n_leaves == pn_lance_count_leaves(field));
     bool absent = true;
     for (size_t i = 0; i < n_leaves; i++)
         absent = absent && leaf_columns[i] < 0;
     if (absent)
-        return read_absent(field, n_rows, arena, out, err);
+        return pn_lance_absent(field, n_rows, arena, out, err);
     pn_arena scratch;
-    pn_arena_init(&scratch, MAX_DECODED_BYTES);
+    reading r = {file, ranges, n_ranges, 0, memo, &scratch, err};
+    r.max_bytes = budget(&r, leaf_columns, n_leaves);
+    pn_arena_init(&scratch, r.max_bytes);
     pn_leaf_path prefix = {.innermost_list = -1};
     pn_leaf_path *paths = PN_ARENA_NEW(&scratch, pn_leaf_path, n_leaves + 1);
     pn_stream *streams = PN_ARENA_NEW(&scratch, pn_stream, n_leaves + 1);
@@ -218,15 +267,15 @@ static pn_status read_ranges(pn_lance_file *file, const pn_field *field,
     size_t n = 0;
     collect_paths(field, &prefix, paths, &n);
     for (size_t i = 0; i < n_leaves; i++)
-        pn_stream_init(&streams[i], MAX_DECODED_BYTES);
-    reading r = {file, ranges, n_ranges, &scratch, err};
+        pn_stream_init(&streams[i], r.max_bytes);
     pn_status status =
         n_ranges > 0 ? read_leaves(&r, paths, leaf_columns, n_leaves, streams, present) : PN_OK;
     for (size_t i = 0; n_ranges == 0 && i < n_leaves; i++)
         present[i] = &streams[i];
     if (status == PN_OK)
         status = pn_assemble(field, paths, present, n_leaves, n_rows, arena, out, err);
-    if (status == PN_ERR_CORRUPT && err && !strstr(err->message, file->container.path))
+    if (status != PN_OK && status != PN_ERR_NOMEM && err &&
+        !strstr(err->message, file->container.path))
         (void)pn_fail_wrap(err, status, "%s, ", file->container.path); // status is returned below
     for (size_t i = 0; i < n_leaves; i++)
         pn_stream_reset(&streams[i]);
@@ -265,19 +314,21 @@ static bool borrow_vectors(pn_lance_file *file, const pn_field *field, int32_t c
 
 pn_status pn_lance_file_read(pn_lance_file *file, const pn_field *field,
                              const int32_t *leaf_columns, size_t n_leaves, uint64_t first,
-                             uint64_t n, pn_arena *arena, pn_array *out, pn_error *err)
+                             uint64_t n, pn_lance_memo *memo, pn_arena *arena, pn_array *out,
+                             pn_error *err)
 {
     pn_row_range range = {first, n};
     if (n > 0 && n_leaves == 1 &&
         borrow_vectors(file, field, leaf_columns[0], first, n, arena, out))
         return PN_OK;
-    return read_ranges(file, field, leaf_columns, n_leaves, &range, n > 0 ? 1 : 0, (size_t)n, arena,
-                       out, err);
+    return read_ranges(file, field, leaf_columns, n_leaves, &range, n > 0 ? 1 : 0, (size_t)n, memo,
+                       arena, out, err);
 }
 
 pn_status pn_lance_file_take(pn_lance_file *file, const pn_field *field,
                              const int32_t *leaf_columns, size_t n_leaves, const uint64_t *rows,
-                             size_t n, pn_arena *arena, pn_array *out, pn_error *err)
+                             size_t n, pn_lance_memo *memo, pn_arena *arena, pn_array *out,
+                             pn_error *err)
 {
     pn_row_range *ranges = PN_ARENA_NEW(arena, pn_row_range, n + 1);
     size_t n_ranges = 0;
@@ -290,7 +341,8 @@ pn_status pn_lance_file_take(pn_lance_file *file, const pn_field *field,
         else
             ranges[n_ranges++] = (pn_row_range){rows[i], 1};
     }
-    return read_ranges(file, field, leaf_columns, n_leaves, ranges, n_ranges, n, arena, out, err);
+    return read_ranges(file, field, leaf_columns, n_leaves, ranges, n_ranges, n, memo, arena, out,
+                       err);
 }
 
 static bool is_plain_vectors(const pn_file_page *page, int32_t dim)

@@ -22,24 +22,42 @@ size_t pn_lance_file_columns(const pn_lance_file *file);
 const pn_schema *pn_lance_file_schema(const pn_lance_file *file); /* as the file tells it */
 
 /*
+ * What a reader that goes through files in windows remembers: the page in hand of each column, decoded, where a page cannot
+ * be read in parts. With it a scan decodes each page once. For one thread; all files that were read with it stay open until
+ * it is cleared or freed.
+ */
+typedef struct pn_lance_memo pn_lance_memo;
+PN_NODISCARD pn_status pn_lance_memo_create(pn_lance_memo **out, pn_error *err);
+void pn_lance_memo_clear(pn_lance_memo *memo);
+void pn_lance_memo_free(pn_lance_memo *memo); /* NULL is welcome */
+/* Pages that were decoded as a whole so far. */
+uint64_t pn_lance_memo_decoded(const pn_lance_memo *memo);
+
+/*
  * Rows [first, first + n) of one top-level field.
  *
  * field         what to make of the columns; lives as long as the array
  * leaf_columns  [n_leaves] column of the file for each leaf of field, depth first; -1: not in this file, reads as null
+ * memo          may be NULL
  * arena         where the values go; some are borrowed from the mapping, which lives until the file is closed
  *
- * Errors: CORRUPT and UNSUPPORTED name the file and the column; LIMIT; NOMEM.
+ * Errors: CORRUPT and UNSUPPORTED name the file and the column; LIMIT when the rows would take more memory than
+ *         limits.h allows for pages of this size; NOMEM.
  */
 PN_NODISCARD pn_status pn_lance_file_read(pn_lance_file *file, const pn_field *field,
                                           const int32_t *leaf_columns, size_t n_leaves,
-                                          uint64_t first, uint64_t n, pn_arena *arena,
-                                          pn_array *out, pn_error *err);
+                                          uint64_t first, uint64_t n, pn_lance_memo *memo,
+                                          pn_arena *arena, pn_array *out, pn_error *err);
 
 /* Chosen rows, ascending; duplicates are allowed. */
 PN_NODISCARD pn_status pn_lance_file_take(pn_lance_file *file, const pn_field *field,
                                           const int32_t *leaf_columns, size_t n_leaves,
-                                          const uint64_t *rows, size_t n, pn_arena *arena,
-                                          pn_array *out, pn_error *err);
+                                          const uint64_t *rows, size_t n, pn_lance_memo *memo,
+                                          pn_arena *arena, pn_array *out, pn_error *err);
+
+/* n nulls of a field that no file has. */
+PN_NODISCARD pn_status pn_lance_absent(const pn_field *field, size_t n, pn_arena *arena,
+                                       pn_array *out, pn_error *err);
 
 /* A vector column's pages as float32[n_rows][dim] straight in the mapping, when every page is full-zip without levels over
  * plain floats; *mappable is false otherwise. */

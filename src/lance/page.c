@@ -98,12 +98,8 @@ static pn_status append_flat(pn_decoder *d, const pn_leaf_path *path, const pn_p
     return PN_OK;
 }
 
-typedef struct row_starts {
-    size_t *entry, *value; /* [n_rows + 1] */
-} row_starts;
-
-static pn_status find_rows(pn_decoder *d, const pn_leaf_path *path, const pn_piece *piece,
-                           uint64_t n_rows, row_starts *out)
+pn_status pn_page_find_rows(pn_decoder *d, const pn_leaf_path *path, const pn_piece *piece,
+                            uint64_t n_rows, pn_row_starts *out)
 {
     size_t *entry = NULL, *value = NULL;
     if (n_rows < piece->n_entries + 1) {
@@ -130,7 +126,7 @@ static pn_status find_rows(pn_decoder *d, const pn_leaf_path *path, const pn_pie
         return corrupt(d, "a page has fewer rows than it says");
     entry[row] = piece->n_entries;
     value[row] = values;
-    *out = (row_starts){entry, value};
+    *out = (pn_row_starts){entry, value};
     return PN_OK;
 }
 
@@ -139,10 +135,10 @@ static pn_status append_nested(pn_decoder *d, const pn_leaf_path *path, const pn
                                uint64_t n_rows, const pn_row_range *ranges, size_t n_ranges,
                                pn_stream *stream)
 {
-    row_starts starts;
+    pn_row_starts starts;
     if (!piece->rep)
         return corrupt(d, "a page of a list column has no repetition levels");
-    PN_TRY(find_rows(d, path, piece, n_rows, &starts));
+    PN_TRY(pn_page_find_rows(d, path, piece, n_rows, &starts));
     for (size_t i = 0; i < n_ranges; i++) {
         size_t first = starts.entry[ranges[i].first],
                end = starts.entry[ranges[i].first + ranges[i].n];
@@ -294,18 +290,7 @@ static pn_status join_chunks(pn_decoder *d, const pn_leaf_path *path, const pn_p
 {
     for (size_t i = 0; i < n; i++)
         PN_TRY(pn_stream_append(all, path, &pieces[i], 0, pieces[i].n_entries, 0, d->err));
-    *out = (pn_piece){
-        .n_entries = all->n_entries,
-        .rep = all->rep.data,
-        .stop = all->stop.data,
-        .values = {.n = all->n_values,
-                   .variable = all->variable,
-                   .width = all->width,
-                   .data = all->data.data,
-                   .offsets = (const int64_t *)(const void *)all->offsets.data,
-                   .is_bits = all->is_bits,
-                   .item_valid = all->item_valid.n_bytes > 0 ? all->item_valid.data : NULL,
-                   .n_items = all->items_per_value}};
+    *out = pn_stream_piece(all);
     return PN_OK;
 }
 
@@ -332,8 +317,10 @@ static pn_status list_chunks(pn_decoder *d, const chunk_reader *r, const pn_page
             values = 1; // log2 of one value, in a chunk that is not the last
         if (values > left || offset > page->buffers[1].n || bytes > page->buffers[1].n - offset)
             return corrupt(d, "the table of chunks does not fit the page");
-        if (values > d->max_bytes)
-            return corrupt(d, "a chunk has too many values");
+        if (values > PN_LANCE_MAX_CHUNK_VALUES)
+            return pn_fail(d->err, PN_ERR_LIMIT,
+                           "%s: %" PRIu64 " values in a chunk, the limit is %u", d->where, values,
+                           PN_LANCE_MAX_CHUNK_VALUES);
         chunks[i] = (chunk_word){{page->buffers[1].data + offset, bytes}, (size_t)values};
         left -= values;
         offset += bytes;
@@ -558,7 +545,8 @@ static pn_status parse_zip(pn_decoder *d, const zip_reader *r, pn_slice bytes, s
     piece->stop = PN_ARENA_NEW(d->arena, uint8_t, piece->capacity + 1);
     size_t n_items;
     if (r->validity_bytes > 0) {
-        if (!pn_size_mul(piece->capacity, r->items, &n_items) || n_items > d->max_bytes)
+        size_t n_slots = PN_MIN(piece->capacity, bytes.n / r->slot_bytes + 1);
+        if (!pn_size_mul(n_slots, r->items, &n_items) || n_items > d->max_bytes)
             return corrupt(d, "a page of vectors is too large");
         piece->item_valid = PN_ARENA_NEW(d->arena, uint8_t, n_items + 1);
     }
@@ -801,6 +789,23 @@ static pn_status read_constant(pn_decoder *d, const pn_page *page, const pn_leaf
     if (piece.n_entries != page->n_rows)
         return corrupt(d, "a constant page has another number of levels than rows");
     return append_flat(d, path, &piece, 0, ranges, n_ranges, stream);
+}
+
+bool pn_page_is_read_whole(const pn_page *page, const pn_leaf_path *path)
+{
+    const Pn__Lance__PageLayout *layout = page->layout;
+    if (layout->layout_case == PN__LANCE__PAGE_LAYOUT__LAYOUT_MINI_BLOCK)
+        return path->n_lists > 0 || layout->mini_block->dictionary;
+    if (layout->layout_case == PN__LANCE__PAGE_LAYOUT__LAYOUT_CONSTANT)
+        return page->n_buffers >= 2;
+    if (layout->layout_case != PN__LANCE__PAGE_LAYOUT__LAYOUT_FULL_ZIP)
+        return false;
+    const Pn__Lance__FullZip *how = layout->full_zip;
+    bool variable = how->has_bits_per_offset && how->bits_per_offset > 0;
+    bool plain = !variable && how->bits_rep + how->bits_def == 0 && how->values &&
+                 how->values->kind_case == PN__LANCE__COMPRESSION__KIND_FIXED_LIST &&
+                 !how->values->fixed_list->has_validity;
+    return !plain && !(page->n_buffers >= 2 && (variable || path->n_lists > 0));
 }
 
 pn_status pn_page_read(pn_decoder *d, const pn_page *page, const pn_leaf_path *path,

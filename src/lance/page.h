@@ -19,6 +19,18 @@ typedef struct pn_page {
     bool wide_chunks; /* version 2.2 and later: chunk words may have 32 bits */
 } pn_page;
 
+/* Where the rows of a page with lists begin: numbers of entries and of values. */
+typedef struct pn_row_starts {
+    size_t *entry, *value; /* [n_rows + 1] */
+} pn_row_starts;
+/* piece is the whole page; *out is in d->arena. CORRUPT when it has another number of rows. */
+PN_NODISCARD pn_status pn_page_find_rows(pn_decoder *d, const pn_leaf_path *path,
+                                         const pn_piece *piece, uint64_t n_rows,
+                                         pn_row_starts *out);
+
+/* Does reading a few rows cost as much as reading all: no index, no chunks that can be passed over? */
+bool pn_page_is_read_whole(const pn_page *page, const pn_leaf_path *path);
+
 /* Append the entries of the ranges to stream. d->arena is scratch. */
 PN_NODISCARD pn_status pn_page_read(pn_decoder *d, const pn_page *page, const pn_leaf_path *path,
                                     const pn_row_range *ranges, size_t n_ranges, pn_stream *stream);

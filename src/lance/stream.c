@@ -22,6 +22,22 @@ void pn_stream_reset(pn_stream *stream)
         pn_buffer_reset(buffers[i]);
 }
 
+pn_piece pn_stream_piece(const pn_stream *s)
+{
+    return (pn_piece){
+        .n_entries = s->n_entries,
+        .rep = s->rep.data,
+        .stop = s->stop.data,
+        .values = {.n = s->n_values,
+                   .variable = s->variable,
+                   .width = s->width,
+                   .data = s->data.data,
+                   .offsets = (const int64_t *)(const void *)s->offsets.data,
+                   .is_bits = s->is_bits,
+                   .item_valid = s->item_valid.n_bytes > 0 ? s->item_valid.data : NULL,
+                   .n_items = s->items_per_value}};
+}
+
 static pn_status append_variable(pn_stream *s, const pn_values *values, size_t first, size_t n,
                                  pn_error *err)
 {

@@ -59,6 +59,9 @@ typedef struct pn_piece {
     pn_values values; /* of the visible entries */
 } pn_piece;
 
+/* All that a stream holds, as a piece that lives until the stream changes. */
+pn_piece pn_stream_piece(const pn_stream *stream);
+
 /* Append entries [first, first + n), whose first value is the first_value-th. */
 PN_NODISCARD pn_status pn_stream_append(pn_stream *stream, const pn_leaf_path *path,
                                         const pn_piece *piece, size_t first, size_t n,

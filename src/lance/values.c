@@ -12,7 +12,7 @@
  *     fixed_list         items of a vector side by side
  *
  * Sizes are checked against the buffer that is there before anything is read or allocated; nesting is bounded; what a
- * compressed buffer claims to hold is bounded by d->max_bytes.
+ * compressed buffer claims to hold is bounded by what its codec can make of its bytes, and by d->max_bytes.
  */
 #include "lance/values.h"
 
@@ -45,6 +45,9 @@ static pn_status room(const pn_decoder *d, size_t n, size_t each, void **out)
         return pn_fail(d->err, PN_ERR_LIMIT, "%s: %zu values of %zu bytes: the limit is %zu bytes",
                        d->where, n, each, d->max_bytes);
     *out = pn_arena_alloc_aligned(d->arena, 64, bytes + 64);
+    if (!*out && bytes > d->arena->max_bytes - d->arena->used_bytes)
+        return pn_fail(d->err, PN_ERR_LIMIT, "%s: a read of over %zu bytes", d->where,
+                       d->arena->max_bytes);
     return *out ? PN_OK : pn_fail_nomem(d->err);
 }
 
@@ -126,6 +129,7 @@ static pn_status decode_inline(pn_decoder *d, uint64_t bits, pn_slice from, size
                                pn_values *out)
 {
     void *memory;
+    uint64_t unit[PN_BITPACK_UNIT];
     if (!is_packable(bits))
         return unsupported(d, "inline bit packing of odd widths");
     size_t bytes = (size_t)bits / 8;
@@ -135,8 +139,9 @@ static pn_status decode_inline(pn_decoder *d, uint64_t bits, pn_slice from, size
     memcpy(&w, from.data, bytes);
     if (w > bits || from.n < bytes + (size_t)w * PN_BITPACK_UNIT / 8)
         return corrupt(d, "a bit-packed chunk is too short");
-    PN_TRY(room(d, PN_BITPACK_UNIT, bytes, &memory));
-    pn_bitpack_unpack((unsigned)bits, (unsigned)w, from.data + bytes, memory);
+    PN_TRY(room(d, n, bytes, &memory)); // a whole unit for each of many small chunks adds up
+    pn_bitpack_unpack((unsigned)bits, (unsigned)w, from.data + bytes, (uint8_t *)unit);
+    memcpy(memory, unit, n * bytes);
     *out = (pn_values){.n = n, .width = bytes, .data = memory};
     return PN_OK;
 }
@@ -338,9 +343,26 @@ static pn_status decode_split(pn_decoder *d, const Pn__Lance__ByteStreamSplit *h
     return PN_OK;
 }
 
+/* A sequence of an lz4 block makes at most 255 bytes of each of its own; a zstd block makes 128 KiB of 4 bytes. */
+static bool can_hold(pn_slice from, size_t n, unsigned ratio)
+{
+    return n / ratio <= from.n;
+}
+enum { LZ4_MAX_RATIO = 255, ZSTD_MAX_RATIO = (128 << 10) / 4 };
+
+/* The size in the frame's header, where the writer put one, must be the one in front of the frame. */
+static bool is_frame_of(pn_slice from, size_t n)
+{
+    unsigned long long said = ZSTD_getFrameContentSize(from.data, from.n);
+    return said != ZSTD_CONTENTSIZE_ERROR && (said == ZSTD_CONTENTSIZE_UNKNOWN || said == n) &&
+           can_hold(from, n, ZSTD_MAX_RATIO);
+}
+
 pn_status pn_zstd_decompress(pn_decoder *d, pn_slice from, size_t n, const uint8_t **out)
 {
     void *memory;
+    if (!is_frame_of(from, n))
+        return corrupt(d, "a zstd frame has another size than it says");
     PN_TRY(room(d, n, 1, &memory));
     size_t got = ZSTD_decompress(memory, n, from.data, from.n);
     if (ZSTD_isError(got) || got != n)
@@ -353,6 +375,8 @@ pn_status pn_lz4_frame_decompress(pn_decoder *d, pn_slice from, size_t n, const 
 {
     void *memory;
     LZ4F_dctx *context;
+    if (!can_hold(from, n, LZ4_MAX_RATIO))
+        return corrupt(d, "an lz4 frame has another size than it says");
     PN_TRY(room(d, n, 1, &memory));
     if (LZ4F_isError(LZ4F_createDecompressionContext(&context, LZ4F_VERSION)))
         return pn_fail_nomem(d->err);
@@ -381,6 +405,8 @@ static pn_status decompress(pn_decoder *d, const Pn__Lance__General *how, pn_sli
     if (from.n < 4 || pn_load_le32(from.data) > INT32_MAX || from.n - 4 > INT32_MAX)
         return corrupt(d, "a compressed buffer has an impossible size");
     out->n = pn_load_le32(from.data);
+    if (!can_hold(from, out->n, LZ4_MAX_RATIO))
+        return corrupt(d, "an lz4 block has another size than it says");
     PN_TRY(room(d, out->n, 1, &memory));
     int got =
         LZ4_decompress_safe((const char *)from.data + 4, memory, (int)(from.n - 4), (int)out->n);

@@ -50,8 +50,8 @@ static void read_columns(pn_lance_file *file, const char *path, counts *c)
         for (size_t k = 0; k < n_leaves; k++)
             leaves[k] = next++;
         pn_arena_init(&arena, 1u << 28);
-        if (pn_lance_file_read(file, &schema->fields[i], leaves, n_leaves, 0, n_rows, &arena, &out,
-                               &err) == PN_OK) {
+        if (pn_lance_file_read(file, &schema->fields[i], leaves, n_leaves, 0, n_rows, NULL, &arena,
+                               &out, &err) == PN_OK) {
             (void)pn_array_equal(&out, &out);
             c->n_read++;
         } else {

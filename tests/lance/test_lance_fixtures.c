@@ -18,6 +18,7 @@
 
 typedef struct counts {
     size_t files, columns, refused;
+    uint64_t decoded; /* pages that cannot be read in parts */
 } counts;
 
 /* The only file of the table's data folder; NULL: none or several. */
@@ -29,6 +30,15 @@ static char *only_file(const char *table, pn_arena *arena)
     if (pn_dir_list(folder, arena, &names, &n, NULL) != PN_OK || n != 1)
         return NULL;
     return pn_path_join(arena, folder, names[0]);
+}
+
+/* However small the windows are, each page is decoded once. */
+static void check_scan(const lance_column *column, const pn_array *whole, counts *counted)
+{
+    uint64_t n_rows = PN_MAX((uint64_t)whole->length, 1u);
+    uint64_t n_pages = lance_column_check_scan(column, whole, n_rows);
+    assert_int_equal(lance_column_check_scan(column, whole, n_rows / 40 + 1), n_pages);
+    counted->decoded += n_pages;
 }
 
 static void check_columns(pn_lance_file *file, const json_t *columns, const char *path,
@@ -53,6 +63,7 @@ static void check_columns(pn_lance_file *file, const json_t *columns, const char
             if (!expected_column_equal(want, &whole, column.field->name))
                 fail_msg("%s: column \"%s\" differs", path, column.field->name);
             lance_column_check(&column, &whole, &rng);
+            check_scan(&column, &whole, counted);
             counted->columns++;
         }
         pn_arena_reset(&arena);
@@ -91,8 +102,8 @@ static void check_fixtures(const char *prefix, counts *counted)
     }
     json_decref(index);
     pn_arena_reset(&arena);
-    print_message("%s: %zu files, %zu columns equal, %zu refused\n", prefix, counted->files,
-                  counted->columns, counted->refused);
+    print_message("%s: %zu files, %zu columns equal, %zu refused; %zu pages in one piece\n", prefix,
+                  counted->files, counted->columns, counted->refused, (size_t)counted->decoded);
 }
 
 static void files_of_2_2__read_as_the_client_reads_them(void **state)
@@ -101,6 +112,7 @@ static void files_of_2_2__read_as_the_client_reads_them(void **state)
     counts counted = {0};
     check_fixtures("v2.2/", &counted);
     assert_true(counted.files >= 8);
+    assert_true(counted.decoded >= 50);
     assert_int_equal(counted.refused, 0);
 }
 

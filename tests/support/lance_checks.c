@@ -39,10 +39,11 @@ pn_status lance_column_read(const lance_column *column, pn_arena *arena, pn_arra
                             pn_error *err)
 {
     return pn_lance_file_read(column->file, column->field, column->leaves, column->n_leaves, 0,
-                              pn_lance_file_rows(column->file), arena, out, err);
+                              pn_lance_file_rows(column->file), NULL, arena, out, err);
 }
 
-static void check_window(const lance_column *c, const pn_array *whole, pn_rng *rng)
+static void check_window(const lance_column *c, const pn_array *whole, pn_lance_memo *memo,
+                         pn_rng *rng)
 {
     pn_arena arena;
     pn_error err = {0};
@@ -50,7 +51,8 @@ static void check_window(const lance_column *c, const pn_array *whole, pn_rng *r
     pn_arena_init(&arena, SIZE_MAX);
     uint64_t n_rows = whole->length;
     uint64_t first = pn_rng_below(rng, n_rows), n = pn_rng_below(rng, n_rows - first + 1);
-    if (pn_lance_file_read(c->file, c->field, c->leaves, c->n_leaves, first, n, &arena, &got, &err))
+    if (pn_lance_file_read(c->file, c->field, c->leaves, c->n_leaves, first, n, memo, &arena, &got,
+                           &err))
         fail_msg("%s: %s", c->field->name, err.message);
     assert_int_equal(pn_array_slice(whole, (size_t)first, (size_t)n, &arena, &want, NULL), PN_OK);
     if (!pn_array_equal(&got, &want))
@@ -58,7 +60,8 @@ static void check_window(const lance_column *c, const pn_array *whole, pn_rng *r
     pn_arena_reset(&arena);
 }
 
-static void check_take(const lance_column *c, const pn_array *whole, uint64_t stride, pn_rng *rng)
+static void check_take(const lance_column *c, const pn_array *whole, uint64_t stride,
+                       pn_lance_memo *memo, pn_rng *rng)
 {
     pn_arena arena;
     pn_error err = {0};
@@ -73,7 +76,8 @@ static void check_take(const lance_column *c, const pn_array *whole, uint64_t st
         indices[n++] = (uint32_t)at;
         at += pn_rng_below(rng, stride); // 0: the same row again
     }
-    if (pn_lance_file_take(c->file, c->field, c->leaves, c->n_leaves, rows, n, &arena, &got, &err))
+    if (pn_lance_file_take(c->file, c->field, c->leaves, c->n_leaves, rows, n, memo, &arena, &got,
+                           &err))
         fail_msg("%s: %s", c->field->name, err.message);
     assert_int_equal(pn_array_gather(whole, indices, n, &arena, &want, NULL), PN_OK);
     if (!pn_array_equal(&got, &want))
@@ -83,8 +87,37 @@ static void check_take(const lance_column *c, const pn_array *whole, uint64_t st
 
 void lance_column_check(const lance_column *column, const pn_array *whole, pn_rng *rng)
 {
+    pn_lance_memo *memo;
+    assert_int_equal(pn_lance_memo_create(&memo, NULL), PN_OK);
     for (int round = 0; round < ROUNDS && whole->length > 0; round++) {
-        check_window(column, whole, rng);
-        check_take(column, whole, round % 2 ? 3 : whole->length, rng);
+        pn_lance_memo *either = round % 3 ? memo : NULL;
+        check_window(column, whole, either, rng);
+        check_take(column, whole, round % 2 ? 3 : whole->length, either, rng);
     }
+    pn_lance_memo_free(memo);
+}
+
+uint64_t lance_column_check_scan(const lance_column *column, const pn_array *whole, uint64_t window)
+{
+    pn_lance_memo *memo;
+    uint64_t n_rows = whole->length;
+    assert_int_equal(pn_lance_memo_create(&memo, NULL), PN_OK);
+    for (uint64_t first = 0; first < n_rows; first += window) {
+        pn_arena arena;
+        pn_error err = {0};
+        pn_array got, want;
+        uint64_t n = PN_MIN(window, n_rows - first);
+        pn_arena_init(&arena, SIZE_MAX);
+        if (pn_lance_file_read(column->file, column->field, column->leaves, column->n_leaves, first,
+                               n, memo, &arena, &got, &err) != PN_OK)
+            fail_msg("%s: %s", column->field->name, err.message);
+        assert_int_equal(pn_array_slice(whole, (size_t)first, (size_t)n, &arena, &want, NULL),
+                         PN_OK);
+        if (!pn_array_equal(&got, &want))
+            fail_msg("%s: rows %zu + %zu differ", column->field->name, (size_t)first, (size_t)n);
+        pn_arena_reset(&arena);
+    }
+    uint64_t n_decoded = pn_lance_memo_decoded(memo);
+    pn_lance_memo_free(memo);
+    return n_decoded;
 }

@@ -27,4 +27,8 @@ pn_status lance_column_read(const lance_column *column, pn_arena *arena, pn_arra
 /* Random windows and random single rows must equal the same rows of whole; fails the running test otherwise. */
 void lance_column_check(const lance_column *column, const pn_array *whole, pn_rng *rng);
 
+/* Window after window with a memo must equal the same rows of whole. Returns how many pages were decoded as a whole. */
+uint64_t lance_column_check_scan(const lance_column *column, const pn_array *whole,
+                                 uint64_t window);
+
 #endif
