@@ -39,6 +39,20 @@ foreach(room IN LISTS rooms)
   endforeach()
 endforeach()
 
+# examples/*.c: against pennon.h and the shared library, as a user of either has them; run by tests/docs/run_examples.sh.
+file(GLOB examples CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/examples/*.c")
+foreach(example IN LISTS examples)
+  get_filename_component(stem "${example}" NAME_WE)
+  add_executable(example_${stem} "${example}")
+  target_link_libraries(example_${stem} PRIVATE pennon_shared)
+  target_compile_options(example_${stem} PRIVATE -std=c99 -Wall -Wextra -Wpedantic -Wshadow -Wconversion)
+  if(PN_WERROR)
+    target_compile_options(example_${stem} PRIVATE -Werror)
+  endif()
+  set_target_properties(example_${stem} PROPERTIES OUTPUT_NAME ${stem}
+    RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/examples")
+endforeach()
+
 # tests/<anything>/run_*.sh: whole-program tests; they find the program through PENNON.
 file(GLOB scripts CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/*/run_*.sh")
 foreach(script IN LISTS scripts)
