@@ -13,6 +13,13 @@ run() { # exit code, arguments
 }
 says() { grep -q -- "$1" "$work/${2:-out}" || fail "no '$1'"; }
 
+# The header by itself, in the two languages that it promises.
+printf '#include <pennon.h>\n' > "$work/header.c"
+${CC:-cc} -std=c99 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$PN_SOURCE_DIR/include" "$work/header.c"
+if command -v g++ > /dev/null; then
+    g++ -x c++ -std=c++11 -Wall -Wextra -Wpedantic -Werror -fsyntax-only -I "$PN_SOURCE_DIR/include" "$work/header.c"
+fi
+
 for program in search_words ingest_folder mixed_query; do
     run 2 "$program"
     says "usage: $program" err
