@@ -33,7 +33,7 @@ set_target_properties(pennon PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTAL
 # ---- installation: headers, libraries, pkg-config, CMake package, program, manual
 include(CMakePackageConfigHelpers)
 get_property(modules GLOBAL PROPERTY PN_MODULES)
-list(REMOVE_ITEM modules libmicrohttpd) # of the program, not of the library
+list(REMOVE_ITEM modules libmicrohttpd yaml-0.1) # of the program, not of the library
 list(JOIN modules " " PENNON_MODULES)
 # The prefix is known when it is installed (cmake --install --prefix), not before.
 set(PENNON_PREFIX "@CMAKE_INSTALL_PREFIX@")

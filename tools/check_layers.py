@@ -37,7 +37,7 @@ LIBRARIES = {
     r"zstd\.h": {"lance"}, r"lz4\.h": {"lance"}, r"protobuf-c": {"lance", "dataset"},
     r"roaring/": {"dataset"}, r"pcre2\.h": {"filter", "clip"}, r"utf8proc\.h": {"base", "filter", "clip"},
     r"jansson\.h": {"api", "clip", "embed", "ingest", "serve", "cli"}, r"microhttpd\.h": {"serve"},
-    r"cyaml/": {"cli"}, r"xxhash\.h": {"base"}, r"uthash\.h": {"base"}, r"archive": {"ingest"}, r"csv\.h": {"ingest"},
+    r"yaml\.h": {"cli"}, r"xxhash\.h": {"base"}, r"uthash\.h": {"base"}, r"archive": {"ingest"}, r"csv\.h": {"ingest"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)
 CALLS = re.compile(r"(?<![\w.>])(malloc|calloc|realloc|free|strtok|sprintf|strcpy|strcat|atoi|rand|srand)\s*\(")

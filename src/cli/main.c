@@ -4,6 +4,7 @@
  * The commands are a table. Each has its own options and --help, parsed by argp; usage errors end with status 2 everywhere.
  */
 #include "cli/cli.h"
+#include "cli/config_file.h"
 #include "os/fd.h"
 
 #include <locale.h>
@@ -39,11 +40,22 @@ static void print_usage(FILE *out)
           out);
     for (size_t i = 0; i < N_COMMANDS; i++)
         fprintf(out, "  %-11s %s\n", commands[i].name, commands[i].summary);
-    fputs("\nEach command explains itself: pennon COMMAND --help. The manual: man pennon\n\n"
-          "  pennon ingest photos/ --model path/to/clip\n"
-          "  pennon search red sneakers\n"
-          "  pennon serve\n",
-          out);
+    fputs(
+        "\nEach command explains itself: pennon COMMAND --help. The manual: man pennon\n"
+        "Options may stand in a file: --config=FILE, else $PENNON_CONFIG, else pennon.yaml in the\n"
+        "working folder, else ~/.config/pennon/config.yaml\n\n"
+        "  pennon ingest photos/ --model path/to/clip\n"
+        "  pennon search red sneakers\n"
+        "  pennon serve\n",
+        out);
+}
+
+/* argp prints argv[0] in its messages: make it "pennon search". */
+static char *title_of(const command *chosen)
+{
+    static char title[64];
+    (void)snprintf(title, sizeof title, "pennon %s", chosen->name); // fits
+    return title;
 }
 
 static int help(int argc, char **argv)
@@ -54,7 +66,7 @@ static int help(int argc, char **argv)
         return pn_cli_finish(PN_EXIT_OK);
     }
     for (size_t i = 0; i < N_COMMANDS; i++) {
-        char *arguments[] = {argv[2], help_option, NULL};
+        char *arguments[] = {title_of(&commands[i]), help_option, NULL};
         if (strcmp(argv[2], commands[i].name) == 0)
             return commands[i].run(2, arguments);
     }
@@ -62,13 +74,45 @@ static int help(int argc, char **argv)
     return PN_EXIT_USAGE;
 }
 
-/* argp prints argv[0] in its messages: make it "pennon search". */
-static int run(const command *chosen, int argc, char **argv)
+static int run(const command *chosen, const char *config_file, int argc, char **argv)
 {
-    static char name[64];
-    (void)snprintf(name, sizeof name, "pennon %s", chosen->name); // fits
-    argv[1] = name;
-    return chosen->run(argc - 1, argv + 1);
+    pn_config config = {0};
+    pn_error err = {0};
+    int code = PN_EXIT_USAGE;
+    argv[1] = title_of(chosen);
+    if (pn_config_apply(config_file, chosen->name, argc - 1, argv + 1, &config, &err) == PN_OK)
+        code = chosen->run(config.argc, config.argv);
+    else
+        pn_cli_error(&err);
+    pn_config_end(&config);
+    return code;
+}
+
+/*
+ * Take "--config FILE" or "--config=FILE" out of the command line, wherever it stands in front of "--"; the last one counts.
+ * (Who looks for pictures of "--config" says --text=--config.) False: no file behind it.
+ */
+static bool take_config(int *argc, char **argv, const char **file)
+{
+    static const char option[] = "--config";
+    const size_t n = sizeof option - 1;
+    int n_kept = 1, i = 1;
+    for (; i < *argc && strcmp(argv[i], "--") != 0; i++) {
+        bool is_joined = strncmp(argv[i], option, n) == 0 && argv[i][n] == '=';
+        if (is_joined)
+            *file = argv[i] + n + 1;
+        else if (strcmp(argv[i], option) != 0)
+            argv[n_kept++] = argv[i];
+        else if (++i < *argc)
+            *file = argv[i];
+        else
+            return false;
+    }
+    while (i < *argc)
+        argv[n_kept++] = argv[i++];
+    argv[n_kept] = NULL;
+    *argc = n_kept;
+    return !*file || (*file)[0] != '\0';
 }
 
 int main(int argc, char **argv)
@@ -76,6 +120,11 @@ int main(int argc, char **argv)
     (void)setlocale(LC_CTYPE, ""); // for the width of characters only; without one, bytes count
     pn_fd_fault_from_environment();
     argp_err_exit_status = PN_EXIT_USAGE;
+    const char *config = NULL;
+    if (!take_config(&argc, argv, &config)) {
+        pn_cli_complain("--config: which file?");
+        return PN_EXIT_USAGE;
+    }
     if (argc < 2) {
         print_usage(stderr);
         return PN_EXIT_USAGE;
@@ -89,7 +138,7 @@ int main(int argc, char **argv)
         return help(argc, argv);
     for (size_t i = 0; i < N_COMMANDS; i++)
         if (strcmp(argv[1], commands[i].name) == 0)
-            return run(&commands[i], argc, argv);
+            return run(&commands[i], config, argc, argv);
     pn_cli_complain("\"%s\" is not a command; \"pennon help\" lists them", argv[1]);
     return PN_EXIT_USAGE;
 }

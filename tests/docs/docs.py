@@ -142,6 +142,7 @@ def environment(prefix):
     env["PATH"] = f"{prefix}/bin:{env['PATH']}"
     env["PKG_CONFIG_PATH"] = f"{prefix}/lib/pkgconfig"
     env["LD_LIBRARY_PATH"] = f"{prefix}/lib"
+    env["XDG_CONFIG_HOME"] = prefix  # not the configuration of whoever runs this
     env["LC_ALL"] = "C.UTF-8"
     return env
 

@@ -1,4 +1,4 @@
-"""The manual against the program and the header: every command, option, default environment variable, function and status."""
+"""The manual against the program and the header: every command, option, configuration key, environment variable, function, status."""
 import os
 import pathlib
 import re
@@ -33,7 +33,7 @@ def options_of(lines):
     found = {}
     for line in lines:
         match = OPTION.match(line)
-        if match and match.group(2) not in ("--help", "--usage"):
+        if match and match.group(2) not in ("--help", "--usage", "--config"):
             found[match.group(2)] = (match.group(1) or "", match.group(3) or "")
     return found
 
@@ -67,12 +67,44 @@ def check_environment(text):
         asked |= set(re.findall(r'(?:pn_environment|getenv)\("(\w+)"', path.read_text(encoding="utf-8")))
     asked = {name for name in asked if name not in ("PN_FAULT", "TMPDIR")}
     section = text.split("\nENVIRONMENT")[1].split("\nFILES")[0]
-    told = set(re.findall(r"\b(?:PENNON|PN|HF)_\w+\b|\bHOME\b", section))
+    told = set(re.findall(r"\b(?:PENNON|PN|HF|XDG)_\w+\b|\bHOME\b", section))
     if not asked or asked - told:
         fault(f"pennon.1 says nothing of {sorted(asked - told)}")
     if told - asked:
         fault(f"pennon.1 explains {sorted(told - asked)}, which the program does not ask for")
     print(f"{len(asked)} environment variables")
+
+
+def keys_of_program(section):
+    """What the program itself lists when a key is wrong."""
+    wrong = f"{section}: {{no-such-key: 1}}" if section else "no-such-key: 1"
+    done = subprocess.run([PENNON, "--config", "-", "count"], input=wrong, capture_output=True, text=True)
+    return set(done.stderr.split("There are ")[1].strip().split(", "))
+
+
+def check_config(text):
+    """The keys of the configuration file, in pennon.1 and in the example of docs/CONFIG.md, which has all of them."""
+    top = keys_of_program(None)
+    sections = top & {"ingest", "search", "list", "serve"}
+    shared = top - sections
+    page = text.split("\nCONFIGURATION FILE")[1].split("\nENVIRONMENT")[0]
+    told = set(re.search(r"several commands\s+have:\s+([^.]*)\.", page).group(1).replace(",", " ").split())
+    if told != shared:
+        fault(f"pennon.1 has {sorted(told)} at the top, the program {sorted(shared)}")
+    example = (SOURCE / "docs" / "CONFIG.md").read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
+    if set(re.findall(r"^([a-z-]+):", example, re.M)) != top:
+        fault(f"docs/CONFIG.md does not show the keys {sorted(top)}")
+    n = len(shared)
+    for section in sorted(sections):
+        own = keys_of_program(section) - shared
+        n += len(own)
+        match = re.search(rf"^ {{7}}{section}\b(.*?)\n\n", page, re.M | re.S)
+        if not match or set(match.group(1).replace(",", " ").split()) != own:
+            fault(f"pennon.1 has {match and match.group(1)} in {section}, the program {sorted(own)}")
+        shown = re.search(rf"^{section}:\n((?:  .*\n)+)", example, re.M)
+        if not shown or set(re.findall(r"^  ([a-z-]+):", shown.group(1), re.M)) != own:
+            fault(f"docs/CONFIG.md does not show the keys of {section}: {sorted(own)}")
+    print(f"{n} configuration keys")
 
 
 def check_library(text):
@@ -93,6 +125,7 @@ def main():
     program, library = render("pennon.1"), render("pennon.3")
     check_options(program)
     check_environment(program)
+    check_config(program)
     check_library(library)
     print("\n".join(faults) if faults else "the manual says what is")
     return 1 if faults else 0
