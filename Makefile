@@ -4,7 +4,7 @@
 #   make run        build, index the bundled catalogue, serve the page              PORT=8000
 #   make test       build with sanitizers, run every test and check                 JOBS=2
 #   make bench      build the benchmarks
-#   make install    install program, library, headers, manual                       PREFIX=/usr/local DESTDIR=
+#   make install    install program, library, headers, manual, completion           PREFIX=/usr/local DESTDIR=
 #   make uninstall  remove what the last "make install" of this folder installed    DESTDIR=
 #   make clean      remove what was built
 #   make help       this text

@@ -1,4 +1,4 @@
-# What is installed: libpennon (shared and static), pennon.h, the program, its manual.
+# What is installed: libpennon (shared and static), pennon.h, the program, its manual, completion for shells.
 get_property(rooms GLOBAL PROPERTY PN_ROOMS)
 set(library_rooms ${rooms})
 list(REMOVE_ITEM library_rooms serve cli)
@@ -30,7 +30,7 @@ target_compile_definitions(pennon PRIVATE _GNU_SOURCE)
 target_link_libraries(pennon PRIVATE pn_cli pn_serve pn_os pn_base pennon_shared)
 set_target_properties(pennon PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}")
 
-# ---- installation: headers, libraries, pkg-config, CMake package, program, manual
+# ---- installation: headers, libraries, pkg-config, CMake package, program, manual, completion
 include(CMakePackageConfigHelpers)
 get_property(modules GLOBAL PROPERTY PN_MODULES)
 list(REMOVE_ITEM modules libmicrohttpd yaml-0.1) # of the program, not of the library
@@ -57,3 +57,7 @@ install(FILES "${PROJECT_BINARY_DIR}/pennon-config.cmake" "${PROJECT_BINARY_DIR}
 install(FILES "${PROJECT_BINARY_DIR}/pennon.pc" DESTINATION ${CMAKE_INSTALL_LIBDIR}/pkgconfig)
 install(FILES "${PROJECT_SOURCE_DIR}/man/pennon.1" DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 install(FILES "${PROJECT_SOURCE_DIR}/man/pennon.3" DESTINATION ${CMAKE_INSTALL_MANDIR}/man3)
+# Where bash-completion and zsh look, each under the name it wants.
+install(FILES "${PROJECT_SOURCE_DIR}/completion/pennon.bash" RENAME pennon
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+install(FILES "${PROJECT_SOURCE_DIR}/completion/_pennon" DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)

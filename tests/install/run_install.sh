@@ -19,7 +19,8 @@ prefix="$work/a prefix"
 make_it() { env -u MAKEFLAGS -u MAKELEVEL make -s -C "$PN_SOURCE_DIR" -o build/release/pennon "$@" > "$work/make.log" 2>&1 || fail "make $*: $(tail -3 "$work/make.log")"; }
 make_it install PREFIX="$prefix"
 for file in bin/pennon include/pennon.h include/pennon_status.h lib/libpennon.so lib/libpennon.a lib/pkgconfig/pennon.pc \
-    lib/cmake/pennon/pennon-config.cmake share/man/man1/pennon.1; do
+    lib/cmake/pennon/pennon-config.cmake share/man/man1/pennon.1 share/man/man3/pennon.3 \
+    share/bash-completion/completions/pennon share/zsh/site-functions/_pennon; do
     [ -e "$prefix/$file" ] || fail "$file is not installed"
 done
 

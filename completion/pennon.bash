@@ -1,0 +1,73 @@
+# Completion of pennon for bash.
+#
+# Everything is asked of the program: "pennon help" names the commands, "pennon help COMMAND" its options and what each takes, so
+# that there is nothing here to fall behind. ("help" reads no configuration file, which might be wrong.)
+# shellcheck shell=bash
+
+# One line an option: LONG:SHORT:VALUE, e.g. "--table:-t:DIR".
+_pennon_options()
+{
+    ARGP_HELP_FMT=rmargin=2000 "$1" help "$2" 2> /dev/null |
+        sed -nE 's/^ +((-.), )?(--[a-z-]+)(=([^ ]+))?( .*)?$/\3:\2:\5/p'
+    echo "--config::FILE"
+}
+
+# Words for a value, by the name that the help gives it.
+_pennon_value()
+{
+    local kind=$1 word=$2
+    case $kind in
+    DIR | MODEL) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
+    FILE* | OUT* | SOURCE* | PICTURE*) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
+    MODE) mapfile -t COMPREPLY < <(compgen -W "crop pad squash" -- "$word") ;;
+    esac
+}
+
+_pennon()
+{
+    local program=${COMP_WORDS[0]} word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+    local command='' options line name i
+    COMPREPLY=()
+    # "--table=shop" is three words for bash.
+    if [ "$word" = "=" ]; then
+        word=
+    elif [ "$before" = "=" ] && [ "$COMP_CWORD" -gt 2 ]; then
+        before=${COMP_WORDS[COMP_CWORD - 2]}
+    fi
+    for ((i = 1; i < COMP_CWORD; i++)); do
+        case ${COMP_WORDS[i]} in
+        --config) [ "${COMP_WORDS[i + 1]}" = "=" ] && ((i++)); ((i++)) ;;
+        -*) ;;
+        *) command=${COMP_WORDS[i]}; break ;;
+        esac
+    done
+    if [ "$before" = --config ]; then
+        _pennon_value FILE "$word"
+        return
+    fi
+    if [ -z "$command" ] || [ "$command" = help ]; then
+        name=$("$program" help 2> /dev/null | sed -nE 's/^  ([a-z]+)  .*/\1/p')
+        [ -n "$command" ] || name+=" help --config --help --version"
+        mapfile -t COMPREPLY < <(compgen -W "$name" -- "$word")
+        return
+    fi
+    options=$(_pennon_options "$program" "$command")
+    while IFS=: read -r line name i; do
+        if [ -n "$i" ] && { [ "$before" = "$line" ] || [ "$before" = "$name" ]; }; then
+            _pennon_value "$i" "$word"
+            return
+        fi
+    done <<< "$options"
+    case $word in
+    -*)
+        # An option with a value ends in "=", and the value follows at once.
+        mapfile -t COMPREPLY < <(compgen -W "$(sed -E 's/^([^:]*):[^:]*:(.*)/\1=\2/; s/=$//; s/=.*/=/' <<< "$options")" -- "$word")
+        [[ ${#COMPREPLY[@]} = 1 && ${COMPREPLY[0]} = *= ]] && compopt -o nospace
+        ;;
+    *)
+        _pennon_value "$("$program" help "$command" 2> /dev/null | sed -nE '1s/.*\] //p')" "$word"
+        ;;
+    esac
+}
+
+complete -F _pennon pennon
