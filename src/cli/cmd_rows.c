@@ -116,7 +116,7 @@ int pn_cmd_list(int argc, char **argv)
         PN_OPTION_TABLE,
         OPTION_WHERE,
         {"limit", KEY_LIMIT, "N", 0, "at most N rows (default 20)", 0},
-        {"offset", KEY_OFFSET, "N", 0, "from the N-th on", 0},
+        {"offset", KEY_OFFSET, "N", 0, "leave out the first N", 0},
         OPTION_VECTORS,
         PN_OPTION_JSON,
         PN_OPTION_TSV,
