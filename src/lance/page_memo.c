@@ -13,8 +13,11 @@
 
 #include "base/alloc.h"
 
+#include <string.h>
+
 typedef struct slot {
     const pn_file_column *column;
+    pn_leaf_path path;        /* as which field's leaf it was read */
     const pn_file_page *page; /* NULL: empty */
     pn_stream stream;         /* all rows of the page */
     pn_arena arena;           /* of starts */
@@ -66,17 +69,24 @@ uint64_t pn_lance_memo_decoded(const pn_lance_memo *memo)
     return memo->n_decoded;
 }
 
-static pn_status find_slot(pn_lance_memo *memo, const pn_file_column *column, slot **out,
-                           pn_error *err)
+static bool same_path(const pn_leaf_path *a, const pn_leaf_path *b)
+{
+    return a->n == b->n && memcmp(a->nodes, b->nodes, a->n * sizeof *a->nodes) == 0;
+}
+
+/* A damaged manifest may give one column to two fields, as which it decodes differently. */
+static pn_status find_slot(pn_lance_memo *memo, const pn_file_column *column,
+                           const pn_leaf_path *path, slot **out, pn_error *err)
 {
     slot *s = memo->first;
-    while (s && s->column != column)
+    while (s && !(s->column == column && same_path(&s->path, path)))
         s = s->next;
     if (!s) {
         s = pn_alloc_zero(sizeof *s);
         if (!s)
             return pn_fail_nomem(err);
         s->column = column;
+        s->path = *path;
         s->next = memo->first;
         memo->first = s;
     }
@@ -109,7 +119,7 @@ pn_status pn_memo_page_read(pn_lance_memo *memo, pn_decoder *d, const pn_file_co
                             const pn_row_range *ranges, size_t n_ranges, pn_stream *stream)
 {
     slot *s;
-    PN_TRY(find_slot(memo, column, &s, d->err));
+    PN_TRY(find_slot(memo, column, path, &s, d->err));
     if (s->page != from) {
         empty_slot(s);
         pn_status status = fill_slot(d, page, path, stream->items_per_value, s);
