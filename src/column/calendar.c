@@ -147,8 +147,8 @@ static bool take_zone_ms(pn_str *text, int64_t *offset_ms)
     int64_t hours, minutes = 0;
     if (!take_digits(text, 2, &hours))
         return false;
-    (void)take_char(text, ':'); // "+0800" is as good as "+08:00"
-    if (text->len > 0 && !take_digits(text, 2, &minutes))
+    bool colon = take_char(text, ':'); // "+0800" and "+08" are as good as "+08:00"
+    if ((colon || text->len > 0) && !take_digits(text, 2, &minutes))
         return false;
     if (hours > 23 || minutes > 59)
         return false;
@@ -161,10 +161,12 @@ static bool take_time_ms(pn_str *text, int64_t *ms)
     int64_t hour, minute, second = 0, fraction = 0;
     if (!take_digits(text, 2, &hour) || !take_char(text, ':') || !take_digits(text, 2, &minute))
         return false;
-    if (take_char(text, ':') && !take_digits(text, 2, &second))
-        return false;
-    if (take_char(text, '.') && !take_fraction_ms(text, &fraction))
-        return false;
+    if (take_char(text, ':')) {
+        if (!take_digits(text, 2, &second))
+            return false;
+        if (take_char(text, '.') && !take_fraction_ms(text, &fraction))
+            return false;
+    }
     if (hour > 23 || minute > 59 || second > 59)
         return false;
     *ms = ((hour * 60 + minute) * 60 + second) * 1000 + fraction;

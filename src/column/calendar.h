@@ -23,7 +23,7 @@ PN_NODISCARD bool pn_calendar_days(int64_t year, int64_t month, int64_t day, int
 
 /*
  * "2024-03-17" (also with '/'), optionally followed by 'T' or a blank and "09:05", "09:05:30", "09:05:30.25" and
- * "Z", "+08:00" or "+0800"; without a zone it is UTC. False for anything else. Digits beyond milliseconds are dropped.
+ * "Z", "+08:00", "+0800" or "+08"; without a zone it is UTC; "t" and "z" will do. False for anything else. Digits beyond milliseconds are dropped.
  */
 PN_NODISCARD bool pn_calendar_parse_ms(pn_str text, int64_t *out);
 
