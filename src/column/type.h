@@ -90,7 +90,7 @@ bool pn_type_is_integer(pn_type_id type);  /* INT8..UINT64 */
 bool pn_type_is_variable(pn_type_id type); /* STRING, LARGE_STRING, BINARY, LARGE_BINARY */
 bool pn_type_is_list(pn_type_id type);     /* LIST, LARGE_LIST, MAP: rows of varying length */
 
-/* "int32", "timestamp[ms]", "fixed_size_list<float>[512]", "map<string,string>": for messages and `schema`. */
+/* "int32", "timestamp[ms]", "fixed_size_list<float>[512]", "map<string, string>": for messages and `schema`. */
 PN_NODISCARD char *pn_type_text(const pn_field *field, pn_arena *arena);
 
 /* Index of the column of that name, or -1. */
