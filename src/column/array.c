@@ -264,10 +264,21 @@ static bool value_equal(const pn_array *a, size_t i, const pn_array *b, size_t j
     return true;
 }
 
+/* Can values of both be laid side by side? */
+static bool same_shape(const pn_array *a, const pn_array *b)
+{
+    if (a->field->type != b->field->type || a->field->size != b->field->size ||
+        a->n_children != b->n_children)
+        return false;
+    for (size_t i = 0; i < a->n_children; i++)
+        if (!same_shape(&a->children[i], &b->children[i]))
+            return false;
+    return true;
+}
+
 bool pn_array_equal(const pn_array *a, const pn_array *b)
 {
-    if (a->length != b->length || a->field->type != b->field->type ||
-        a->n_children != b->n_children)
+    if (a->length != b->length || !same_shape(a, b))
         return false;
     for (size_t i = 0; i < a->length; i++)
         if (!value_equal(a, i, b, i))

@@ -72,10 +72,11 @@ PN_NODISCARD pn_status pn_array_slice(const pn_array *array, size_t start, size_
 /* The rows at indices, in that order, copied into arena. */
 PN_NODISCARD pn_status pn_array_gather(const pn_array *array, const uint32_t *indices, size_t n,
                                        pn_arena *arena, pn_array *out, pn_error *err);
-/* One array after another, same field; copied into arena. n >= 1. */
+/* One array after another, same field; copied into arena. n >= 1; of a single array *out is a view of it. */
 PN_NODISCARD pn_status pn_array_concat(const pn_array *const *arrays, size_t n, pn_arena *arena,
                                        pn_array *out, pn_error *err);
-/* Are both equal, value by value (invalid slots ignored, NaN equals NaN)? For tests and checks. */
+/* Are both of one shape (types, sizes, nesting; names and units do not count) and equal, value by value (invalid slots ignored,
+ * NaN equals NaN)? For tests and checks. */
 bool pn_array_equal(const pn_array *a, const pn_array *b);
 
 /* Equal-length arrays under a schema. A borrowed view, like its arrays. */

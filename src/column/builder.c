@@ -222,29 +222,29 @@ pn_status pn_builder_append_u64(pn_builder *b, uint64_t value, pn_error *err)
     return end_value(b, true, err);
 }
 
-/* To IEEE half, rounding to nearest even. */
-static uint16_t half_of(float value)
+/* To IEEE half, rounding to nearest even; straight from double, because rounding twice by way of float is not that. */
+static uint16_t half_of(double value)
 {
-    uint32_t bits;
+    uint64_t bits;
     memcpy(&bits, &value, sizeof bits);
-    uint32_t sign = bits >> 16 & 0x8000u;
-    uint32_t magnitude = bits & 0x7FFFFFFFu;
-    if (magnitude >= 0x7F800000u) // infinity, or NaN with its quiet bit
-        return (uint16_t)(sign | 0x7C00u | (magnitude > 0x7F800000u ? 0x200u : 0));
-    if (magnitude >= 0x477FF000u)
+    unsigned sign = (unsigned)(bits >> 48) & 0x8000u;
+    uint64_t magnitude = bits & INT64_MAX;
+    if (magnitude >= (uint64_t)0x7FF << 52) // infinity, or NaN with its quiet bit
+        return (uint16_t)(sign | 0x7C00u | (magnitude > (uint64_t)0x7FF << 52 ? 0x200u : 0));
+    if (magnitude >= 0x40EFFE0000000000u) // 65520, half-way from the largest half to the next
         return (uint16_t)(sign | 0x7C00u);
-    uint32_t mantissa, shift;
-    if (magnitude < 0x38800000u) { // subnormal half
-        if (magnitude < 0x33000000u)
+    uint64_t mantissa, shift;
+    if (magnitude < (uint64_t)(1023 - 14) << 52) { // subnormal half
+        if (magnitude < (uint64_t)(1023 - 25) << 52)
             return (uint16_t)sign;
-        shift = 126 - (magnitude >> 23);
-        mantissa = (magnitude & 0x7FFFFFu) | 0x800000u;
+        shift = 1051 - (magnitude >> 52);
+        mantissa = (magnitude & 0xFFFFFFFFFFFFFu) | (uint64_t)1 << 52;
     } else {
-        shift = 13;
-        mantissa = magnitude - 0x38000000u;
+        shift = 42;
+        mantissa = magnitude - ((uint64_t)(1023 - 15) << 52);
     }
-    uint32_t half = mantissa >> shift, rest = mantissa & ((1u << shift) - 1),
-             middle = 1u << (shift - 1);
+    uint64_t half = mantissa >> shift, rest = mantissa & (((uint64_t)1 << shift) - 1),
+             middle = (uint64_t)1 << (shift - 1);
     half += rest > middle || (rest == middle && (half & 1));
     return (uint16_t)(sign | half);
 }
@@ -261,7 +261,7 @@ pn_status pn_builder_append_double(pn_builder *b, double value, pn_error *err)
         PN_TRY(pn_buffer_append(&b->values, &as_float, sizeof as_float, err));
         break;
     case PN_TYPE_HALF:
-        as_half = half_of(as_float);
+        as_half = half_of(value);
         PN_TRY(pn_buffer_append(&b->values, &as_half, sizeof as_half, err));
         break;
     default:
@@ -348,7 +348,7 @@ static pn_status append_nested(pn_builder *b, const pn_array *array, size_t i, p
 pn_status pn_builder_append_row(pn_builder *b, const pn_array *array, size_t i, pn_error *err)
 {
     const pn_field *field = array->field;
-    if (field->type != b->field->type)
+    if (field->type != b->field->type || array->n_children != b->field->n_children)
         return pn_fail(err, PN_ERR_INVALID, "column \"%s\": the row has another type",
                        b->field->name);
     if (field->type == PN_TYPE_NULL)
@@ -358,7 +358,7 @@ pn_status pn_builder_append_row(pn_builder *b, const pn_array *array, size_t i, 
     if (field->type == PN_TYPE_FIXED_SIZE_LIST && field->children[0].type == PN_TYPE_FLOAT &&
         !array->children[0].validity)
         return pn_builder_append_floats(b, pn_array_floats(array, i), (size_t)field->size, err);
-    if (field->n_children > 0)
+    if (field->n_children > 0 || field->type == PN_TYPE_STRUCT) // which may have no member
         return append_nested(b, array, i, err);
     if (field->type == PN_TYPE_BOOL)
         return pn_builder_append_i64(b, pn_bit_get(array->values, i), err);

@@ -10,6 +10,8 @@
  *     pn_builder_close_row(entries, err);                                       one struct
  *     pn_builder_close_row(map, err);                                           one map of what was appended since
  *
+ * An append that fails (LIMIT, NOMEM) may leave a part of its row behind: clear or free the builder then.
+ *
  * Threads: one at a time.
  */
 #ifndef PN_COLUMN_BUILDER_H
@@ -31,7 +33,7 @@ PN_NODISCARD pn_status pn_builder_append_null(pn_builder *builder, pn_error *err
 /* BOOL, integers (LIMIT when it does not fit), dates, times, timestamps, durations. */
 PN_NODISCARD pn_status pn_builder_append_i64(pn_builder *builder, int64_t value, pn_error *err);
 PN_NODISCARD pn_status pn_builder_append_u64(pn_builder *builder, uint64_t value, pn_error *err);
-/* HALF, FLOAT, DOUBLE. */
+/* HALF, FLOAT, DOUBLE: the nearest, ties to even. */
 PN_NODISCARD pn_status pn_builder_append_double(pn_builder *builder, double value, pn_error *err);
 /* STRING.., BINARY.., FIXED_SIZE_BINARY and every other fixed-width type as raw bytes (n must match). */
 PN_NODISCARD pn_status pn_builder_append_bytes(pn_builder *builder, const void *bytes, size_t n,
