@@ -257,9 +257,11 @@ static const char *row_round(pn_arena *arena, const pn_value *args, size_t n, pn
         return NULL;
     int64_t scale = 1;
     for (; digits < 0; digits++) {
-        if (scale > INT64_MAX / 10) {
+        if (scale > INT64_MAX / 10) { // 10^19 is nearer than 0 from its half on, and does not fit
+            const int64_t half = 5000000000000000000;
+            bool fits = digits < -1 || (out->i < half && out->i > -half);
             out->i = 0;
-            return NULL;
+            return fits ? NULL : "round() does not fit";
         }
         scale *= 10;
     }
