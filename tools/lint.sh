@@ -1,5 +1,5 @@
 #!/bin/sh
-# Format, layers, clang-tidy and cppcheck over the whole tree. Usage: lint.sh [--quick] [JOBS]
+# Format, layers, scripts, clang-tidy and cppcheck over the whole tree. Usage: lint.sh [--quick] [JOBS]
 #
 # --quick leaves out clang-tidy and cppcheck, which take minutes. Exit status 1 when anything was found.
 set -u
@@ -9,11 +9,25 @@ jobs=${1:-$(nproc)}
 cd "$(dirname "$0")/.." || exit 2
 failed=0
 
+source_files()
+{
+    find . \( -name build -o -name node_modules -o -name '.?*' \) -prune -o -name "$1" -print0
+}
+
 # Sources, headers, tests, fuzz targets, benchmarks; the assembler-like kernels as well: one style, no exceptions.
 # Found by find, not by git: a release archive has no repository.
-find . \( -name build -o -name node_modules -o -name '.?*' \) -prune -o -name '*.[ch]' -print0 |
+source_files '*.[ch]' |
     xargs -0 clang-format --dry-run --Werror || failed=1
 python3 tools/check_layers.py . || failed=1
+
+# The scripts: shell by shellcheck, Python and JavaScript by their own parsers.
+source_files '*.sh' | xargs -0 shellcheck --severity=warning .ci/run || failed=1
+source_files '*.py' | xargs -0 python3 -c '
+import sys
+for path in sys.argv[1:]:
+    compile(open(path, encoding="utf-8").read(), path, "exec")' || failed=1
+source_files '*.mjs' | xargs -0 -n 1 node --check || failed=1
+source_files '*.js' | xargs -0 -n 1 node --check || failed=1
 [ -n "$quick" ] && exit $failed
 
 cmake --preset tidy >/dev/null || exit 2

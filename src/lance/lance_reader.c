@@ -241,11 +241,16 @@ pn_status pn_lance_absent(const pn_field *field, size_t n_rows, pn_arena *arena,
     return pn_assemble(field, paths, none, n_leaves, n_rows, arena, out, err);
 }
 
+typedef struct wanted_rows {
+    const pn_row_range *ranges;
+    size_t n_ranges, n_rows;
+} wanted_rows;
+
 static pn_status read_ranges(pn_lance_file *file, const pn_field *field,
-                             const int32_t *leaf_columns, size_t n_leaves,
-                             const pn_row_range *ranges, size_t n_ranges, size_t n_rows,
+                             const int32_t *leaf_columns, size_t n_leaves, wanted_rows wanted,
                              pn_lance_memo *memo, pn_arena *arena, pn_array *out, pn_error *err)
 {
+    const size_t n_ranges = wanted.n_ranges, n_rows = wanted.n_rows;
     pn_assert(n_leaves == pn_lance_count_leaves(field));
     bool absent = true;
     for (size_t i = 0; i < n_leaves; i++)
@@ -253,7 +258,7 @@ static pn_status read_ranges(pn_lance_file *file, const pn_field *field,
     if (absent)
         return pn_lance_absent(field, n_rows, arena, out, err);
     pn_arena scratch;
-    reading r = {file, ranges, n_ranges, 0, memo, &scratch, err};
+    reading r = {file, wanted.ranges, n_ranges, 0, memo, &scratch, err};
     r.max_bytes = budget(&r, leaf_columns, n_leaves);
     pn_arena_init(&scratch, r.max_bytes);
     pn_leaf_path prefix = {.innermost_list = -1};
@@ -321,8 +326,8 @@ pn_status pn_lance_file_read(pn_lance_file *file, const pn_field *field,
     if (n > 0 && n_leaves == 1 &&
         borrow_vectors(file, field, leaf_columns[0], first, n, arena, out))
         return PN_OK;
-    return read_ranges(file, field, leaf_columns, n_leaves, &range, n > 0 ? 1 : 0, (size_t)n, memo,
-                       arena, out, err);
+    const wanted_rows wanted = {&range, n > 0 ? 1 : 0, (size_t)n};
+    return read_ranges(file, field, leaf_columns, n_leaves, wanted, memo, arena, out, err);
 }
 
 pn_status pn_lance_file_take(pn_lance_file *file, const pn_field *field,
@@ -341,8 +346,8 @@ pn_status pn_lance_file_take(pn_lance_file *file, const pn_field *field,
         else
             ranges[n_ranges++] = (pn_row_range){rows[i], 1};
     }
-    return read_ranges(file, field, leaf_columns, n_leaves, ranges, n_ranges, n, memo, arena, out,
-                       err);
+    const wanted_rows wanted = {ranges, n_ranges, n};
+    return read_ranges(file, field, leaf_columns, n_leaves, wanted, memo, arena, out, err);
 }
 
 static bool is_plain_vectors(const pn_file_page *page, int32_t dim)

@@ -13,8 +13,6 @@
 
 #include "base/alloc.h"
 
-#include <string.h>
-
 typedef struct slot {
     const pn_file_column *column;
     pn_leaf_path path;        /* as which field's leaf it was read */
@@ -71,7 +69,10 @@ uint64_t pn_lance_memo_decoded(const pn_lance_memo *memo)
 
 static bool same_path(const pn_leaf_path *a, const pn_leaf_path *b)
 {
-    return a->n == b->n && memcmp(a->nodes, b->nodes, a->n * sizeof *a->nodes) == 0;
+    for (unsigned i = 0; i < a->n && i < b->n; i++)
+        if (a->nodes[i] != b->nodes[i])
+            return false;
+    return a->n == b->n;
 }
 
 /* A damaged manifest may give one column to two fields, as which it decodes differently. */

@@ -8,7 +8,7 @@ trap 'rm -rf "$work"' EXIT
 fail() { echo "FAILED: $1"; cat "$work/out" "$work/err"; exit 1; }
 run() { # exit code, arguments
     local want=$1 got=0; shift
-    "$bin/$@" > "$work/out" 2> "$work/err" || got=$?
+    "$bin/$1" "${@:2}" > "$work/out" 2> "$work/err" || got=$?
     [ "$got" = "$want" ] || fail "$* ended with $got instead of $want"
 }
 says() { grep -q -- "$1" "$work/${2:-out}" || fail "no '$1'"; }

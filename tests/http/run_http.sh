@@ -50,7 +50,8 @@ expect 304 '' -H "If-None-Match: $tag" "$url/app.js"
 curl -s "$url/metrics" > "$work/metrics"
 grep -q 'pennon_http_requests_total{route="/search",method="POST",code="200"}' "$work/metrics" || fail "requests are counted"
 if command -v promtool > /dev/null; then promtool check metrics < "$work/metrics" || fail "promtool"; fi
-for i in $(seq 20); do curl -s -o /dev/null -d '{"query":"red dress"}' "$url/search" & done
+for _ in $(seq 20); do curl -s -o /dev/null -d '{"query":"red dress"}' "$url/search" & done
+# shellcheck disable=SC2046 # one word a process
 wait $(jobs -p | grep -v "^$server$") || fail "searches at the same time"
 kill -TERM $server
 wait $server || fail "the service ends with $? on SIGTERM"

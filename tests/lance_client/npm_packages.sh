@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by the tests that need Node.js: puts the packages and a Node.js that runs them in place, once a build folder.
 # Sets NODE and PN_NODE_MODULES.
 npm_folder="$PN_BINARY_DIR/npm"
