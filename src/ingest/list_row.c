@@ -21,7 +21,7 @@
 #include <jansson.h>
 #include <stdio.h>
 
-enum { MAX_COLUMNS = 1024, MAX_ROW_BYTES = 4 << 20 };
+enum { MAX_COLUMNS = 1024, MAX_ROW_BYTES = 4 << 20, MAX_HEADER_BYTES = 1 << 16 };
 
 struct pn_list_reader {
     const char *name;
@@ -33,7 +33,7 @@ struct pn_list_reader {
     pn_status status; /* the first failure inside a callback */
     pn_error *err;
 
-    /* Lines of JSON and of paths. */
+    /* Lines of JSON and of paths; of a CSV the beginning, until its first line is whole. */
     pn_buffer text;
 
     /* CSV. */
@@ -80,6 +80,14 @@ static pn_ingest_item *make_item(pn_list_reader *reader, const char *path)
     pn_ingest_item *item = file ? pn_ingest_item_create(path, file) : NULL;
     pn_arena_reset(&arena);
     return item;
+}
+
+static bool has_key(const pn_ingest_item *item, const char *key)
+{
+    for (size_t i = 0; i < item->n_metadata; i++)
+        if (strcmp(item->metadata[i].key, key) == 0)
+            return true;
+    return false;
 }
 
 static bool add_pair(pn_ingest_item *item, pn_kv *pairs, const char *key, const char *value,
@@ -141,10 +149,12 @@ static void take_header(pn_list_reader *reader)
 static bool add_cell(pn_list_reader *reader, pn_ingest_item *item, pn_kv *pairs, size_t i)
 {
     const char *cell = reader->cells[i];
-    if (i == reader->path_i || cell[0] == '\0')
-        return true;
+    if (i == reader->path_i || cell[0] == '\0' || reader->columns[i][0] == '\0')
+        return true; // a column without a name says nothing
     if (i == reader->time_i && pn_source_parse_time(pn_str_of(cell), &item->timestamp_ms))
         return true;
+    if (has_key(item, reader->columns[i]))
+        return true; // two columns of one name: the first that is not empty
     return add_pair(item, pairs, reader->columns[i], cell, strlen(cell));
 }
 
@@ -232,21 +242,47 @@ static unsigned char guess_separator(const char *bytes, size_t n)
     return semicolons > commas ? ';' : ',';
 }
 
+static pn_str without_mark(pn_str text)
+{
+    bool marked = text.len >= 3 && memcmp(text.ptr, "\xEF\xBB\xBF", 3) == 0;
+    return marked ? (pn_str){text.ptr + 3, text.len - 3} : text;
+}
+
+static pn_status parse_csv(pn_list_reader *reader, const char *bytes, size_t n, pn_error *err);
+
+/* The first line tells the separator: keep what came until it is whole, then parse it. */
+static pn_status begin_csv(pn_list_reader *reader, const char *bytes, size_t n, pn_error *err)
+{
+    size_t taken = bytes ? PN_MIN(n, (size_t)MAX_HEADER_BYTES) : 0;
+    if (taken > 0)
+        PN_TRY(pn_buffer_append(&reader->text, bytes, taken, err));
+    if (bytes && !memchr(bytes, '\n', taken) && reader->text.n_bytes < MAX_HEADER_BYTES)
+        return PN_OK;
+    pn_str text = {reader->text.data ? (const char *)reader->text.data : "", reader->text.n_bytes};
+    text = without_mark(text);
+    csv_set_delim(&reader->csv, guess_separator(text.ptr, text.len));
+    reader->knows_separator = true;
+    PN_TRY(parse_csv(reader, text.ptr, text.len, err));
+    return n > taken ? parse_csv(reader, bytes + taken, n - taken, err) : PN_OK;
+}
+
 static pn_status feed_csv(pn_list_reader *reader, const char *bytes, size_t n, pn_error *err)
 {
+    if (!reader->knows_separator) {
+        PN_TRY(begin_csv(reader, bytes, n, err));
+        if (bytes)
+            return PN_OK;
+    }
     if (!bytes) {
         (void)csv_fini(&reader->csv, csv_cell, csv_row_end,
                        reader); // a missing last line break is no fault
         return reader->status;
     }
-    if (!reader->knows_separator) {
-        if (n >= 3 && memcmp(bytes, "\xEF\xBB\xBF", 3) == 0) { // a byte order mark
-            bytes += 3;
-            n -= 3;
-        }
-        csv_set_delim(&reader->csv, guess_separator(bytes, n));
-        reader->knows_separator = true;
-    }
+    return parse_csv(reader, bytes, n, err);
+}
+
+static pn_status parse_csv(pn_list_reader *reader, const char *bytes, size_t n, pn_error *err)
+{
     if (csv_get_buffer_size(&reader->csv) > MAX_ROW_BYTES)
         return pn_fail(err, PN_ERR_LIMIT,
                        "%s, row %" PRIu64 ": a cell of over %d bytes (a quote that never ends?)",
@@ -343,6 +379,8 @@ static void take_json_row(pn_list_reader *reader, const json_t *row)
 static void take_line(pn_list_reader *reader, pn_str line)
 {
     reader->line++;
+    if (reader->line == 1)
+        line = without_mark(line);
     line = pn_str_trim(line);
     if (line.len == 0)
         return;
