@@ -44,6 +44,7 @@ typedef struct run {
     unsigned n_decoders;
     _Atomic unsigned n_decoding;
     _Atomic bool stop;
+    bool cancelled; /* the calling thread's own */
 
     _Atomic uint64_t n_found, n_unchanged, n_failed, bytes_read;
     _Atomic bool sources_done;
@@ -103,10 +104,17 @@ static void take_bad_row(void *context, const char *where, pn_status status, con
     report_failed(r, where, status, reason);
 }
 
+static bool is_stopped(void *context)
+{
+    run *r = context;
+    return atomic_load(&r->stop);
+}
+
 static void source_main(void *context)
 {
     run *r = context;
-    pn_source_sink sink = {.context = r, .item = take_item, .bad_row = take_bad_row};
+    pn_source_sink sink = {
+        .context = r, .item = take_item, .bad_row = take_bad_row, .stopped = is_stopped};
     for (size_t i = 0; i < r->n_sources && !atomic_load(&r->stop); i++) {
         pn_error error = {0};
         pn_status status = pn_source_read(r->sources[i], &r->settings->source, &sink, &error);
@@ -285,9 +293,10 @@ static void check_cancelled(run *r)
     pn_error error;
     pn_status status = pn_fail(&error, PN_ERR_CANCELLED, "stopped; what was committed is kept");
     stop_with(r, status, &error);
+    r->cancelled = true;
 }
 
-/* Embed and commit until the decoders are done. */
+/* Embed and commit until the decoders are done. Whoever cancels does not want to wait for the pictures in the queue. */
 static pn_status write_all(run *r, pn_row_writer *writer, pn_error *err)
 {
     pn_ingest_item *items[PN_INGEST_EMBED_BATCH];
@@ -301,6 +310,8 @@ static pn_status write_all(run *r, pn_row_writer *writer, pn_error *err)
             items[n++] = popped;
         check_cancelled(r);
         report_progress(r);
+        while (r->cancelled && n > 0)
+            pn_ingest_item_free(items[--n]);
         if (n == PN_INGEST_EMBED_BATCH || (n > 0 && (!popped || !more))) {
             status = write_batch(r, writer, items, n, err);
             for (size_t i = 0; i < n; i++)

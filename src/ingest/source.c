@@ -79,9 +79,9 @@ static pn_status read_folder(const char *folder, const pn_source_sink *sink, pn_
 /* Read a file or standard input in pieces and hand them to feed; at the end feed(NULL, 0). */
 static pn_status stream(const char *path,
                         pn_status (*feed)(pn_list_reader *, const char *, size_t, pn_error *),
-                        pn_list_reader *reader, pn_error *err)
+                        pn_list_reader *reader, const pn_source_sink *sink, pn_error *err)
 {
-    enum { PIECE_BYTES = 1 << 16 };
+    enum { PIECE_BYTES = 1 << 16, WAIT_MS = 100 };
     bool is_input = strcmp(path, "-") == 0;
     pn_fd fd = 0; // standard input
     char *piece = pn_alloc(PIECE_BYTES);
@@ -91,12 +91,16 @@ static pn_status stream(const char *path,
     bool is_open = status == PN_OK && !is_input;
     while (status == PN_OK) {
         size_t n;
+        while (!pn_fd_wait_input(fd, WAIT_MS))
+            if (sink->stopped && sink->stopped(sink->context))
+                PN_GOTO(done, pn_fail(err, PN_ERR_CANCELLED, "stopped"));
         status = pn_fd_read_some(fd, path, piece, PIECE_BYTES, &n, err);
         if (status == PN_OK)
             status = feed(reader, n > 0 ? piece : NULL, n, err);
         if (status == PN_OK && n == 0)
             break;
     }
+done:
     if (is_open)
         pn_fd_close(fd);
     pn_free(piece);
@@ -108,7 +112,7 @@ static pn_status read_list(const char *source, pn_list_kind kind, const pn_sourc
 {
     pn_list_reader *reader;
     PN_TRY(pn_list_reader_create(source, kind, options, sink, &reader, err));
-    pn_status status = stream(source, pn_list_reader_feed, reader, err);
+    pn_status status = stream(source, pn_list_reader_feed, reader, sink, err);
     pn_list_reader_free(reader);
     return status;
 }

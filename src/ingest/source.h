@@ -30,6 +30,8 @@ typedef struct pn_source_sink {
     pn_status (*item)(void *context, pn_ingest_item *item, pn_error *err);
     /* A row that is no work item, and why: "goods.csv, line 7: no path". Reading goes on. */
     void (*bad_row)(void *context, const char *where, pn_status status, const char *reason);
+    /* Asked again and again while a pipe has nothing to read; true ends the reading with CANCELLED. NULL: it waits. */
+    bool (*stopped)(void *context);
 } pn_source_sink;
 
 /* Errors: NOT_FOUND, IO (the source itself), INVALID (a list without a path column), what the sink returned. */

@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -210,6 +211,13 @@ pn_status pn_fd_write(pn_fd fd, const char *path, const void *bytes, size_t n, p
         n -= (size_t)put;
     }
     return PN_OK;
+}
+
+bool pn_fd_wait_input(pn_fd fd, int timeout_ms)
+{
+    struct pollfd waiting = {.fd = fd, .events = POLLIN};
+    int n = poll(&waiting, 1, timeout_ms);
+    return n > 0 || (n < 0 && errno != EINTR); // a signal is no input: the caller looks why it came
 }
 
 pn_status pn_fd_sync(pn_fd fd, const char *path, pn_error *err)

@@ -42,6 +42,9 @@ PN_NODISCARD pn_status pn_fd_read_at(pn_fd fd, const char *path, uint64_t offset
 /* Up to n bytes from the current position; *n_read 0 at the end (also for pipes). */
 PN_NODISCARD pn_status pn_fd_read_some(pn_fd fd, const char *path, void *out, size_t n,
                                        size_t *n_read, pn_error *err);
+/* Wait at most timeout_ms, less when a signal comes, for something to read (or the end); files are always ready. A fault
+ * counts as ready: the read will tell. */
+bool pn_fd_wait_input(pn_fd fd, int timeout_ms);
 /* All n bytes behind the current position. */
 PN_NODISCARD pn_status pn_fd_write(pn_fd fd, const char *path, const void *bytes, size_t n,
                                    pn_error *err);
