@@ -91,6 +91,13 @@ static pn_status take_item(void *context, pn_ingest_item *item, pn_error *err)
         return status;
     }
     atomic_fetch_add(&r->n_found, 1);
+    pn_error refused = {0};
+    status = pn_ingest_item_check(item, &refused);
+    if (status != PN_OK) {
+        report_failed(r, item->path, status, refused.message);
+        pn_ingest_item_free(item);
+        return PN_OK;
+    }
     if (pn_queue_push(r->files, item))
         return PN_OK;
     pn_ingest_item_free(item);
@@ -129,9 +136,6 @@ static void source_main(void *context)
 
 static pn_status read_picture(const pn_ingest_item *item, pn_buffer *bytes, pn_error *err)
 {
-    if (strlen(item->path) > PN_PATH_MAX_BYTES)
-        return pn_fail(err, PN_ERR_LIMIT, "a path of %zu bytes, the limit is %d",
-                       strlen(item->path), PN_PATH_MAX_BYTES);
     pn_file_info info;
     PN_TRY(pn_path_info(item->file, &info, err));
     if (!info.is_regular)

@@ -4,6 +4,7 @@
 #include "ingest/ingest_item.h"
 
 #include "base/alloc.h"
+#include "base/limits.h"
 
 /* A list row may carry long descriptions; more than this is not metadata. */
 static const size_t MAX_ITEM_BYTES = 8u << 20;
@@ -34,4 +35,22 @@ void pn_ingest_item_free(pn_ingest_item *item)
     pn_buffer_reset(&item->thumbnail);
     pn_arena_reset(&item->arena);
     pn_free(item);
+}
+
+pn_status pn_ingest_item_check(const pn_ingest_item *item, pn_error *err)
+{
+    size_t n = strlen(item->path);
+    if (n > PN_PATH_MAX_BYTES)
+        return pn_fail(err, PN_ERR_LIMIT, "a path of %zu bytes, the limit is %d", n,
+                       PN_PATH_MAX_BYTES);
+    if (!pn_str_is_utf8(pn_str_of(item->path)))
+        return pn_fail(err, PN_ERR_INVALID, "the path is not UTF-8");
+    for (size_t i = 0; i < item->n_metadata; i++) {
+        if (!pn_str_is_utf8(pn_str_of(item->metadata[i].key)))
+            return pn_fail(err, PN_ERR_INVALID, "the name of metadata %zu is not UTF-8", i + 1);
+        if (!pn_str_is_utf8(pn_str_of(item->metadata[i].value)))
+            return pn_fail(err, PN_ERR_INVALID, "metadata \"%.60s\" is not UTF-8",
+                           item->metadata[i].key);
+    }
+    return PN_OK;
 }

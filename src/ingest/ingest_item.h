@@ -35,4 +35,7 @@ typedef struct pn_ingest_item {
 pn_ingest_item *pn_ingest_item_create(const char *path, const char *file);
 void pn_ingest_item_free(pn_ingest_item *item); /* NULL is welcome */
 
+/* Can it become a row? LIMIT for the path's length; INVALID for texts that are not UTF-8, which no column may hold. */
+PN_NODISCARD pn_status pn_ingest_item_check(const pn_ingest_item *item, pn_error *err);
+
 #endif

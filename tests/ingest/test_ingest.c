@@ -154,6 +154,32 @@ static void run__passes_over_what_is_no_picture(void **state)
     expect_run(w, folder, 0, 0, 3, 3); // they are tried again, and told again
 }
 
+static void run__refuses_texts_that_no_column_may_hold(void **state)
+{
+    world *w = *state;
+    (void)bitmap_file(w->scratch, "a.bmp", 1);
+    (void)bitmap_file(w->scratch, "b.bmp", 2);
+    (void)bitmap_file(w->scratch, "\xFF.bmp", 3);
+    pn_buffer list;
+    pn_error err = {0};
+    pn_buffer_init(&list, 1u << 20);
+    assert_int_equal(pn_buffer_append_text(&list,
+                                           "path,title,k\xE9y\na.bmp,caf\xE9,x\nb.bmp,caf\xC3\xA9,"
+                                           "\n\xFF.bmp,t,\n",
+                                           &err),
+                     PN_OK);
+    for (size_t i = 0; i < 5000; i++)
+        assert_int_equal(pn_buffer_append_text(&list, "x", &err), PN_OK);
+    assert_int_equal(pn_buffer_append_text(&list, ".bmp,t,\n", &err), PN_OK);
+    const char *source = scratch_file(w->scratch, "list.csv", pn_buffer_text(&list));
+    pn_buffer_reset(&list);
+    expect_run(w, source, 1, 0, 0, 3);
+    expect_reason(w, "a.bmp", "metadata \"title\" is not UTF-8");
+    expect_reason(w, "\xFF.bmp", "the path is not UTF-8");
+    expect_reason(w, "xxx", "the limit is");
+    assert_int_equal(image_table_count(w->engine, "metadata['title'] = 'caf\xC3\xA9'"), 1);
+}
+
 static void run__keeps_what_was_committed_when_the_embedder_fails(void **state)
 {
     world *w = *state;
@@ -242,6 +268,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(run__embeds_only_what_is_new),
         TEST(run__passes_over_what_is_no_picture),
+        TEST(run__refuses_texts_that_no_column_may_hold),
         TEST(run__keeps_what_was_committed_when_the_embedder_fails),
         TEST(run__stops_soon_when_cancelled),
         TEST(run__stops_while_a_pipe_is_silent),
