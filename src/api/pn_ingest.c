@@ -62,7 +62,7 @@ static pn_status check_options(const pn_ingest_options *options, pn_error *err)
     return PN_OK;
 }
 
-static pn_ingest_settings make_settings(bridge *b, const pn_table *table)
+static pn_ingest_settings make_settings(bridge *b, pn_table *table)
 {
     const pn_ingest_options *options = &b->options;
     unsigned n_threads = pn_pool_threads(table->library->pool);
@@ -76,7 +76,8 @@ static pn_ingest_settings make_settings(bridge *b, const pn_table *table)
                                 .progress = options->progress ? progress : NULL,
                                 .failed = options->failed ? failed : NULL,
                                 .cancelled = options->cancelled ? cancelled : NULL,
-                                .context = b};
+                                .context = b,
+                                .upload_lock = &table->upload_mu};
 }
 
 pn_status pn_table_ingest(pn_table *table, pn_model *model, const char *const *sources,

@@ -13,6 +13,8 @@
 #include "embed/embedder.h"
 #include "ingest/source.h"
 
+#include <pthread.h>
+
 #define PN_INGEST_COMMIT_ROWS_DEFAULT 1024
 #define PN_INGEST_COMMIT_ROWS_MAX 65536
 #define PN_INGEST_COMMIT_SECONDS_DEFAULT 10.0
@@ -31,6 +33,9 @@ typedef struct pn_ingest_settings {
     size_t commit_rows;    /* 0: the default */
     double commit_seconds; /* 0: the default */
     unsigned n_decoders;   /* at least 1 */
+    /* Held by pn_ingest_one() between its look at the table and its commit, so that two uploads of one path make one
+     * row; NULL: the caller sees to that. */
+    pthread_mutex_t *upload_lock;
     void (*progress)(void *context, const pn_ingest_counts *counts);
     void (*failed)(void *context, const char *path, pn_status status, const char *reason);
     bool (*cancelled)(void *context);

@@ -2,12 +2,12 @@
  * single.c - one uploaded picture, committed before the answer
  *
  * The same steps as the pipeline's, in a row: hash, known? decode, embed, commit. The table is asked for the path with a
- * filter, because reading what all rows are, as the pipeline does once, is too much for one picture.
+ * filter, because reading what all rows are, as the pipeline does once, is too much for one picture. It is asked again
+ * under the lock, after the slow part: two uploads of one new path at once must not both find it free.
  */
 #include "ingest/ingest.h"
 
 #include "base/alloc.h"
-#include "base/limits.h"
 #include "ingest/prepare.h"
 #include "ingest/row_writer.h"
 
@@ -78,15 +78,18 @@ static pn_status copy_metadata(pn_ingest_item *item, const pn_kv *metadata, size
     return pairs ? PN_OK : pn_fail_nomem(err);
 }
 
-static pn_status embed_and_commit(pn_engine *engine, pn_embedder *embedder, pn_ingest_item *item,
-                                  const pn_ingest_picture *picture, uint32_t thumbnail_px,
-                                  pn_error *err)
+static pn_status embed(pn_embedder *embedder, pn_ingest_item *item,
+                       const pn_ingest_picture *picture, uint32_t thumbnail_px, pn_error *err)
 {
     PN_TRY(pn_prepare_picture(item, picture->bytes, picture->n_bytes, embedder, thumbnail_px, err));
     item->vector = pn_alloc_array(embedder->dim, sizeof *item->vector);
     if (!item->vector)
         return pn_fail_nomem(err);
-    PN_TRY(embedder->embed_images(embedder->self, item->input, 1, item->vector, err));
+    return embedder->embed_images(embedder->self, item->input, 1, item->vector, err);
+}
+
+static pn_status commit(pn_engine *engine, const pn_ingest_item *item, pn_error *err)
+{
     pn_row_writer *writer;
     uint64_t n_committed;
     PN_TRY(pn_row_writer_create(engine, &writer, err));
@@ -97,16 +100,24 @@ static pn_status embed_and_commit(pn_engine *engine, pn_embedder *embedder, pn_i
     return status;
 }
 
-static pn_status check_path(const char *path, pn_error *err)
+/* Add the embedded picture, or put it in the place of the row that has its path now. */
+static pn_status place(pn_engine *engine, pn_ingest_item *item, pn_ingest_outcome *outcome,
+                       int64_t *id, pn_error *err)
 {
-    size_t n = strlen(path);
-    if (n == 0)
-        return pn_fail(err, PN_ERR_INVALID, "the picture needs a path to be named by");
-    if (n > PN_PATH_MAX_BYTES)
-        return pn_fail(err, PN_ERR_LIMIT, "a path of %zu bytes, the limit is %d", n,
-                       PN_PATH_MAX_BYTES);
-    if (!pn_str_is_utf8(pn_str_of(path)))
-        return pn_fail(err, PN_ERR_INVALID, "the path is not UTF-8");
+    known_row known;
+    PN_TRY(look_up(engine, item->path, &known, err));
+    if (known.found && strcmp(known.content_hash, item->content_hash) == 0) {
+        *outcome = PN_INGEST_UNCHANGED; // another upload of the same was faster
+        *id = known.id;
+        return PN_OK;
+    }
+    item->replaces = known.found;
+    item->id = known.id;
+    PN_TRY(commit(engine, item, err));
+    if (!known.found)
+        PN_TRY(look_up(engine, item->path, &known, err));
+    *outcome = item->replaces ? PN_INGEST_UPDATED : PN_INGEST_ADDED;
+    *id = known.id;
     return PN_OK;
 }
 
@@ -114,13 +125,15 @@ pn_status pn_ingest_one(pn_engine *engine, pn_embedder *embedder, const pn_inges
                         const pn_ingest_settings *settings, pn_ingest_outcome *outcome, int64_t *id,
                         pn_error *err)
 {
-    PN_TRY(check_path(picture->path, err));
+    if (picture->path[0] == '\0')
+        return pn_fail(err, PN_ERR_INVALID, "the picture needs a path to be named by");
     pn_status status = PN_OK;
     pn_ingest_item *item = pn_ingest_item_create(picture->path, picture->path);
     if (!item)
         return pn_fail_nomem(err);
     known_row known;
     PN_GOTO(done, copy_metadata(item, picture->metadata, picture->n_metadata, err));
+    PN_GOTO(done, pn_ingest_item_check(item, err));
     PN_GOTO(done, pn_prepare_hash(item, picture->bytes, picture->n_bytes, err));
     PN_GOTO(done, look_up(engine, picture->path, &known, err));
     if (known.found && strcmp(known.content_hash, item->content_hash) == 0) {
@@ -128,13 +141,12 @@ pn_status pn_ingest_one(pn_engine *engine, pn_embedder *embedder, const pn_inges
         *id = known.id;
         goto done;
     }
-    item->replaces = known.found;
-    item->id = known.id;
-    PN_GOTO(done, embed_and_commit(engine, embedder, item, picture, settings->thumbnail_px, err));
-    if (!known.found)
-        PN_GOTO(done, look_up(engine, picture->path, &known, err));
-    *outcome = item->replaces ? PN_INGEST_UPDATED : PN_INGEST_ADDED;
-    *id = known.id;
+    PN_GOTO(done, embed(embedder, item, picture, settings->thumbnail_px, err));
+    if (settings->upload_lock)
+        pthread_mutex_lock(settings->upload_lock);
+    status = place(engine, item, outcome, id, err);
+    if (settings->upload_lock)
+        pthread_mutex_unlock(settings->upload_lock);
 done:
     pn_ingest_item_free(item);
     return status;
