@@ -209,10 +209,12 @@ typedef struct pn_ingest_options {
     void *context;
     /* Polled; nonzero: stop soon, keeping what was committed. */
     int (*cancelled)(void *context);
+    /* Pictures outside of this folder are refused, whatever a list or a symbolic link says; NULL: none are. */
+    const char *root_folder;
 } pn_ingest_options;
 #define PN_INGEST_OPTIONS_INIT                                                                     \
     {                                                                                              \
-        sizeof(pn_ingest_options), 320, 0, 0.0, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL        \
+        sizeof(pn_ingest_options), 320, 0, 0.0, NULL, NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL  \
     }
 
 /*

@@ -77,6 +77,7 @@ static pn_ingest_settings make_settings(bridge *b, pn_table *table)
                                 .failed = options->failed ? failed : NULL,
                                 .cancelled = options->cancelled ? cancelled : NULL,
                                 .context = b,
+                                .root = options->root_folder,
                                 .upload_lock = &table->upload_mu};
 }
 

@@ -19,6 +19,7 @@
 #include "ingest/probe.h"
 #include "ingest/row_writer.h"
 #include "os/clock.h"
+#include "os/dir.h"
 #include "os/fd.h"
 #include "os/pool.h"
 #include "os/queue.h"
@@ -134,10 +135,13 @@ static void source_main(void *context)
 
 /* ---- the decoding threads ---- */
 
-static pn_status read_picture(const pn_ingest_item *item, pn_buffer *bytes, pn_error *err)
+static pn_status read_picture(const pn_ingest_item *item, const char *root, pn_buffer *bytes,
+                              pn_error *err)
 {
     pn_file_info info;
     PN_TRY(pn_path_info(item->file, &info, err));
+    if (root && !pn_path_is_inside(item->file, root))
+        return pn_fail(err, PN_ERR_INVALID, "it lies outside of the folder that may be read");
     if (!info.is_regular)
         return pn_fail(err, PN_ERR_INVALID, "%s: not a file", item->file);
     if (info.size_bytes > PN_IMAGE_MAX_FILE_BYTES)
@@ -152,7 +156,7 @@ static pn_status decode_item(run *r, pn_ingest_item *item, bool *keep, pn_error 
     pn_buffer bytes;
     pn_buffer_init(&bytes, PN_IMAGE_MAX_FILE_BYTES);
     *keep = false;
-    pn_status status = read_picture(item, &bytes, err);
+    pn_status status = read_picture(item, r->settings->root, &bytes, err);
     if (status == PN_OK) {
         atomic_fetch_add(&r->bytes_read, bytes.n_bytes);
         status = pn_prepare_hash(item, bytes.data, bytes.n_bytes, err);

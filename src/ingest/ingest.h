@@ -33,6 +33,7 @@ typedef struct pn_ingest_settings {
     size_t commit_rows;    /* 0: the default */
     double commit_seconds; /* 0: the default */
     unsigned n_decoders;   /* at least 1 */
+    const char *root;      /* files outside of this folder are refused; NULL: none are */
     /* Held by pn_ingest_one() between its look at the table and its commit, so that two uploads of one path make one
      * row; NULL: the caller sees to that. */
     pthread_mutex_t *upload_lock;

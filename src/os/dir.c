@@ -219,3 +219,12 @@ pn_status pn_path_real(const char *path, pn_arena *arena, char **out, pn_error *
     *out = copy;
     return PN_OK;
 }
+
+bool pn_path_is_inside(const char *path, const char *folder)
+{
+    char real[PATH_MAX], root[PATH_MAX];
+    if (!realpath(path, real) || !realpath(folder, root))
+        return false;
+    size_t n = strcmp(root, "/") == 0 ? 0 : strlen(root);
+    return strncmp(real, root, n) == 0 && (real[n] == '/' || real[n] == '\0');
+}

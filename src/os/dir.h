@@ -30,6 +30,8 @@ PN_NODISCARD pn_status pn_dir_make_temporary(const char *prefix, pn_arena *arena
                                              pn_error *err);
 /* "a" + "b" -> "a/b" in arena; NULL when there is no memory. An absolute b is returned as it is. */
 PN_NODISCARD char *pn_path_join(pn_arena *arena, const char *a, const char *b);
+/* Does path lie in folder (or is it the folder itself), once symbolic links are followed? False when either is not there. */
+bool pn_path_is_inside(const char *path, const char *folder);
 /* Absolute and free of symbolic links. */
 PN_NODISCARD pn_status pn_path_real(const char *path, pn_arena *arena, char **out, pn_error *err);
 

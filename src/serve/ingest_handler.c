@@ -128,7 +128,7 @@ static void on_failed(void *context, const char *path, pn_status status, const c
 /* The real place of a source, if it lies below the root. */
 static char *resolve_source(pn_request *request, const char *source)
 {
-    char *root, *real;
+    char *real;
     const char *given = request->service->options->ingest_root;
     if (!given) {
         pn_request_fail(
@@ -137,13 +137,11 @@ static char *resolve_source(pn_request *request, const char *source)
         return NULL;
     }
     char *joined = pn_path_join(&request->arena, given, source);
-    if (!joined || pn_path_real(given, &request->arena, &root, NULL) != PN_OK ||
-        pn_path_real(joined, &request->arena, &real, NULL) != PN_OK) {
+    if (!joined || pn_path_real(joined, &request->arena, &real, NULL) != PN_OK) {
         pn_request_fail(request, 404, "there is no source \"%.200s\"", source);
         return NULL;
     }
-    size_t n = strlen(root);
-    if (strncmp(real, root, n) == 0 && (real[n] == '/' || real[n] == '\0'))
+    if (pn_path_is_inside(real, given))
         return real;
     pn_request_fail(request, 403, "\"%.200s\" lies outside of the folder that may be ingested",
                     source);
@@ -210,6 +208,7 @@ static void from_sources(pn_request *request, const json_t *sources)
     pn_ingest_options options = PN_INGEST_OPTIONS_INIT;
     options.failed = on_failed;
     options.context = f;
+    options.root_folder = request->service->options->ingest_root; // lists and links may point out
     pn_status status = pn_table_ingest(request->service->table, request->service->model, paths, n,
                                        &options, &done, &err);
     pn_metrics_ingest(request->service->metrics, done.n_added, done.n_updated, done.n_unchanged,

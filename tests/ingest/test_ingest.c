@@ -261,6 +261,23 @@ static void run__names_one_picture_once(void **state)
     assert_int_equal(image_table_count(w->engine, "metadata['t'] = '1'"), 1);
 }
 
+/* A list and a symbolic link below the root both point out of it. */
+static void run__keeps_to_its_root(void **state)
+{
+    world *w = *state;
+    const char *folder = make_folder(w, 2);
+    char list[1024];
+    const char *outside = bitmap_file(w->scratch, "outside.bmp", 7);
+    (void)snprintf(list, sizeof list, "path\n%s\n000.bmp\n../outside.bmp\nlink.bmp\n", outside);
+    assert_int_equal(symlink("../outside.bmp", scratch_path(w->scratch, "photos/link.bmp")), 0);
+    w->settings.root = folder;
+    expect_run(w, scratch_file(w->scratch, "photos/list.csv", list), 1, 0, 0, 3);
+    expect_reason(w, "outside.bmp", "it lies outside of the folder that may be read");
+    expect_reason(w, "link.bmp", "it lies outside of the folder that may be read");
+    w->settings.root = NULL;
+    expect_run(w, scratch_path(w->scratch, "photos/list.csv"), 3, 0, 1, 0);
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -273,6 +290,7 @@ int main(void)
         TEST(run__stops_soon_when_cancelled),
         TEST(run__stops_while_a_pipe_is_silent),
         TEST(run__needs_sources_that_are_there),
+        TEST(run__keeps_to_its_root),
         TEST(run__names_one_picture_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
