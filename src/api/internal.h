@@ -39,7 +39,8 @@ struct pn_table {
 
 struct pn_results {
     pn_hits hits;
-    pn_pair *pairs; /* all hits' metadata, one behind another; in the hits' arena */
+    pn_pair *pairs;     /* all hits' metadata, one behind another; in the hits' arena */
+    size_t *first_pair; /* [hits.n]; likewise */
 };
 
 /* Take the caller's struct, of whatever age, into ours: the fields it has, and our defaults for the rest. */

@@ -11,13 +11,16 @@ static pn_status copy_pairs(pn_results *results, pn_error *err)
     for (size_t i = 0; i < results->hits.n; i++)
         n += results->hits.hits[i].n_metadata;
     results->pairs = PN_ARENA_NEW(&results->hits.arena, pn_pair, n + 1);
-    if (!results->pairs)
+    results->first_pair = PN_ARENA_NEW(&results->hits.arena, size_t, results->hits.n + 1);
+    if (!results->pairs || !results->first_pair)
         return pn_fail_nomem(err);
     size_t at = 0;
-    for (size_t i = 0; i < results->hits.n; i++)
+    for (size_t i = 0; i < results->hits.n; i++) {
+        results->first_pair[i] = at;
         for (size_t j = 0; j < results->hits.hits[i].n_metadata; j++, at++)
             results->pairs[at] = (pn_pair){results->hits.hits[i].metadata[j].key,
                                            results->hits.hits[i].metadata[j].value};
+    }
     return PN_OK;
 }
 
@@ -55,9 +58,6 @@ size_t pn_results_count(const pn_results *results)
 void pn_results_get(const pn_results *results, size_t i, pn_result *out)
 {
     pn_assert(i < results->hits.n);
-    size_t first_pair = 0;
-    for (size_t before = 0; before < i; before++)
-        first_pair += results->hits.hits[before].n_metadata;
     const pn_hit *hit = &results->hits.hits[i];
     *out = (pn_result){.id = hit->id,
                        .row_addr = hit->addr,
@@ -65,7 +65,7 @@ void pn_results_get(const pn_results *results, size_t i, pn_result *out)
                        .score = 1.0f - hit->distance,
                        .path = hit->path,
                        .timestamp_ms = hit->timestamp_ms,
-                       .metadata = results->pairs + first_pair,
+                       .metadata = results->pairs + results->first_pair[i],
                        .n_metadata = hit->n_metadata,
                        .has_thumbnail = results->hits.table_has_thumbnails,
                        .vector = hit->vector,
