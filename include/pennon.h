@@ -15,7 +15,7 @@
  * only on success. Texts are UTF-8. Handles are opaque; each is ended by the function named beside the one that makes it,
  * and the ending function accepts NULL. Unless said otherwise a handle may be used from several threads at once.
  * Option structs begin with their size, set by the *_INIT initialiser, so that a program built against an older header
- * keeps working with a newer library.
+ * keeps working with a newer library; one that was not initialised so is INVALID.
  *
  *     pn_library *library = NULL; pn_model *model = NULL; pn_table *table = NULL; pn_results *results = NULL;
  *     pn_error err = {0};
@@ -230,7 +230,8 @@ PN_API pn_status pn_table_ingest(pn_table *table, pn_model *model, const char *c
                                  size_t n_sources, const pn_ingest_options *options,
                                  pn_ingest_progress *out, pn_error *err);
 
-/* One picture whose bytes are in memory (an upload). metadata: n pairs of key and value. The path names it; *id its row. */
+/* One picture whose bytes are in memory (an upload). metadata: n pairs of key and value. The path names it; *id its row.
+ * Of the options thumbnail_px counts, and progress is called once when it is done: it was added, updated or unchanged. */
 typedef struct pn_pair {
     const char *key;
     const char *value;

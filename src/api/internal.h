@@ -43,13 +43,12 @@ struct pn_results {
     size_t *first_pair; /* [hits.n]; likewise */
 };
 
-/* Take the caller's struct, of whatever age, into ours: the fields it has, and our defaults for the rest. */
-void pn_take_struct(void *ours, size_t our_bytes, const void *theirs);
-#define PN_TAKE_OPTIONS(ours, theirs)                                                              \
-    do {                                                                                           \
-        if (theirs)                                                                                \
-            pn_take_struct(&(ours), sizeof(ours), (theirs));                                       \
-    } while (0)
+/* Take the caller's struct, of whatever age, into ours: the fields it has, and our defaults for the rest. NULL: all of
+ * them. INVALID when its first field cannot be its size. */
+PN_NODISCARD pn_status pn_take_struct(void *ours, size_t our_bytes, const void *theirs,
+                                      pn_error *err);
+#define PN_TAKE_OPTIONS(ours, theirs, err)                                                         \
+    PN_TRY(pn_take_struct(&(ours), sizeof(ours), (theirs), (err)))
 
 /* Refuse the model when the recorded identity of this version of the table differs. */
 PN_NODISCARD pn_status pn_table_check_identity(pn_table *table, const pn_embedder *embedder,

@@ -59,6 +59,9 @@ static pn_status check_options(const pn_ingest_options *options, pn_error *err)
     if (options->n_decoders > PN_MAX_THREADS)
         return pn_fail(err, PN_ERR_LIMIT, "%u decoding threads, the limit is %d",
                        options->n_decoders, PN_MAX_THREADS);
+    if (!(options->commit_seconds >= 0))
+        return pn_fail(err, PN_ERR_INVALID, "a commit every %g seconds: 0 or more is needed",
+                       options->commit_seconds);
     return PN_OK;
 }
 
@@ -86,8 +89,11 @@ pn_status pn_table_ingest(pn_table *table, pn_model *model, const char *const *s
                           pn_ingest_progress *out, pn_error *err)
 {
     bridge b = {PN_INGEST_OPTIONS_INIT};
-    PN_TAKE_OPTIONS(b.options, options);
+    PN_TAKE_OPTIONS(b.options, options, err);
     PN_TRY(check_options(&b.options, err));
+    for (size_t i = 0; i < n_sources; i++)
+        if (!sources || !sources[i])
+            return pn_fail(err, PN_ERR_INVALID, "source %zu is NULL", i + 1);
     PN_TRY(pn_table_check_identity(table, model->embedder, err));
     pn_ingest_settings settings = make_settings(&b, table);
     pn_ingest_counts counts = {0};
@@ -98,14 +104,36 @@ pn_status pn_table_ingest(pn_table *table, pn_model *model, const char *const *s
     return status;
 }
 
+static pn_status check_upload(const char *path, const void *bytes, const pn_pair *metadata,
+                              size_t n_metadata, pn_error *err)
+{
+    if (!path || !bytes)
+        return pn_fail(err, PN_ERR_INVALID, "a picture needs a path and its bytes");
+    for (size_t i = 0; i < n_metadata; i++)
+        if (!metadata || !metadata[i].key || !metadata[i].value)
+            return pn_fail(err, PN_ERR_INVALID, "metadata %zu: no key or no value", i + 1);
+    return PN_OK;
+}
+
+static void report_one(const bridge *b, pn_ingest_outcome outcome, size_t n_bytes)
+{
+    pn_ingest_progress done = {.n_found = 1, .sources_done = 1, .bytes_read = n_bytes};
+    done.n_added = outcome == PN_INGEST_ADDED;
+    done.n_updated = outcome == PN_INGEST_UPDATED;
+    done.n_unchanged = outcome == PN_INGEST_UNCHANGED;
+    done.n_committed = done.n_added + done.n_updated;
+    b->options.progress(b->options.context, &done);
+}
+
 pn_status pn_table_ingest_bytes(pn_table *table, pn_model *model, const char *path,
                                 const void *bytes, size_t n_bytes, const pn_pair *metadata,
                                 size_t n_metadata, const pn_ingest_options *options, int64_t *id,
                                 pn_error *err)
 {
     bridge b = {PN_INGEST_OPTIONS_INIT};
-    PN_TAKE_OPTIONS(b.options, options);
+    PN_TAKE_OPTIONS(b.options, options, err);
     PN_TRY(check_options(&b.options, err));
+    PN_TRY(check_upload(path, bytes, metadata, n_metadata, err));
     PN_TRY(pn_table_check_identity(table, model->embedder, err));
     pn_ingest_settings settings = make_settings(&b, table);
     pn_kv *pairs = pn_alloc_zero((n_metadata + 1) * sizeof *pairs);
@@ -119,7 +147,11 @@ pn_status pn_table_ingest_bytes(pn_table *table, pn_model *model, const char *pa
     pn_status status =
         pn_ingest_one(table->engine, model->embedder, &picture, &settings, &outcome, &row_id, err);
     pn_free(pairs);
-    if (status == PN_OK && id)
+    if (status != PN_OK)
+        return status;
+    if (b.options.progress)
+        report_one(&b, outcome, n_bytes);
+    if (id)
         *id = row_id;
-    return status;
+    return PN_OK;
 }

@@ -26,12 +26,20 @@ const char *pn_status_name(pn_status status)
     return pn_status_text(status);
 }
 
-void pn_take_struct(void *ours, size_t our_bytes, const void *theirs)
+pn_status pn_take_struct(void *ours, size_t our_bytes, const void *theirs, pn_error *err)
 {
+    enum { MOST_BYTES = 1 << 16 }; // of any struct that a later version may have
     size_t their_bytes;
+    if (!theirs)
+        return PN_OK;
     memcpy(&their_bytes, theirs, sizeof their_bytes);
+    if (their_bytes < sizeof their_bytes || their_bytes > MOST_BYTES)
+        return pn_fail(err, PN_ERR_INVALID,
+                       "a struct that says it has %zu bytes: begin with its _INIT initialiser",
+                       their_bytes);
     memcpy(ours, theirs, PN_MIN(our_bytes, their_bytes));
     memcpy(ours, &our_bytes, sizeof our_bytes);
+    return PN_OK;
 }
 
 /* The caller's log function takes an int; ours an enum. */
@@ -46,7 +54,7 @@ static void forward_log(void *context, pn_log_level level, const char *message)
 pn_status pn_library_open(const pn_library_options *options, pn_library **out, pn_error *err)
 {
     pn_library_options own = PN_LIBRARY_OPTIONS_INIT;
-    PN_TAKE_OPTIONS(own, options);
+    PN_TAKE_OPTIONS(own, options, err);
     if (own.n_threads > PN_MAX_THREADS)
         return pn_fail(err, PN_ERR_LIMIT, "%u threads, the limit is %d", own.n_threads,
                        PN_MAX_THREADS);

@@ -30,7 +30,7 @@ pn_status pn_model_open(pn_library *library, const char *spec, const pn_model_op
                         pn_model **out, pn_error *err)
 {
     pn_model_options own = PN_MODEL_OPTIONS_INIT;
-    PN_TAKE_OPTIONS(own, options);
+    PN_TAKE_OPTIONS(own, options, err);
     if (!spec || spec[0] == '\0')
         return pn_fail(err, PN_ERR_INVALID, "no model was named");
     pn_model *model = pn_alloc_zero(sizeof *model);
@@ -77,6 +77,8 @@ void pn_model_get_info(const pn_model *model, pn_model_info *out)
 
 pn_status pn_model_embed_text(pn_model *model, const char *text, float *out, pn_error *err)
 {
+    if (!text)
+        return pn_fail(err, PN_ERR_INVALID, "there is no text");
     pn_str str = pn_str_of(text);
     return model->embedder->embed_texts(model->embedder->self, &str, 1, out, err);
 }

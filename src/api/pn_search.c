@@ -16,7 +16,7 @@
 static pn_status convert_term(const pn_query_term *given, pn_search_term *out, pn_error *err)
 {
     pn_query_term term = PN_QUERY_TERM_INIT;
-    pn_take_struct(&term, sizeof term, given);
+    PN_TRY(pn_take_struct(&term, sizeof term, given, err));
     *out = (pn_search_term){.weight = term.weight};
     switch (term.kind) {
     case PN_TERM_TEXT:
@@ -50,9 +50,8 @@ static pn_status convert_terms(const pn_query *query, pn_search_term *terms, boo
     *needs_model = false;
     for (size_t i = 0; i < query->n_terms; i++) {
         const unsigned char *first = (const unsigned char *)query->terms;
-        pn_query_term at;
-        pn_take_struct(&at, sizeof at, first + i * query->terms[0].struct_bytes);
-        at.struct_bytes = sizeof at;
+        pn_query_term at = PN_QUERY_TERM_INIT;
+        PN_TAKE_OPTIONS(at, first + i * query->terms[0].struct_bytes, err);
         PN_TRY(convert_term(&at, &terms[i], err));
         *needs_model =
             *needs_model || terms[i].kind == PN_SEARCH_TEXT || terms[i].kind == PN_SEARCH_IMAGE;
@@ -64,7 +63,9 @@ pn_status pn_table_search(pn_table *table, pn_model *model, const pn_query *quer
                           pn_error *err)
 {
     pn_query own = PN_QUERY_INIT;
-    PN_TAKE_OPTIONS(own, query);
+    PN_TAKE_OPTIONS(own, query, err);
+    if (own.n_terms > 0 && !own.terms)
+        return pn_fail(err, PN_ERR_INVALID, "%zu search terms, but none are there", own.n_terms);
     if (own.n_terms > PN_SEARCH_MAX_TERMS)
         return pn_fail(err, PN_ERR_LIMIT, "%zu search terms, the limit is %d", own.n_terms,
                        PN_SEARCH_MAX_TERMS);

@@ -52,6 +52,12 @@ static bool add_pairs(pn_request *request, const json_t *metadata, upload *up)
     return true;
 }
 
+static void on_uploaded(void *context, const pn_ingest_progress *done)
+{
+    pn_ingest_progress *counts = context;
+    *counts = *done;
+}
+
 static void take_upload(pn_request *request, const upload *up)
 {
     int64_t id;
@@ -61,10 +67,15 @@ static void take_upload(pn_request *request, const upload *up)
         pn_request_fail(request, 503, "this service has no model: it cannot take pictures");
         return;
     }
+    pn_ingest_progress counts = {.n_failed = 1}; // until it is known better
+    pn_ingest_options options = PN_INGEST_OPTIONS_INIT;
+    options.progress = on_uploaded;
+    options.context = &counts;
     pn_status status =
         pn_table_ingest_bytes(request->service->table, request->service->model, up->path, up->bytes,
-                              up->n_bytes, up->pairs, up->n_pairs, NULL, &id, &err);
-    pn_metrics_ingest(request->service->metrics, status == PN_OK, 0, 0, status != PN_OK);
+                              up->n_bytes, up->pairs, up->n_pairs, &options, &id, &err);
+    pn_metrics_ingest(request->service->metrics, counts.n_added, counts.n_updated,
+                      counts.n_unchanged, counts.n_failed);
     if (status != PN_OK) {
         pn_request_fail_status(request, status, &err, true);
         return;
