@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "cli/config_file.h"
 #include "os/fd.h"
+#include "os/process.h"
 
 #include <locale.h>
 #include <stdlib.h>
@@ -115,11 +116,23 @@ static bool take_config(int *argc, char **argv, const char **file)
     return !*file || (*file)[0] != '\0';
 }
 
+/* argp exits by itself behind --help, and its text may have gone nowhere. Everything else has been told by then. */
+static void check_output(void)
+{
+    if (!ferror(stdout) && pn_cli_finish(PN_EXIT_OK) != PN_EXIT_OK)
+        _Exit(PN_EXIT_FAILURE);
+}
+
 int main(int argc, char **argv)
 {
-    (void)setlocale(LC_CTYPE, ""); // for the width of characters only; without one, bytes count
+    /* For the width of characters only. Containers often have no locale, and people there Chinese titles all the same. */
+    if (!setlocale(LC_CTYPE, "") || MB_CUR_MAX == 1)
+        (void)setlocale(LC_CTYPE, "C.UTF-8"); // without that one too, bytes count
+    pn_process_ignore_broken_pipes();
     pn_fd_fault_from_environment();
     argp_err_exit_status = PN_EXIT_USAGE;
+    if (atexit(check_output) != 0)
+        return PN_EXIT_FAILURE; // no memory at all
     const char *config = NULL;
     if (!take_config(&argc, argv, &config)) {
         pn_cli_complain("--config: which file?");

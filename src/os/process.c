@@ -37,15 +37,20 @@ static void on_stop(int signal_number)
     errno = saved;
 }
 
+void pn_process_ignore_broken_pipes(void)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    (void)sigaction(SIGPIPE, &ignore, NULL); // cannot fail for this signal
+}
+
 void pn_process_catch_stop(void)
 {
     if (stop_pipe[0] < 0 && pipe2(stop_pipe, O_CLOEXEC | O_NONBLOCK) != 0)
         stop_pipe[0] = stop_pipe[1] = -1; // the flag alone works too
     struct sigaction action = {.sa_handler = on_stop, .sa_flags = SA_RESTART};
-    struct sigaction ignore = {.sa_handler = SIG_IGN};
     (void)sigaction(SIGINT, &action, NULL); // cannot fail for these signals
     (void)sigaction(SIGTERM, &action, NULL);
-    (void)sigaction(SIGPIPE, &ignore, NULL);
+    pn_process_ignore_broken_pipes();
 }
 
 bool pn_process_stop_requested(void)

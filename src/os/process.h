@@ -12,6 +12,8 @@
 
 /* Turn SIGINT and SIGTERM into a flag; the second one ends the process as usual. SIGPIPE is ignored. */
 void pn_process_catch_stop(void);
+/* Writing to a pipe that nobody reads any more is an error that can be told, not the end of the process. */
+void pn_process_ignore_broken_pipes(void);
 /* True after the first of them. The flag itself, for code that polls a cancel flag. */
 bool pn_process_stop_requested(void);
 const atomic_bool *pn_process_stop_flag(void);
