@@ -8,9 +8,9 @@
 #include "base/str.h"
 #include "cli/cli.h"
 #include "cli/files.h"
+#include "cli/json_out.h"
 #include "os/fd.h"
 
-#include <jansson.h>
 #include <string.h>
 
 enum { MAX_INPUTS = 4096, KEY_MODE = PN_KEY_FIRST_FREE };
@@ -29,18 +29,16 @@ typedef struct arguments {
 
 static void print_embedding(const input *in, const float *vector, uint32_t dim)
 {
-    json_t *name = json_string(in->text);
     char number[PN_NUMBER_TEXT_BYTES];
     printf("{\"kind\":\"%s\",\"input\":", in->is_image ? "image" : "text");
-    if (!name || json_dumpf(name, stdout, JSON_ENCODE_ANY | JSON_COMPACT) != 0)
-        fputs("\"\"", stdout); // a file name that is not UTF-8
+    if (!pn_cli_print_json(pn_cli_json_text(in->text), 0))
+        fputs("null", stdout);
     fputs(",\"embedding\":[", stdout);
     for (uint32_t i = 0; i < dim; i++) {
         pn_format_float(vector[i], number);
         printf("%s%s", i > 0 ? "," : "", number);
     }
     fputs("]}\n", stdout);
-    json_decref(name);
 }
 
 static bool embed_one(pn_model *model, const input *in, float *vector)
@@ -69,7 +67,7 @@ static int run_embed(arguments *args, pn_session *session)
     pn_model_get_info(session->model, &info);
     float *vector = pn_alloc_array(info.dim, sizeof *vector);
     int code = vector ? PN_EXIT_OK : PN_EXIT_FAILURE;
-    for (size_t i = 0; vector && i < args->n_inputs; i++) {
+    for (size_t i = 0; vector && !ferror(stdout) && i < args->n_inputs; i++) {
         if (embed_one(session->model, &args->inputs[i], vector))
             print_embedding(&args->inputs[i], vector, info.dim);
         else

@@ -2,10 +2,10 @@
  * cmd_info.c - pennon info, versions: what a table says of itself
  */
 #include "cli/cli.h"
+#include "cli/json_out.h"
 #include "cli/term.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <string.h>
 #include <time.h>
 
@@ -33,37 +33,49 @@ static void print_columns(json_t *columns)
     puts("columns");
     json_array_foreach(columns, i, column)
     {
-        printf("  %-16s %s%s\n", json_string_value(json_object_get(column, "name")),
-               json_string_value(json_object_get(column, "type")),
-               json_is_true(json_object_get(column, "nullable")) ? "" : ", not null");
+        const char *name = json_string_value(json_object_get(column, "name"));
+        fputs("  ", stdout);
+        pn_term_print_text(stdout, name, false);
+        printf("%*s", pn_term_width(name) < 16 ? (int)(16 - pn_term_width(name)) : 0, "");
+        fputc(' ', stdout);
+        pn_term_print_text(stdout, json_string_value(json_object_get(column, "type")), false);
+        printf("%s\n", json_is_true(json_object_get(column, "nullable")) ? "" : ", not null");
     }
+}
+
+static void print_line(const char *name, const char *text)
+{
+    printf("%-12s", name);
+    pn_term_print_text(stdout, text[0] ? text : "(not recorded)", false);
+    fputc('\n', stdout);
 }
 
 static void print_info(const pn_common *common, const pn_table_info *info, json_t *columns)
 {
-    printf("table       %s\n", common->table);
+    print_line("table", common->table);
     printf("rows        %s\n", pn_term_count(info->n_rows));
     printf("version     %" PRIu64 ", committed %s\n", info->version, time_text(info->timestamp_ms));
     printf("fragments   %" PRIu64 "\n", info->n_fragments);
     printf("data        %s\n", pn_term_bytes(info->data_bytes));
     printf("vectors     %" PRIu32 " floats\n", info->dim);
-    printf("model       %s\n", info->model[0] ? info->model : "(not recorded)");
-    printf("preprocess  %s\n", info->preprocess[0] ? info->preprocess : "(not recorded)");
-    printf("embedder    %s\n", info->identity[0] ? info->identity : "(not recorded)");
+    print_line("model", info->model);
+    print_line("preprocess", info->preprocess);
+    print_line("embedder", info->identity);
     print_columns(columns);
 }
 
 static void print_info_json(const pn_common *common, const pn_table_info *info, json_t *columns)
 {
-    json_t *all = json_pack(
-        "{s:s, s:I, s:I, s:s, s:I, s:I, s:i, s:s, s:s, s:s, s:O}", "table", common->table, "rows",
-        (json_int_t)info->n_rows, "version", (json_int_t)info->version, "timestamp",
-        time_text(info->timestamp_ms), "fragments", (json_int_t)info->n_fragments, "data_bytes",
-        (json_int_t)info->data_bytes, "dim", (int)info->dim, "model", info->model, "preprocess",
-        info->preprocess, "embedder", info->identity, "columns", columns);
-    json_dumpf(all, stdout, JSON_INDENT(2));
-    fputc('\n', stdout);
-    json_decref(all);
+    json_t *all =
+        json_pack("{s:o, s:I, s:I, s:s, s:I, s:I, s:i, s:o, s:o, s:o, s:O}", "table",
+                  pn_cli_json_text(common->table), "rows", (json_int_t)info->n_rows, "version",
+                  (json_int_t)info->version, "timestamp", time_text(info->timestamp_ms),
+                  "fragments", (json_int_t)info->n_fragments, "data_bytes",
+                  (json_int_t)info->data_bytes, "dim", (int)info->dim, "model",
+                  pn_cli_json_text(info->model), "preprocess", pn_cli_json_text(info->preprocess),
+                  "embedder", pn_cli_json_text(info->identity), "columns", columns);
+    (void)pn_cli_print_json(all, JSON_INDENT(2)); // it has told
+    putchar('\n');
 }
 
 static int run_info(const pn_common *common, pn_session *session)
@@ -86,6 +98,14 @@ static int run_info(const pn_common *common, pn_session *session)
     return PN_EXIT_OK;
 }
 
+static void print_version(const pn_version_entry *version)
+{
+    printf("%6" PRIu64 "  %s  %12" PRIu64 " rows  ", version->version,
+           time_text(version->timestamp_ms), version->n_rows);
+    pn_term_print_text(stdout, version->operation, false);
+    fputc('\n', stdout);
+}
+
 static int run_versions(const pn_common *common, pn_session *session)
 {
     pn_error err = {0};
@@ -98,19 +118,20 @@ static int run_versions(const pn_common *common, pn_session *session)
     json_t *all = json_array();
     for (size_t i = 0; i < n; i++) {
         if (common->output == PN_OUTPUT_JSON)
-            json_array_append_new(
-                all, json_pack("{s:I, s:s, s:I, s:s}", "version", (json_int_t)versions[i].version,
-                               "timestamp", time_text(versions[i].timestamp_ms), "rows",
-                               (json_int_t)versions[i].n_rows, "operation", versions[i].operation));
+            json_array_append_new(all, json_pack("{s:I, s:s, s:I, s:o}", "version",
+                                                 (json_int_t)versions[i].version, "timestamp",
+                                                 time_text(versions[i].timestamp_ms), "rows",
+                                                 (json_int_t)versions[i].n_rows, "operation",
+                                                 pn_cli_json_text(versions[i].operation)));
         else
-            printf("%6" PRIu64 "  %s  %12" PRIu64 " rows  %s\n", versions[i].version,
-                   time_text(versions[i].timestamp_ms), versions[i].n_rows, versions[i].operation);
+            print_version(&versions[i]);
     }
     if (common->output == PN_OUTPUT_JSON) {
-        json_dumpf(all, stdout, JSON_INDENT(2));
-        fputc('\n', stdout);
+        (void)pn_cli_print_json(all, JSON_INDENT(2)); // it has told
+        putchar('\n');
+    } else {
+        json_decref(all);
     }
-    json_decref(all);
     pn_memory_free(versions);
     return PN_EXIT_OK;
 }

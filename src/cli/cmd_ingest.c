@@ -2,11 +2,11 @@
  * cmd_ingest.c - pennon ingest: pictures in
  */
 #include "cli/cli.h"
+#include "cli/json_out.h"
 #include "cli/term.h"
 #include "os/process.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <stdlib.h>
 
 typedef struct arguments {
@@ -60,6 +60,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_COMMIT_SECONDS:
         args->options.commit_seconds = pn_cli_double(arg, "--commit-seconds", state);
+        if (args->options.commit_seconds <= 0)
+            argp_error(state, "--commit-seconds \"%s\": more than 0 is needed", arg);
         return 0;
     case KEY_PATH_COLUMN:
         args->options.path_column = arg;
@@ -95,7 +97,10 @@ static void on_failed(void *context, const char *path, pn_status status, const c
     arguments *args = context;
     (void)status;
     pn_progress_clear(&args->progress);
-    fprintf(stderr, "%s: %s\n", path, reason);
+    pn_term_print_text(stderr, path, false);
+    fputs(": ", stderr);
+    pn_term_print_text(stderr, reason, false);
+    fputc('\n', stderr);
 }
 
 static int on_cancelled(void *context)
@@ -107,21 +112,24 @@ static int on_cancelled(void *context)
 static void print_summary(const arguments *args, const pn_ingest_progress *done)
 {
     if (args->common.output == PN_OUTPUT_JSON) {
-        json_t *all = json_pack(
-            "{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "table", args->common.table, "found",
-            (json_int_t)done->n_found, "added", (json_int_t)done->n_added, "updated",
-            (json_int_t)done->n_updated, "unchanged", (json_int_t)done->n_unchanged, "failed",
-            (json_int_t)done->n_failed, "committed", (json_int_t)done->n_committed, "bytes_read",
-            (json_int_t)done->bytes_read, "seconds", done->seconds);
-        json_dumpf(all, stdout, JSON_COMPACT | JSON_REAL_PRECISION(6));
-        fputc('\n', stdout);
-        json_decref(all);
+        json_t *all =
+            json_pack("{s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:f}", "table",
+                      pn_cli_json_text(args->common.table), "found", (json_int_t)done->n_found,
+                      "added", (json_int_t)done->n_added, "updated", (json_int_t)done->n_updated,
+                      "unchanged", (json_int_t)done->n_unchanged, "failed",
+                      (json_int_t)done->n_failed, "committed", (json_int_t)done->n_committed,
+                      "bytes_read", (json_int_t)done->bytes_read, "seconds", done->seconds);
+        (void)pn_cli_print_json(all, JSON_COMPACT | JSON_REAL_PRECISION(6)); // it has told
+        putchar('\n');
     } else if (!args->common.quiet) {
         uint64_t embedded = done->n_added + done->n_updated;
-        printf("%s: %" PRIu64 " added, %" PRIu64 " updated, %" PRIu64 " unchanged, %" PRIu64
+        pn_term_print_text(stdout, args->common.table, false);
+        printf(": %" PRIu64 " added, %" PRIu64 " updated, %" PRIu64 " unchanged, %" PRIu64
                " failed in %s",
-               args->common.table, done->n_added, done->n_updated, done->n_unchanged,
-               done->n_failed, pn_term_duration(done->seconds));
+               done->n_added, done->n_updated, done->n_unchanged, done->n_failed,
+               pn_term_duration(done->seconds));
+        if (done->n_committed != embedded)
+            printf(", %" PRIu64 " of them committed", done->n_committed);
         if (embedded > 0 && done->seconds > 0)
             printf(" (%.1f pictures/s)", (double)embedded / done->seconds);
         fputc('\n', stdout);
@@ -183,7 +191,8 @@ int pn_cmd_ingest(int argc, char **argv)
         "Take pictures into a table.\v"
         "A SOURCE is a folder (walked), a picture, a .csv or .jsonl list whose other columns "
         "become "
-        "metadata, or - for paths on standard input. Pictures that are in the table with the same "
+        "metadata, or - for paths or JSON rows on standard input. Pictures that are in the table "
+        "with the same "
         "content are skipped; a changed one replaces its row. A bad file is reported and passed "
         "over.",
         NULL,

@@ -65,6 +65,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         serve->ingest_root = arg;
         return 0;
     case KEY_TOKEN:
+        if (arg[0] == '\0')
+            argp_error(state, "--token \"\": an empty token keeps nobody out");
         serve->auth_token = arg;
         return 0;
     case KEY_MAX_BODY:

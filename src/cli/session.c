@@ -7,6 +7,7 @@
 #include "cli/cli.h"
 
 #include "base/str.h"
+#include "cli/term.h"
 #include "os/process.h"
 
 #include <stdarg.h>
@@ -74,17 +75,21 @@ error_t pn_common_parse(pn_common *common, int key, char *arg, struct argp_state
 
 void pn_cli_error(const pn_error *err)
 {
-    fprintf(stderr, "pennon: %s\n", err->message);
+    fputs("pennon: ", stderr);
+    pn_term_print_text(stderr, err->message, true);
+    fputc('\n', stderr);
 }
 
 void pn_cli_complain(const char *format, ...)
 {
+    char message[2048];
     va_list args;
     va_start(args, format);
-    fputs("pennon: ", stderr);
-    vfprintf(stderr, format, args);
-    fputc('\n', stderr);
+    (void)vsnprintf(message, sizeof message, format, args); // a longer one is cut
     va_end(args);
+    fputs("pennon: ", stderr);
+    pn_term_print_text(stderr, message, true);
+    fputc('\n', stderr);
 }
 
 int pn_cli_finish(int code)

@@ -9,11 +9,11 @@
 
 #include "base/alloc.h"
 #include "base/str.h"
+#include "cli/json_out.h"
 #include "cli/term.h"
 #include "os/process.h"
 
 #include <inttypes.h>
-#include <jansson.h>
 #include <string.h>
 #include <time.h>
 
@@ -27,12 +27,6 @@ static void time_text(int64_t ms, char out[32])
     size_t n = strftime(out, 32, "%Y-%m-%dT%H:%M:%S", &utc); // 19 characters, or 0
     if (n > 0)
         (void)snprintf(out + n, 32 - n, ".%03dZ", (int)(ms - (int64_t)seconds * 1000)); // 5 more
-}
-
-static json_t *text_to_json(const char *text)
-{
-    json_t *value = json_string(text);
-    return value ? value : json_string_nocheck(""); // not UTF-8: nothing JSON could say
 }
 
 static json_t *float_to_json(float value)
@@ -53,10 +47,15 @@ static json_t *row_to_json(const pn_result *row, pn_ranked ranked)
         json_object_set_new(out, "score", float_to_json(row->score));
         json_object_set_new(out, "distance", float_to_json(row->distance));
     }
-    json_object_set_new(out, "image_path", text_to_json(row->path));
+    json_object_set_new(out, "image_path", pn_cli_json_text(row->path));
     json_object_set_new(out, "timestamp", time[0] ? json_string(time) : json_null());
-    for (size_t i = 0; i < row->n_metadata; i++)
-        json_object_set_new(metadata, row->metadata[i].key, text_to_json(row->metadata[i].value));
+    for (size_t i = 0; i < row->n_metadata; i++) {
+        json_t *key = pn_cli_json_text(row->metadata[i].key);
+        if (key)
+            json_object_set_new(metadata, json_string_value(key),
+                                pn_cli_json_text(row->metadata[i].value));
+        json_decref(key);
+    }
     json_object_set_new(out, "metadata", metadata);
     if (row->vector) {
         json_t *vector = json_array();
@@ -90,9 +89,8 @@ static bool show_json(const pn_results *results, pn_ranked ranked)
     json_object_set_new(all, "results", rows);
     if (ranked == PN_RANKED)
         json_object_set_new(all, "stats", stats_to_json(results));
-    bool ok = json_dumpf(all, stdout, JSON_INDENT(2) | JSON_REAL_PRECISION(9)) == 0;
-    fputc('\n', stdout);
-    json_decref(all);
+    bool ok = pn_cli_print_json(all, JSON_INDENT(2) | JSON_REAL_PRECISION(9));
+    putchar('\n');
     return ok;
 }
 

@@ -6,6 +6,7 @@
  */
 #include "cli/term.h"
 
+#include "base/str.h"
 #include "os/process.h"
 
 #include <inttypes.h>
@@ -64,19 +65,47 @@ void pn_term_print(FILE *out, const char *text, unsigned width)
         fputc(' ', out);
 }
 
+/* Bytes of the character at text, or 0 when it must not reach a terminal: the controls of ASCII, those of Latin-1 (U+009B
+ * begins a command like ESC [ does), and bytes that are not UTF-8. */
+static size_t harmless(const char *text)
+{
+    unsigned char c = (unsigned char)text[0];
+    if (c < 0x80)
+        return c >= 0x20 && c != 0x7F;
+    if (c == 0xC2 && (unsigned char)text[1] < 0xA0)
+        return 0;
+    size_t left = strnlen(text, 4);
+    for (size_t n = 2; n <= left; n++)
+        if (pn_str_is_utf8((pn_str){text, n}))
+            return n;
+    return 0;
+}
+
+void pn_term_print_text(FILE *out, const char *text, bool lines)
+{
+    while (*text) {
+        size_t n = lines && *text == '\n' ? 1 : harmless(text);
+        if (n > 0)
+            fwrite(text, 1, n, out);
+        else
+            fprintf(out, "\\x%02X", (unsigned)(unsigned char)*text);
+        text += n > 0 ? n : 1;
+    }
+}
+
 void pn_term_print_tsv(FILE *out, const char *text)
 {
-    for (; *text; text++) {
-        if (*text == '\t')
-            fputs("\\t", out);
-        else if (*text == '\n')
-            fputs("\\n", out);
-        else if (*text == '\r')
-            fputs("\\r", out);
-        else if (*text == '\\')
-            fputs("\\\\", out);
+    static const char special[] = "\t\n\r\\", letters[] = "tnr\\";
+    while (*text) {
+        const char *at = strchr(special, *text);
+        size_t n = at ? 0 : harmless(text);
+        if (at)
+            fprintf(out, "\\%c", letters[at - special]);
+        else if (n > 0)
+            fwrite(text, 1, n, out);
         else
-            fputc(*text, out);
+            fprintf(out, "\\x%02X", (unsigned)(unsigned char)*text);
+        text += n > 0 ? n : 1;
     }
 }
 

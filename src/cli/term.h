@@ -12,7 +12,10 @@
 unsigned pn_term_width(const char *text);
 /* Print text cut ("...") or padded with blanks to exactly width columns. Control characters become '?'. */
 void pn_term_print(FILE *out, const char *text, unsigned width);
-/* Tabs, line breaks and backslashes escaped, for TSV. */
+/* Print all of text; what a terminal could take for a command, and what is not UTF-8, becomes \\x1B and so on. Line breaks stay
+ * where lines is true. */
+void pn_term_print_text(FILE *out, const char *text, bool lines);
+/* The same for TSV: tabs, line breaks and backslashes are escaped too, so that nothing is lost. */
 void pn_term_print_tsv(FILE *out, const char *text);
 
 /* "1,234"; "12.3 MB"; "1:05": in static buffers of their own, one use at a time. */

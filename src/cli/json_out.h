@@ -1,0 +1,17 @@
+/*
+ * json_out.h - JSON on standard output, whatever the texts in it hold
+ */
+#ifndef PN_CLI_JSON_OUT_H
+#define PN_CLI_JSON_OUT_H
+
+#include <jansson.h>
+#include <stdbool.h>
+
+/* A text as a JSON value; bytes that are not UTF-8 become U+FFFD. NULL: no memory. */
+json_t *pn_cli_json_text(const char *text);
+
+/* Print value (which is released; NULL means there was no memory), without a line break behind it. flags as json_dumps()
+ * takes them. False: no memory, and a message said so. */
+bool pn_cli_print_json(json_t *value, size_t flags);
+
+#endif
