@@ -13,10 +13,10 @@
 #include <pthread.h>
 #include <string.h>
 
-enum { N_BUCKETS = 12, MAX_SERIES = 256, MAX_ROUTES = 32, N_STAGES = 4, N_RESULTS = 4 };
+enum { N_BUCKETS = 15, MAX_SERIES = 256, MAX_ROUTES = 32, N_STAGES = 4, N_RESULTS = 4 };
 
-static const double bounds[N_BUCKETS] = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
-                                         0.1,   0.25,   0.5,   1,    2.5,   10};
+static const double bounds[N_BUCKETS] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+                                         0.05,   0.1,     0.25,   0.5,   1,      2.5,   10};
 static const char *const stage_names[N_STAGES] = {"embed", "filter", "scan", "fetch"};
 static const char *const result_names[N_RESULTS] = {"added", "updated", "unchanged", "failed"};
 

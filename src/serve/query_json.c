@@ -346,9 +346,9 @@ static pn_status take_all(pn_asked *asked, json_t *root, pn_arena *arena, pn_err
     }
     const json_t *text = json_object_get(root, "text_weight"),
                  *image = json_object_get(root, "image_weight");
-    if (text && !json_object_get(root, "terms"))
+    if (json_is_number(text) && !json_object_get(root, "terms"))
         PN_TRY(set_weight(asked, PN_TERM_TEXT, json_number_value(text)));
-    if (image && !json_object_get(root, "terms"))
+    if (json_is_number(image) && !json_object_get(root, "terms"))
         PN_TRY(set_weight(asked, PN_TERM_IMAGE, json_number_value(image)));
     return pn_asked_finish(asked, err);
 }
