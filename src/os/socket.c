@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -25,6 +26,26 @@ pn_status pn_socket_address_parse(const char *text, uint16_t port, pn_socket_add
     }
     *out = address;
     return PN_OK;
+}
+
+void pn_socket_address_text(const void *address, char out[PN_SOCKET_TEXT_BYTES])
+{
+    sa_family_t family = AF_UNSPEC;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+    const char *text = NULL;
+    if (address)
+        memcpy(&family, (const char *)address + offsetof(struct sockaddr, sa_family),
+               sizeof family);
+    if (family == AF_INET) {
+        memcpy(&v4, address, sizeof v4);
+        text = inet_ntop(AF_INET, &v4.sin_addr, out, PN_SOCKET_TEXT_BYTES);
+    } else if (family == AF_INET6) {
+        memcpy(&v6, address, sizeof v6);
+        text = inet_ntop(AF_INET6, &v6.sin6_addr, out, PN_SOCKET_TEXT_BYTES);
+    }
+    if (!text)
+        memcpy(out, "?", 2);
 }
 
 void pn_socket_close(int descriptor)

@@ -14,6 +14,9 @@ typedef struct pn_socket_address {
 /* "127.0.0.1", "::1", "0.0.0.0"; names are not looked up. INVALID. */
 PN_NODISCARD pn_status pn_socket_address_parse(const char *text, uint16_t port,
                                                pn_socket_address *out, pn_error *err);
+/* The address of a struct sockaddr as numbers; "?" for NULL and for other families. */
+#define PN_SOCKET_TEXT_BYTES 64
+void pn_socket_address_text(const void *address, char out[PN_SOCKET_TEXT_BYTES]);
 void pn_socket_close(int descriptor); /* -1 is welcome */
 
 #endif

@@ -7,6 +7,7 @@
 
 #include <inttypes.h>
 #include <jansson.h>
+#include <stdatomic.h>
 
 enum { MAX_PAIRS = 256, MAX_SOURCES = 64, MAX_ERRORS = 100 };
 
@@ -120,6 +121,7 @@ static void from_form(pn_request *request)
 /* ---- sources on this machine ---- */
 
 typedef struct failures {
+    pn_service *service;
     pn_arena *arena;
     pn_pair list[MAX_ERRORS];
     size_t n;
@@ -134,6 +136,13 @@ static void on_failed(void *context, const char *path, pn_status status, const c
     f->list[f->n].key = pn_arena_strdup(f->arena, path);
     f->list[f->n].value = pn_arena_strdup(f->arena, reason);
     f->n += f->list[f->n].key && f->list[f->n].value;
+}
+
+/* Polled by the pipeline: the service ends, and the time it gave its requests is over. */
+static int is_given_up(void *context)
+{
+    const failures *f = context;
+    return atomic_load(&f->service->give_up);
 }
 
 /* The real place of a source, if it lies below the root. */
@@ -215,9 +224,11 @@ static void from_sources(pn_request *request, const json_t *sources)
         pn_request_fail(request, 503, "out of memory");
         return;
     }
+    f->service = request->service;
     f->arena = &request->arena;
     pn_ingest_options options = PN_INGEST_OPTIONS_INIT;
     options.failed = on_failed;
+    options.cancelled = is_given_up;
     options.context = f;
     options.root_folder = request->service->options->ingest_root; // lists and links may point out
     pn_status status = pn_table_ingest(request->service->table, request->service->model, paths, n,

@@ -20,6 +20,7 @@ typedef struct pn_service {
     pn_model *model; /* may be NULL */
     const pn_serve_options *options;
     const _Atomic bool *stop;
+    _Atomic bool give_up; /* the drain time is over: what runs shall end */
     pn_metrics *metrics;
 } pn_service;
 
@@ -34,13 +35,16 @@ typedef struct pn_form_field {
 typedef struct pn_request {
     pn_service *service;
     const char *method, *path;
-    const char *etag;  /* of If-None-Match; NULL: none */
-    const char *token; /* of Authorization; NULL: none */
+    const char *etag;   /* of If-None-Match; NULL: none */
+    const char *token;  /* of Authorization; NULL: none */
+    const char *host;   /* of X-Forwarded-Host, else Host; NULL: none */
+    const char *origin; /* of Origin: the page that a browser sends this for; NULL: none */
     char id[17];
     bool is_form;
     pn_buffer body;
     size_t body_bytes; /* received so far, in all fields */
     pn_form_field *fields;
+    size_t n_fields;
     pn_arena arena;
 
     unsigned status;

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "os/clock.h"
+#include "os/fd.h"
 #include "os/process.h"
 #include "os/socket.h"
 #include "os/uuid.h"
@@ -24,12 +25,17 @@
 #include <stdlib.h>
 
 static const size_t MAX_ANSWER_BYTES = (size_t)1 << 30;
+/* Of a body that is too large this much more is read, so that the client gets to see why; then the line is cut. */
+static const uint64_t MAX_DISCARDED_BYTES = (uint64_t)64 << 20;
+static const size_t MAX_LOGGED_BYTES = 400;
+enum { MAX_FIELDS = 1024 };
 
 typedef struct connection_state {
     pn_request request;
     struct MHD_PostProcessor *form;
     struct MHD_Connection *undecided; /* an urlencoded body: a form, unless it begins like JSON */
-    bool too_large;
+    bool too_large, draining;
+    char address[PN_SOCKET_TEXT_BYTES];
     pn_error err;
     pn_status status; /* of receiving */
     int64_t start_ns;
@@ -52,12 +58,28 @@ static void log_line(server *s, const char *line)
 
 /* ---- receiving ---- */
 
-static pn_form_field *add_field(pn_request *request, const char *name, const char *file_name)
+/* NULL: the state says why. A part of a multipart form may come without a name. */
+static pn_form_field *add_field(connection_state *state, const char *name, const char *file_name)
 {
-    pn_form_field *field = PN_ARENA_NEW(&request->arena, pn_form_field, 1);
-    if (!field)
+    pn_request *request = &state->request;
+    if (state->status != PN_OK)
         return NULL;
-    field->name = pn_arena_strdup(&request->arena, name);
+    if (!name) {
+        state->status = pn_fail(&state->err, PN_ERR_INVALID, "a part of the form has no name");
+        return NULL;
+    }
+    if (request->n_fields == MAX_FIELDS) {
+        state->status =
+            pn_fail(&state->err, PN_ERR_INVALID, "more than %d fields", (int)MAX_FIELDS);
+        return NULL;
+    }
+    pn_form_field *field = PN_ARENA_NEW(&request->arena, pn_form_field, 1);
+    char *copy = field ? pn_arena_strdup(&request->arena, name) : NULL;
+    if (!copy) {
+        state->status = pn_fail_nomem(&state->err);
+        return NULL;
+    }
+    field->name = copy;
     field->file_name =
         file_name && file_name[0] ? pn_arena_strdup(&request->arena, file_name) : NULL;
     pn_buffer_init(&field->value, (size_t)request->service->options->max_body_bytes + 1);
@@ -65,7 +87,8 @@ static pn_form_field *add_field(pn_request *request, const char *name, const cha
     while (*end)
         end = &(*end)->next;
     *end = field;
-    return field->name ? field : NULL;
+    request->n_fields++;
+    return field;
 }
 
 /* A piece of a form field; offset 0 begins one. */
@@ -79,17 +102,15 @@ static enum MHD_Result take_form_piece(void *context, enum MHD_ValueKind kind, c
     (void)kind;
     (void)type;
     (void)encoding;
-    pn_form_field *field = offset > 0 ? pn_request_field(request, key) : NULL;
+    pn_form_field *field = offset > 0 && key ? pn_request_field(request, key) : NULL;
     for (pn_form_field *other = field; other; other = other->next) // the newest of that name
         if (strcmp(other->name, key) == 0)
             field = other;
     if (!field)
-        field = add_field(request, key, file_name);
-    if (!field || pn_buffer_append(&field->value, data, n, &state->err) != PN_OK) {
-        state->status = PN_ERR_NOMEM;
-        return MHD_NO;
-    }
-    return MHD_YES;
+        field = add_field(state, key, file_name);
+    if (field)
+        state->status = pn_buffer_append(&field->value, data, n, &state->err);
+    return field && state->status == PN_OK ? MHD_YES : MHD_NO;
 }
 
 static enum MHD_Result take_parameter(void *context, enum MHD_ValueKind kind, const char *key,
@@ -97,24 +118,39 @@ static enum MHD_Result take_parameter(void *context, enum MHD_ValueKind kind, co
 {
     connection_state *state = context;
     (void)kind;
-    pn_form_field *field = add_field(&state->request, key, NULL);
-    if (!field || pn_buffer_append_text(&field->value, value ? value : "", &state->err) != PN_OK)
-        state->status = PN_ERR_NOMEM;
+    pn_form_field *field = add_field(state, key, NULL);
+    if (field)
+        state->status = pn_buffer_append_text(&field->value, value ? value : "", &state->err);
     return MHD_YES;
 }
 
-static void take_piece(connection_state *state, const char *data, size_t n)
+static void begin_form(connection_state *state, struct MHD_Connection *connection)
+{
+    state->request.is_form = true;
+    state->form = MHD_create_post_processor(connection, 65536, take_form_piece, state);
+    if (!state->form && state->status == PN_OK)
+        state->status = pn_fail(&state->err, PN_ERR_INVALID,
+                                "the form names no boundary of 2 characters or more");
+}
+
+static bool looks_like_json(const char *data, size_t n)
+{
+    pn_str text = pn_str_trim((pn_str){data, n});
+    return text.len > 0 && text.ptr[0] == '{';
+}
+
+/* False: that is enough, hang up. */
+static bool take_piece(connection_state *state, const char *data, size_t n)
 {
     pn_request *request = &state->request;
-    if (state->undecided && data[0] != '{') {
-        request->is_form = true;
-        state->form = MHD_create_post_processor(state->undecided, 65536, take_form_piece, state);
-    }
+    uint64_t limit = request->service->options->max_body_bytes;
+    if (state->undecided && !looks_like_json(data, n))
+        begin_form(state, state->undecided);
     state->undecided = NULL;
     request->body_bytes += n;
-    if (request->body_bytes > request->service->options->max_body_bytes) {
+    if (request->body_bytes > limit) {
         state->too_large = true;
-        return;
+        return request->body_bytes <= limit + MAX_DISCARDED_BYTES;
     }
     if (state->form) {
         if (MHD_post_process(state->form, data, n) != MHD_YES && state->status == PN_OK)
@@ -122,6 +158,7 @@ static void take_piece(connection_state *state, const char *data, size_t n)
     } else if (state->status == PN_OK) {
         state->status = pn_buffer_append(&request->body, data, n, &state->err);
     }
+    return true;
 }
 
 static connection_state *begin(server *s, struct MHD_Connection *connection, const char *url,
@@ -145,12 +182,19 @@ static connection_state *begin(server *s, struct MHD_Connection *connection, con
     const char *token = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Authorization");
     request->token = token && strncmp(token, "Bearer ", 7) == 0 ? token + 7 : NULL;
     const char *type = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Content-Type");
-    request->is_form = type && strncmp(type, "multipart/form-data", 19) == 0;
     /* curl -d sends JSON under this type when nobody says otherwise. */
     if (type && strncmp(type, "application/x-www-form-urlencoded", 33) == 0)
         state->undecided = connection;
-    if (request->is_form)
-        state->form = MHD_create_post_processor(connection, 65536, take_form_piece, state);
+    if (type && strncmp(type, "multipart/form-data", 19) == 0)
+        begin_form(state, connection);
+    request->host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "X-Forwarded-Host");
+    if (!request->host)
+        request->host = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Host");
+    request->origin = MHD_lookup_connection_value(connection, MHD_HEADER_KIND, "Origin");
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    pn_socket_address_text(info ? info->client_addr : NULL, state->address);
+    state->draining = atomic_load(s->service.stop);
     (void)MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, take_parameter,
                                     state); // how many does not matter
     state->start_ns = pn_clock_monotonic_ns();
@@ -163,6 +207,7 @@ static connection_state *begin(server *s, struct MHD_Connection *connection, con
 
 static void add_headers(struct MHD_Response *response, const pn_request *request)
 {
+    bool ending = atomic_load(request->service->stop);
     const struct {
         const char *name, *value;
     } headers[] = {
@@ -172,6 +217,7 @@ static void add_headers(struct MHD_Response *response, const pn_request *request
         {"Cache-Control", request->cache_control ? request->cache_control : "no-store"},
         {"ETag", request->answer_etag[0] ? request->answer_etag : NULL},
         {"Allow", request->allow},
+        {"Connection", ending ? "close" : NULL},
         {"Content-Security-Policy",
          "default-src 'self'; img-src 'self' blob: data:; frame-ancestors 'none'"},
         {"Referrer-Policy", "no-referrer"},
@@ -196,10 +242,22 @@ static enum MHD_Result send_answer(struct MHD_Connection *connection, pn_request
     return result;
 }
 
+/* Once the service ends it takes no new work; who watches it may still look. */
+static bool is_refused(const connection_state *state)
+{
+    static const char *const watching[] = {"/healthz", "/readyz", "/metrics"};
+    for (size_t i = 0; i < PN_COUNT_OF(watching); i++)
+        if (strcmp(state->request.path, watching[i]) == 0)
+            return false;
+    return state->draining;
+}
+
 static void run(connection_state *state)
 {
     pn_request *request = &state->request;
-    if (state->too_large)
+    if (is_refused(state))
+        pn_request_fail(request, 503, "the service is ending");
+    else if (state->too_large)
         pn_request_fail(request, 413, "a body of over %" PRIu64 " bytes, which is the limit",
                         request->service->options->max_body_bytes);
     else if (state->status != PN_OK)
@@ -220,9 +278,9 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         return *slot ? MHD_YES : MHD_NO;
     }
     if (*n > 0) {
-        take_piece(state, data, *n);
+        bool go_on = take_piece(state, data, *n);
         *n = 0;
-        return MHD_YES;
+        return go_on ? MHD_YES : MHD_NO;
     }
     if (state->form) {
         (void)MHD_destroy_post_processor(state->form); // an unfinished form shows in its fields
@@ -232,25 +290,69 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
     return send_answer(connection, &state->request);
 }
 
-static void log_request(server *s, const connection_state *state, double seconds)
+static void write_json_line(const connection_state *state, double seconds, pn_buffer *out)
 {
     const pn_request *request = &state->request;
-    char line[1024];
+    pn_json_writer json;
+    pn_error err = {0};
+    const struct {
+        const char *key, *text;
+    } texts[] = {{"address", state->address},
+                 {"method", request->method},
+                 {"path", request->path},
+                 {"request_id", request->id}};
+    pn_json_begin(&json, out);
+    pn_json_open(&json, '{');
+    pn_json_key(&json, "time");
+    pn_json_time_ms(&json, pn_clock_wall_ns() / 1000000);
+    for (size_t i = 0; i < PN_COUNT_OF(texts); i++) {
+        pn_json_key(&json, texts[i].key);
+        pn_json_text_n(&json, texts[i].text, PN_MIN(strlen(texts[i].text), MAX_LOGGED_BYTES));
+    }
+    pn_json_key(&json, "status");
+    pn_json_u64(&json, request->status);
+    pn_json_key(&json, "bytes");
+    pn_json_u64(&json, request->answer.n_bytes);
+    pn_json_key(&json, "ms");
+    pn_json_double(&json, (double)(int64_t)(seconds * 1e4 + 0.5) / 10);
+    pn_json_close(&json, '}');
+    if (pn_json_end(&json, &err) != PN_OK)
+        pn_buffer_clear(out); // no memory for a line of the log
+}
+
+/* Method and path are what the client sent: only what is harmless on a terminal goes into the line. */
+static void write_text_line(const connection_state *state, double seconds, pn_buffer *out)
+{
+    const pn_request *request = &state->request;
+    char what[500];
+    pn_json_writer time;
+    pn_error err = {0};
+    (void)snprintf(what, sizeof what, "%.20s %.400s", request->method, request->path); // cut above
+    for (char *c = what; *c; c++)
+        *c = *c < 0x20 || *c > 0x7E ? '?' : *c;
+    pn_json_begin(&time, out);
+    pn_json_time_ms(&time, pn_clock_wall_ns() / 1000000);
+    if (pn_json_end(&time, &err) != PN_OK ||
+        pn_buffer_append_format(out, &err, " %s %s %u %zu bytes %.1f ms %s", state->address, what,
+                                request->status, request->answer.n_bytes, seconds * 1e3,
+                                request->id) != PN_OK)
+        pn_buffer_clear(out); // no memory for a line of the log
+}
+
+static void log_request(server *s, const connection_state *state, double seconds)
+{
+    pn_buffer line;
     if (s->service.options->access_log == PN_ACCESS_LOG_NONE)
         return;
-    bool json = s->service.options->access_log == PN_ACCESS_LOG_JSON;
-    char path[256];
-    size_t at = 0;
-    for (const char *from = request->path; *from && at + 1 < sizeof path; from++)
-        path[at++] = *from < 0x20 || *from == '"' || *from == '\\' || *from == 0x7F ? '?' : *from;
-    path[at] = '\0';
-    (void)snprintf(line, sizeof line, // a long path was cut above
-                   json ? "{\"method\":\"%.20s\",\"path\":\"%s\",\"status\":%u,\"bytes\":%zu,"
-                          "\"ms\":%.1f,\"request_id\":\"%s\"}"
-                        : "%.20s %s %u %zu bytes %.1f ms %s",
-                   request->method, path, request->status, request->answer.n_bytes, seconds * 1e3,
-                   request->id);
-    log_line(s, line);
+    pn_buffer_init(&line, 8192);
+    if (s->service.options->access_log == PN_ACCESS_LOG_JSON)
+        write_json_line(state, seconds, &line);
+    else
+        write_text_line(state, seconds, &line);
+    const char *text = line.n_bytes > 0 ? pn_buffer_text(&line) : NULL;
+    if (text)
+        log_line(s, text);
+    pn_buffer_reset(&line);
 }
 
 static const char *known_method(const char *method)
@@ -306,6 +408,16 @@ static pn_status check_options(const pn_serve_options *options, pn_error *err)
     return PN_OK;
 }
 
+static pn_status check_root(const pn_serve_options *options, pn_error *err)
+{
+    pn_file_info info;
+    if (!options->ingest_root)
+        return PN_OK;
+    PN_TRY(pn_path_info(options->ingest_root, &info, err));
+    return info.is_folder ? PN_OK
+                          : pn_fail(err, PN_ERR_INVALID, "%s: not a folder", options->ingest_root);
+}
+
 static pn_status start(server *s, const pn_socket_address *address, struct MHD_Daemon **out,
                        pn_error *err)
 {
@@ -345,6 +457,7 @@ static void drain(server *s, struct MHD_Daemon *daemon)
     pn_socket_close(MHD_quiesce_daemon(daemon));
     while (atomic_load(&s->n_running) > 0 && pn_clock_monotonic_ns() < until)
         pn_clock_sleep_ms(10);
+    atomic_store(&s->service.give_up, true);
 }
 
 pn_status pn_serve_run(pn_library *library, pn_table *table, pn_model *model,
@@ -356,6 +469,7 @@ pn_status pn_serve_run(pn_library *library, pn_table *table, pn_model *model,
     struct MHD_Daemon *daemon = NULL;
     pn_socket_address address;
     PN_TRY(check_options(options, err));
+    PN_TRY(check_root(options, err));
     PN_TRY(pn_socket_address_parse(options->listen_address ? options->listen_address : "127.0.0.1",
                                    options->port, &address, err));
     PN_TRY(pn_metrics_create(&s.service.metrics, err));
