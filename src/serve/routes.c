@@ -55,6 +55,17 @@ static bool same_secret(const char *a, const char *b)
     return difference == 0;
 }
 
+/* A browser says for which page it asks. A page of somebody else must not write here, and without a token nothing else would
+ * keep it from that: forms need no leave. With a token it does not know the token. */
+static bool is_foreign(const pn_request *request)
+{
+    if (!request->origin)
+        return false;
+    const char *host = strstr(request->origin, "://");
+    return !host || !request->host ||
+           !pn_str_equal_ignore_case(pn_str_of(host + 3), pn_str_of(request->host));
+}
+
 static bool is_permitted(pn_request *request, const route *r)
 {
     const pn_serve_options *options = request->service->options;
@@ -62,6 +73,10 @@ static bool is_permitted(pn_request *request, const route *r)
         return true;
     if (options->read_only) {
         pn_request_fail(request, 403, "this service is read-only");
+        return false;
+    }
+    if (!options->auth_token && is_foreign(request)) {
+        pn_request_fail(request, 403, "a page of another site may not change this table");
         return false;
     }
     if (options->auth_token &&

@@ -325,7 +325,7 @@ def garbage_is_refused():
 
 
 for part in (limits_hold, paths_are_described, searches_go_on_during_ingestion,
-             requests_in_flight_are_drained,
+             pages_of_others_change_nothing, requests_in_flight_are_drained,
              garbage_is_refused):
     begin = time.monotonic()
     part()
