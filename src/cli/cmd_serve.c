@@ -40,7 +40,7 @@ static const struct argp_option options[] = {
     {"max-connections", KEY_CONNECTIONS, "N", 0, "open connections at the same time (default 256)",
      0},
     {"timeout", KEY_TIMEOUT, "S", 0,
-     "close a connection on which nothing happens for S seconds (default 30)", 0},
+     "seconds that a client gets to send or to take something (default 30)", 0},
     {"drain", KEY_DRAIN, "S", 0, "seconds that running requests get at the end (default 10)", 0},
     PN_OPTION_THREADS,
     {"verbose", 'v', NULL, 0, "log every request on standard error", 0},

@@ -4,6 +4,7 @@
 #include "os/socket.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stddef.h>
 #include <string.h>
@@ -46,6 +47,16 @@ void pn_socket_address_text(const void *address, char out[PN_SOCKET_TEXT_BYTES])
     }
     if (!text)
         memcpy(out, "?", 2);
+}
+
+int pn_socket_duplicate(int descriptor)
+{
+    return fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+}
+
+void pn_socket_shut_down(int descriptor)
+{
+    (void)shutdown(descriptor, SHUT_RDWR); // it may have ended by itself
 }
 
 void pn_socket_close(int descriptor)

@@ -17,6 +17,10 @@ PN_NODISCARD pn_status pn_socket_address_parse(const char *text, uint16_t port,
 /* The address of a struct sockaddr as numbers; "?" for NULL and for other families. */
 #define PN_SOCKET_TEXT_BYTES 64
 void pn_socket_address_text(const void *address, char out[PN_SOCKET_TEXT_BYTES]);
+/* Another descriptor of the same socket; -1 when there is none left. */
+int pn_socket_duplicate(int descriptor);
+/* End the connection in both directions; whoever waits for it sees the end. The descriptor stays open. */
+void pn_socket_shut_down(int descriptor);
 void pn_socket_close(int descriptor); /* -1 is welcome */
 
 #endif

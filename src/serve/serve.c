@@ -16,6 +16,7 @@
 #include "os/process.h"
 #include "os/socket.h"
 #include "os/uuid.h"
+#include "serve/clients.h"
 #include "serve/request.h"
 
 #include <inttypes.h>
@@ -33,6 +34,8 @@ enum { MAX_FIELDS = 1024 };
 typedef struct connection_state {
     pn_request request;
     struct MHD_PostProcessor *form;
+    struct server *server;
+    pn_client *client;                /* NULL: it is not watched */
     struct MHD_Connection *undecided; /* an urlencoded body: a form, unless it begins like JSON */
     bool too_large, draining;
     char address[PN_SOCKET_TEXT_BYTES];
@@ -44,6 +47,7 @@ typedef struct connection_state {
 typedef struct server {
     pn_service service;
     _Atomic unsigned n_running;
+    pn_clients clients;
     pthread_mutex_t log_mu;
 } server;
 
@@ -148,6 +152,7 @@ static bool take_piece(connection_state *state, const char *data, size_t n)
         begin_form(state, state->undecided);
     state->undecided = NULL;
     request->body_bytes += n;
+    pn_clients_expect(&state->server->clients, state->client, state->start_ns, request->body_bytes);
     if (request->body_bytes > limit) {
         state->too_large = true;
         return request->body_bytes <= limit + MAX_DISCARDED_BYTES;
@@ -159,6 +164,36 @@ static bool take_piece(connection_state *state, const char *data, size_t n)
         state->status = pn_buffer_append(&request->body, data, n, &state->err);
     }
     return true;
+}
+
+static pn_client *client_of(struct MHD_Connection *connection)
+{
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info ? info->socket_context : NULL;
+}
+
+static void on_connection(void *context, struct MHD_Connection *connection, void **slot,
+                          enum MHD_ConnectionNotificationCode code)
+{
+    server *s = context;
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+    if (code == MHD_CONNECTION_NOTIFY_CLOSED) {
+        pn_clients_remove(&s->clients, *slot);
+        *slot = NULL;
+    } else if (info) {
+        *slot = pn_clients_add(&s->clients, info->connect_fd);
+    }
+}
+
+/* The request line is there, the headers are not yet. What is returned becomes on_request()'s slot: nothing. */
+static void *on_request_line(void *context, const char *uri, struct MHD_Connection *connection)
+{
+    server *s = context;
+    (void)uri;
+    pn_clients_expect(&s->clients, client_of(connection), pn_clock_monotonic_ns(), 0);
+    return NULL;
 }
 
 static connection_state *begin(server *s, struct MHD_Connection *connection, const char *url,
@@ -173,6 +208,8 @@ static connection_state *begin(server *s, struct MHD_Connection *connection, con
     for (size_t i = 0; i < sizeof random; i++)
         (void)snprintf(request->id + 2 * i, 3, "%02x", random[i]); // 16 digits
     request->service = &s->service;
+    state->server = s;
+    state->client = client_of(connection);
     pn_arena_init(&request->arena, (size_t)s->service.options->max_body_bytes * 2 + (64u << 20));
     pn_buffer_init(&request->body, (size_t)s->service.options->max_body_bytes + 1);
     pn_buffer_init(&request->answer, MAX_ANSWER_BYTES);
@@ -198,6 +235,7 @@ static connection_state *begin(server *s, struct MHD_Connection *connection, con
     (void)MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, take_parameter,
                                     state); // how many does not matter
     state->start_ns = pn_clock_monotonic_ns();
+    pn_clients_expect(&s->clients, state->client, state->start_ns, 0);
     atomic_fetch_add(&s->n_running, 1);
     pn_metrics_begin_request(s->service.metrics);
     return state;
@@ -286,7 +324,10 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
         (void)MHD_destroy_post_processor(state->form); // an unfinished form shows in its fields
         state->form = NULL;
     }
+    pn_clients_busy(state->client);
     run(state);
+    pn_clients_expect(&s->clients, state->client, pn_clock_monotonic_ns(),
+                      state->request.answer.n_bytes);
     return send_answer(connection, &state->request);
 }
 
@@ -377,9 +418,11 @@ static void on_completed(void *context, struct MHD_Connection *connection, void 
     double seconds = (double)(pn_clock_monotonic_ns() - state->start_ns) * 1e-9;
     if (state->form)
         (void)MHD_destroy_post_processor(state->form); // the client went away
+    if (request->status == 0)
+        request->status = state->client && atomic_load(&state->client->is_cut) ? 408 : 499;
+    pn_clients_expect(&s->clients, state->client, pn_clock_monotonic_ns(), 0);
     pn_metrics_end_request(s->service.metrics, pn_routes_name(request->path),
-                           known_method(request->method), request->status ? request->status : 499,
-                           seconds);
+                           known_method(request->method), request->status, seconds);
     log_request(s, state, seconds);
     for (pn_form_field *field = request->fields; field; field = field->next)
         pn_buffer_reset(&field->value);
@@ -428,8 +471,9 @@ static pn_status start(server *s, const pn_socket_address *address, struct MHD_D
         flags, 0, NULL, NULL, on_request, s, MHD_OPTION_SOCK_ADDR, address->bytes,
         MHD_OPTION_CONNECTION_LIMIT, options->max_connections, MHD_OPTION_CONNECTION_TIMEOUT,
         options->request_timeout_s, MHD_OPTION_NOTIFY_COMPLETED, on_completed, s,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)65536, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u,
-        MHD_OPTION_END);
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, s, MHD_OPTION_URI_LOG_CALLBACK,
+        on_request_line, s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)65536,
+        MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_END);
     if (!daemon)
         return pn_fail(err, PN_ERR_IO, "cannot listen on %s port %u: is the port taken?",
                        options->listen_address ? options->listen_address : "127.0.0.1",
@@ -455,8 +499,10 @@ static void drain(server *s, struct MHD_Daemon *daemon)
     int64_t until =
         pn_clock_monotonic_ns() + (int64_t)s->service.options->drain_timeout_s * 1000000000;
     pn_socket_close(MHD_quiesce_daemon(daemon));
-    while (atomic_load(&s->n_running) > 0 && pn_clock_monotonic_ns() < until)
+    while (atomic_load(&s->n_running) > 0 && pn_clock_monotonic_ns() < until) {
+        pn_clients_cut(&s->clients);
         pn_clock_sleep_ms(10);
+    }
     atomic_store(&s->service.give_up, true);
 }
 
@@ -474,14 +520,18 @@ pn_status pn_serve_run(pn_library *library, pn_table *table, pn_model *model,
                                    options->port, &address, err));
     PN_TRY(pn_metrics_create(&s.service.metrics, err));
     pthread_mutex_init(&s.log_mu, NULL);
+    pn_clients_init(&s.clients, options->request_timeout_s);
     pn_status status = start(&s, &address, &daemon, err);
     if (status == PN_OK) {
         tell_ready(options, daemon);
-        while (!atomic_load(stop))
+        while (!atomic_load(stop)) {
             pn_process_wait_for_stop(200);
+            pn_clients_cut(&s.clients);
+        }
         drain(&s, daemon);
         MHD_stop_daemon(daemon);
     }
+    pn_clients_reset(&s.clients);
     pthread_mutex_destroy(&s.log_mu);
     pn_metrics_free(s.service.metrics);
     return status;

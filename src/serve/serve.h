@@ -39,12 +39,13 @@ typedef struct pn_serve_options {
     uint16_t port;              /* 0: any free one, told to ready() */
     unsigned n_threads;         /* searches at the same time; 0: one a core */
     uint64_t max_body_bytes;    /* of one request; larger ones get 413 */
-    unsigned max_connections;   /* open at the same time; more wait to be accepted */
-    unsigned request_timeout_s; /* to send a request, and to answer it */
-    unsigned drain_timeout_s;   /* for running requests, once *stop is true */
-    bool read_only;             /* refuse /ingest and DELETE with 403 */
-    const char *ingest_root;    /* sources on this machine must lie below; NULL: none are taken */
-    const char *auth_token; /* NULL: none; else /ingest and DELETE need `Authorization: Bearer` */
+    unsigned max_connections;   /* open at the same time; more are closed at once */
+    unsigned
+        request_timeout_s; /* a client that is late by this is dropped: clients.c says for what */
+    unsigned drain_timeout_s; /* for running requests, once *stop is true */
+    bool read_only;           /* refuse /ingest and DELETE with 403 */
+    const char *ingest_root;  /* sources on this machine must lie below; NULL: none are taken */
+    const char *auth_token;   /* NULL: none; else /ingest and DELETE need `Authorization: Bearer` */
     pn_access_log access_log;
     /* Called once, when the service answers. url: "http://127.0.0.1:8000". May be NULL. */
     void (*ready)(void *context, const char *url);
@@ -65,7 +66,7 @@ typedef struct pn_serve_options {
  *
  * model  may be NULL: then only searches by id and vector work, and /ingest is refused
  *
- * Errors:  INVALID (an option out of its range, an address that is none, a table of another model); NOT_FOUND
+ * Errors:  INVALID (an option out of its range, an address that is none, an ingest_root that is no folder); NOT_FOUND
  *          (ingest_root); IO (the port is taken); NOMEM.
  * Threads: the caller's waits; one for the network, n_threads for searches, three for the rest. Several services may
  *          run in one process, over one table too.
