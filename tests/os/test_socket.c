@@ -83,12 +83,31 @@ static void close__takes_a_missing_descriptor(void **state)
     assert_int_equal(fcntl(descriptor, F_GETFD), -1);
 }
 
+static void address_text__reads_back_what_was_parsed(void **state)
+{
+    (void)state;
+    static const char *const texts[] = {"127.0.0.1", "0.0.0.0", "::1", "2001:db8::7"};
+    char out[PN_SOCKET_TEXT_BYTES];
+    for (size_t i = 0; i < PN_COUNT_OF(texts); i++) {
+        pn_socket_address address;
+        assert_int_equal(pn_socket_address_parse(texts[i], 80, &address, NULL), PN_OK);
+        pn_socket_address_text(address.bytes, out);
+        assert_string_equal(out, texts[i]);
+    }
+    pn_socket_address_text(NULL, out);
+    assert_string_equal(out, "?");
+    struct sockaddr other = {.sa_family = AF_UNIX};
+    pn_socket_address_text(&other, out);
+    assert_string_equal(out, "?");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ipv4__becomes_a_sockaddr),
         cmocka_unit_test(ipv6__becomes_a_sockaddr),
         cmocka_unit_test(other_texts__are_refused_and_leave_the_output),
+        cmocka_unit_test(address_text__reads_back_what_was_parsed),
         cmocka_unit_test(close__takes_a_missing_descriptor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
