@@ -319,7 +319,7 @@ static pn_status run_once(void *context, pn_error *err)
 static pn_status get_once(void *context, pn_error *err)
 {
     world *w = context;
-    int64_t ids[1000];
+    int64_t ids[200];
     pn_hits hits;
     for (size_t i = 0; i < PN_COUNT_OF(ids); i++)
         ids[i] = (int64_t)i % N_ROWS;
