@@ -267,8 +267,10 @@ static bool value_equal(const pn_array *a, size_t i, const pn_array *b, size_t j
 /* Can values of both be laid side by side? */
 static bool same_shape(const pn_array *a, const pn_array *b)
 {
-    if (a->field->type != b->field->type || a->field->size != b->field->size ||
-        a->n_children != b->n_children)
+    pn_type_id type = a->field->type;
+    bool sized = type == PN_TYPE_FIXED_SIZE_LIST || type == PN_TYPE_FIXED_SIZE_BINARY;
+    if (type != b->field->type || a->n_children != b->n_children ||
+        (sized && a->field->size != b->field->size))
         return false;
     for (size_t i = 0; i < a->n_children; i++)
         if (!same_shape(&a->children[i], &b->children[i]))
