@@ -227,6 +227,8 @@ static pn_status try_commit(pn_dataset *newest, const pn_commit_plan *plan, bool
     }
     if (!a.published)
         plan->undo(plan->context);
+    else if (status != PN_OK && status != PN_ERR_NOMEM) /* who tries again writes the rows twice */
+        status = pn_fail_wrap(err, status, "version %" PRIu64 " is written, but: ", next.version);
     *published = a.published;
     pn_manifest_free(&fresh);
     pn_arena_reset(&a.arena);
