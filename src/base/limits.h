@@ -13,8 +13,14 @@
 #define PN_IMAGE_MAX_SIDE_PX 30000
 #define PN_IMAGE_MAX_PIXELS 100000000
 #define PN_IMAGE_MAX_FILE_BYTES (128u << 20)
-/* Of an animation, of which we show the first: finding it takes libwebp time in the square of their number. */
+/* Of an animation or a document, of which we show the first: finding it takes libwebp time in the square of their number. */
 #define PN_IMAGE_MAX_FRAMES 10000
+/* Of a progressive JPEG: each is a pass over all its blocks. Encoders write 10, by hand-made scripts up to 60. */
+#define PN_IMAGE_MAX_SCANS 100
+/* While decoding, as the file stores it: RGBA of 16 bits. */
+#define PN_IMAGE_MAX_PIXEL_BYTES 8
+/* Of one picture, from its first byte looked at: header and pixels. */
+#define PN_IMAGE_MAX_MS 30000
 
 /* Text. The tokenizer keeps 77 tokens; a longer question is cut after this many bytes of it were looked at. */
 #define PN_TEXT_MAX_BYTES 65536

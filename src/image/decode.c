@@ -15,26 +15,34 @@
  *
  * Hostile input: only loaders of the list run, chosen by content; libvips' untrusted operations are blocked; sizes are checked
  * from the header before pixels are decoded; a truncated or damaged file is an error and not half a picture; decoding
- * that takes too long is stopped. Everything runs in the calling thread. An animation of very many frames is refused before
- * libwebp counts them, because it does so in quadratic time: 100,000 empty ones (4.6 MB) take half a minute.
+ * that takes too long is stopped. Everything runs in the calling thread. The clock starts before the header; what a decoder
+ * would spend before it tells the size, or where the clock cannot stop it, is bounded by precheck.c.
  *
- * libvips has one error buffer for all threads. We take its text and empty it in one step, so it is never torn, but of two
- * threads that fail at the same moment one may get the other's reason; status and file name are always its own.
+ * libvips has one error buffer for all threads. When another picture was being decoded while this one failed, the reason may
+ * be the other's; then we decode once more, alone, to hear our own (vips_visit.h). If that would hold up the others for
+ * long, the error says only that the file is damaged.
  */
 #include "image/decode.h"
 
 #include "base/alloc.h"
-#include "base/endian.h"
 #include "base/limits.h"
 #include "base/str.h"
 #include "image/bmp.h"
+#include "image/precheck.h"
+#include "image/vips_visit.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <pthread.h>
 #include <vips/vips.h>
 
-static const double MAX_DECODE_SECONDS = 30;
+static const gint64 MAX_RETELL_US = 250000; /* others wait meanwhile */
+
+/* One decoding's time, header included. */
+typedef struct patience {
+    gint64 start_us, max_us;
+    bool ran_out;
+} patience;
 
 static const struct {
     const char *loader; /* libvips' operation */
@@ -48,13 +56,13 @@ static const struct {
 static pthread_once_t init_once = PTHREAD_ONCE_INIT;
 static int init_result;
 
-static void ignore_log(const gchar *domain, GLogLevelFlags level, const gchar *message,
-                       gpointer data)
+/* A library does not print. */
+static void keep_log(const gchar *domain, GLogLevelFlags level, const gchar *message, gpointer data)
 {
     (void)domain;
     (void)level;
-    (void)message;
-    (void)data; // what matters comes back as an error; a library does not print
+    (void)data;
+    pn_vips_warned(message);
 }
 
 static void init(void)
@@ -62,7 +70,7 @@ static void init(void)
     init_result = VIPS_INIT("pennon");
     g_log_set_handler("VIPS",
                       (GLogLevelFlags)(G_LOG_LEVEL_MASK | G_LOG_FLAG_FATAL | G_LOG_FLAG_RECURSION),
-                      ignore_log, NULL);
+                      keep_log, NULL);
     if (init_result != 0)
         return;
     vips_cache_set_max(0);   // every picture is seen once
@@ -82,15 +90,10 @@ pn_status pn_image_library_init(pn_error *err)
 static pn_status fail_vips(pn_error *err, pn_status status, const char *name)
 {
     char reason[256];
-    size_t n = 0;
-    char *text = vips_error_buffer_copy();
-    for (const char *from = text; *from && n + 1 < sizeof reason; from++)
-        reason[n++] = *from == '\n' || *from == '\r' ? ' ' : *from;
-    g_free(text);
-    while (n > 0 && reason[n - 1] == ' ')
-        n--;
-    reason[n] = '\0';
-    return pn_fail(err, status, "%s: %s", name, n > 0 ? reason : "cannot be decoded");
+    pn_vips_reason(reason, sizeof reason);
+    g_strdelimit(reason, "\r\n", ' ');
+    g_strchomp(reason);
+    return pn_fail(err, status, "%s: %s", name, *reason ? reason : "cannot be decoded");
 }
 
 static const char *known_mime(const char *loader)
@@ -107,26 +110,11 @@ const char *pn_image_mime_type(const void *bytes, size_t n)
         return "image/bmp";
     if (n == 0 || pn_image_library_init(NULL) != PN_OK)
         return NULL;
+    pn_vips_visit visit;
+    pn_vips_enter(&visit);
     const char *loader = vips_foreign_find_load_buffer(bytes, n);
-    vips_error_clear();
+    (void)pn_vips_leave(&visit); // "unknown" is an answer, not an error
     return known_mime(loader);
-}
-
-/* The frames of an animated WebP, without a look inside: a chain of chunks, each a name, a length and even-sized data. */
-static size_t count_webp_frames(const uint8_t *bytes, size_t n)
-{
-    size_t frames = 0;
-    if (n < 12 || memcmp(bytes, "RIFF", 4) != 0 || memcmp(bytes + 8, "WEBP", 4) != 0)
-        return 0;
-    for (size_t at = 12; n - at >= 8;) {
-        size_t length = (size_t)pn_load_le32(bytes + at + 4);
-        frames += memcmp(bytes + at, "ANMF", 4) == 0;
-        at += 8;
-        if (length + (length & 1) > n - at)
-            break;
-        at += length + (length & 1);
-    }
-    return frames;
 }
 
 static pn_status check_size(const VipsImage *image, const char *name,
@@ -145,10 +133,44 @@ static pn_status check_size(const VipsImage *image, const char *name,
     return PN_OK;
 }
 
+/* What a TIFF may hold and nobody shows in a shop: floats, Lab, dozens of channels. */
+static pn_status check_samples(const VipsImage *image, const char *name, pn_error *err)
+{
+    VipsInterpretation kind = vips_image_guess_interpretation(image);
+    bool known = image->BandFmt == VIPS_FORMAT_UCHAR || image->BandFmt == VIPS_FORMAT_USHORT;
+    if (!known || kind == VIPS_INTERPRETATION_LAB || kind == VIPS_INTERPRETATION_LABS ||
+        kind == VIPS_INTERPRETATION_LABQ)
+        return pn_fail(err, PN_ERR_UNSUPPORTED, "%s: %s samples of kind %s", name,
+                       vips_enum_nick(VIPS_TYPE_BAND_FORMAT, image->BandFmt),
+                       vips_enum_nick(VIPS_TYPE_INTERPRETATION, kind));
+    if (VIPS_IMAGE_SIZEOF_PEL(image) > PN_IMAGE_MAX_PIXEL_BYTES + 2) // CMYK with alpha
+        return pn_fail(err, PN_ERR_LIMIT, "%s: %zu bytes a pixel, the limit is %d", name,
+                       (size_t)VIPS_IMAGE_SIZEOF_PEL(image), PN_IMAGE_MAX_PIXEL_BYTES + 2);
+    return PN_OK;
+}
+
+static patience patience_begin(const pn_decode_options *options)
+{
+    uint32_t max_ms = options && options->max_ms ? options->max_ms : PN_IMAGE_MAX_MS;
+    return (patience){.start_us = g_get_monotonic_time(), .max_us = (gint64)max_ms * 1000};
+}
+
+static bool is_late(patience *p)
+{
+    p->ran_out = p->ran_out || g_get_monotonic_time() - p->start_us > p->max_us;
+    return p->ran_out;
+}
+
+static pn_status fail_late(const patience *p, const char *name, pn_error *err)
+{
+    return pn_fail(err, PN_ERR_LIMIT, "%s: takes longer to decode than %" PRId64 " ms, the limit",
+                   name, (int64_t)(p->max_us / 1000));
+}
+
 static void stop_when_late(VipsImage *image, VipsProgress *progress, void *context)
 {
-    (void)context;
-    if (progress->run > MAX_DECODE_SECONDS)
+    (void)progress; // its clock starts behind the header
+    if (is_late(context))
         vips_image_set_kill(image, TRUE);
 }
 
@@ -185,18 +207,19 @@ static pn_status check_file(const void *bytes, size_t n, const char *name, pn_er
     if (n > PN_IMAGE_MAX_FILE_BYTES)
         return pn_fail(err, PN_ERR_LIMIT, "%s: %zu bytes, the limit is %u", name, n,
                        PN_IMAGE_MAX_FILE_BYTES);
-    size_t n_frames = count_webp_frames(bytes, n);
-    if (n_frames > PN_IMAGE_MAX_FRAMES)
-        return pn_fail(err, PN_ERR_LIMIT, "%s: an animation of %zu frames, the limit is %d", name,
-                       n_frames, PN_IMAGE_MAX_FRAMES);
-    return PN_OK;
+    return pn_picture_precheck(bytes, n, name, err);
 }
 
 static pn_status open_image(const void *bytes, size_t n, const char *name,
-                            const pn_decode_options *options, VipsImage **out, pn_error *err)
+                            const pn_decode_options *options, patience *time, VipsImage **out,
+                            pn_error *err)
 {
     const char *loader = vips_foreign_find_load_buffer(bytes, n);
-    vips_error_clear();
+    if (!known_mime(loader) && pn_heif_is(bytes, n))
+        return pn_fail(err, PN_ERR_UNSUPPORTED,
+                       "%s: AVIF or HEIC, which the installed libvips cannot read: its module "
+                       "vips-heif or libheif is missing",
+                       name);
     if (!known_mime(loader))
         return pn_fail(
             err, PN_ERR_UNSUPPORTED,
@@ -209,6 +232,10 @@ static pn_status open_image(const void *bytes, size_t n, const char *name,
     if (!image)
         return fail_vips(err, PN_ERR_CORRUPT, name);
     pn_status status = check_size(image, name, options, err);
+    if (status == PN_OK)
+        status = check_samples(image, name, err);
+    if (status == PN_OK && is_late(time))
+        status = fail_late(time, name, err);
     if (status != PN_OK) {
         g_object_unref(image);
         return status;
@@ -218,16 +245,17 @@ static pn_status open_image(const void *bytes, size_t n, const char *name,
 }
 
 /* All pixels as 8-bit samples in memory; the loader's work is done here. */
-static pn_status read_samples(VipsImage **image, const char *name, uint8_t **samples, pn_error *err)
+static pn_status read_samples(VipsImage **image, const char *name, patience *time,
+                              uint8_t **samples, pn_error *err)
 {
     size_t n;
     if (!to_8_bits(image))
         return fail_vips(err, PN_ERR_CORRUPT, name);
     vips_image_set_progress(*image, TRUE);
-    g_signal_connect(*image, "eval", G_CALLBACK(stop_when_late), NULL);
+    g_signal_connect(*image, "eval", G_CALLBACK(stop_when_late), time);
     *samples = vips_image_write_to_memory(*image, &n);
     if (!*samples)
-        return fail_vips(err, PN_ERR_CORRUPT, name);
+        return time->ran_out ? fail_late(time, name, err) : fail_vips(err, PN_ERR_CORRUPT, name);
     return PN_OK;
 }
 
@@ -310,16 +338,17 @@ static pn_status turn_upright(pn_image *image, int orientation, pn_error *err)
 }
 
 static pn_status decode_with_vips(const void *bytes, size_t n, const char *name,
-                                  const pn_decode_options *options, pn_image *out, pn_error *err)
+                                  const pn_decode_options *options, patience *time, pn_image *out,
+                                  pn_error *err)
 {
     VipsImage *image = NULL;
     uint8_t *samples = NULL;
-    PN_TRY(open_image(bytes, n, name, options, &image, err));
+    PN_TRY(open_image(bytes, n, name, options, time, &image, err));
     pn_assert(image != NULL);
     int orientation = vips_image_get_orientation(image);
     bool cmyk = vips_image_guess_interpretation(image) == VIPS_INTERPRETATION_CMYK;
     pn_image result = {0};
-    pn_status status = read_samples(&image, name, &samples, err);
+    pn_status status = read_samples(&image, name, time, &samples, err);
     uint32_t width = (uint32_t)image->Xsize, height = (uint32_t)image->Ysize;
     int bands = image->Bands;
     g_object_unref(image); // with the decoder's own copy of the pixels, before we take more
@@ -337,15 +366,38 @@ static pn_status decode_with_vips(const void *bytes, size_t n, const char *name,
     return status;
 }
 
+/* Bytes that passed check_file() and are no bitmap. */
+static pn_status decode_essentials(const void *bytes, size_t n, const char *name,
+                                   const pn_decode_options *options, pn_image *out, pn_error *err)
+{
+    pn_vips_visit visit;
+    pn_vips_enter(&visit);
+    patience time = patience_begin(options);
+    pn_status status = decode_with_vips(bytes, n, name, options, &time, out, err);
+    bool reason_is_ours = pn_vips_leave(&visit);
+    if (status != PN_ERR_CORRUPT || reason_is_ours)
+        return status;
+    bool short_work = g_get_monotonic_time() - time.start_us < MAX_RETELL_US;
+    if (!short_work || !pn_vips_enter_alone())
+        return pn_fail(err, PN_ERR_CORRUPT, "%s: damaged; the decoder gave up", name);
+    status = decode_with_vips(bytes, n, name, options, &time, out, err);
+    pn_vips_leave_alone();
+    return status;
+}
+
 pn_status pn_image_decode(const void *bytes, size_t n, const char *name,
                           const pn_decode_options *options, pn_image *out, pn_error *err)
 {
+    uint8_t *copy;
+    size_t n_copy;
     PN_TRY(pn_image_library_init(err));
     PN_TRY(check_file(bytes, n, name, err));
     if (pn_bmp_is(bytes, n))
         return pn_bmp_decode(bytes, n, name, options, out, err);
-    pn_status status = decode_with_vips(bytes, n, name, options, out, err);
-    vips_error_clear();     // a picture that decodes may have left warnings
-    vips_thread_shutdown(); // and this thread's buffers, which nobody else would free
+    PN_TRY(pn_png_essentials(bytes, n, &copy, &n_copy, err));
+    pn_status status =
+        decode_essentials(copy ? copy : bytes, copy ? n_copy : n, name, options, out, err);
+    pn_free(copy);
+    vips_thread_shutdown(); // this thread's buffers, which nobody else would free
     return status;
 }

@@ -7,7 +7,8 @@
  * reference does. Profiles are ignored, as the models were trained that way.
  *
  * Only loaders of an allow-list run (by content, never by name). Width, height and pixels are checked against
- * base/limits.h and the options before the pixels' memory is taken. A truncated or damaged file is an error.
+ * base/limits.h and the options before the pixels' memory is taken. A truncated or damaged file is an error, and so is one
+ * that takes too long: the clock starts before the header is read and is looked at after it and between rows.
  */
 #ifndef PN_IMAGE_DECODE_H
 #define PN_IMAGE_DECODE_H
@@ -17,10 +18,11 @@
 typedef struct pn_decode_options {
     uint32_t max_side_px; /* 0: PN_IMAGE_MAX_SIDE_PX */
     uint64_t max_pixels;  /* 0: PN_IMAGE_MAX_PIXELS */
+    uint32_t max_ms;      /* 0: PN_IMAGE_MAX_MS */
 } pn_decode_options;
 #define PN_DECODE_OPTIONS_INIT                                                                     \
     {                                                                                              \
-        0, 0                                                                                       \
+        0, 0, 0                                                                                    \
     }
 
 /* Start the library once, before any other call here and before threads; safe to call again. */

@@ -4,6 +4,7 @@
 #include "image/thumbnail.h"
 
 #include "image/decode.h"
+#include "image/vips_visit.h"
 
 #include <vips/vips.h>
 
@@ -11,7 +12,6 @@ static const int QUALITY = 82;
 
 static pn_status fail(pn_error *err)
 {
-    vips_error_clear();
     return pn_fail(err, PN_ERR_IO, "a thumbnail cannot be made");
 }
 
@@ -23,10 +23,14 @@ pn_status pn_thumbnail_make(const pn_image *image, uint32_t side_px, pn_buffer *
     PN_TRY(pn_image_library_init(err));
     size_t n = (size_t)image->width * image->height * 3, n_jpeg = 0;
     void *jpeg = NULL;
+    pn_vips_visit visit;
+    pn_vips_enter(&visit);
     VipsImage *full = vips_image_new_from_memory(image->pixels, n, (int)image->width,
                                                  (int)image->height, 3, VIPS_FORMAT_UCHAR);
-    if (!full)
+    if (!full) {
+        (void)pn_vips_leave(&visit); // our message does not quote libvips
         return fail(err);
+    }
     full->Type = VIPS_INTERPRETATION_sRGB;
     VipsImage *small = NULL;
     bool ok = vips_thumbnail_image(full, &small, (int)side_px, "height", (int)side_px, "size",
@@ -38,6 +42,7 @@ pn_status pn_thumbnail_make(const pn_image *image, uint32_t side_px, pn_buffer *
     if (small)
         g_object_unref(small);
     g_object_unref(full);
+    (void)pn_vips_leave(&visit);
     vips_thread_shutdown(); // this thread's buffers
     return status;
 }

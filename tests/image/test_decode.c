@@ -63,8 +63,8 @@ static void limits__hold_for_every_format(void **state)
         pn_image image = decode(bytes, n);
         uint32_t longest = PN_MAX(image.width, image.height);
         uint64_t pixels = (uint64_t)image.width * image.height;
-        pn_decode_options exact = {longest, pixels}, side = {longest - 1, 0},
-                          area = {0, pixels - 1};
+        pn_decode_options exact = {longest, pixels, 0}, side = {longest - 1, 0, 0},
+                          area = {0, pixels - 1, 0};
         pn_image_free(&image);
         pn_error err = {0};
         assert_int_equal(pn_image_decode(bytes, n, "fits", &exact, &image, &err), PN_OK);
@@ -392,6 +392,54 @@ static void threads__decode_at_the_same_time(void **state)
     assert_int_equal(atomic_load(&w.n_wrong), 0);
 }
 
+/* Three damaged files whose reasons differ; each thread must hear the reason of its own. */
+typedef struct reasons {
+    uint8_t *bytes[3];
+    size_t n[3];
+    pn_error want[3]; /* told when nobody else was there */
+    atomic_uint n_wrong, n_silent;
+} reasons;
+
+static void hear_one(void *context, size_t i, unsigned worker)
+{
+    (void)worker;
+    reasons *r = context;
+    size_t k = i % 3;
+    pn_image image = {0};
+    pn_error err = {0};
+    pn_status status = pn_image_decode(r->bytes[k], r->n[k], "file", NULL, &image, &err);
+    if (status == PN_ERR_CORRUPT && strstr(err.message, "gave up"))
+        atomic_fetch_add(&r->n_silent, 1);
+    else if (strcmp(err.message, r->want[k].message) != 0)
+        atomic_fetch_add(&r->n_wrong, 1);
+}
+
+static void threads__hear_the_reason_of_their_own_file(void **state)
+{
+    (void)state;
+    static const char *const files[] = {"jpeg-420.jpg", "rgb-landscape.png", "webp-lossy.webp"};
+    enum { N = 300 };
+    reasons r = {.n_wrong = 0};
+    pn_error err = {0};
+    pn_pool *pool = NULL;
+    for (size_t k = 0; k < 3; k++) {
+        pn_image image = {0};
+        r.bytes[k] = read_golden(files[k], &r.n[k]);
+        r.n[k] = r.n[k] * 2 / 3;
+        assert_int_equal(pn_image_decode(r.bytes[k], r.n[k], "file", NULL, &image, &r.want[k]),
+                         PN_ERR_CORRUPT);
+    }
+    assert_int_equal(pn_pool_create(6, &pool, &err), PN_OK);
+    pn_pool_for(pool, N, hear_one, &r);
+    pn_pool_free(pool);
+    for (size_t k = 0; k < 3; k++)
+        golden_bytes_free(r.bytes[k]);
+    print_message("%u of %d with another's reason, %u without one\n", atomic_load(&r.n_wrong), N,
+                  atomic_load(&r.n_silent));
+    assert_int_equal(atomic_load(&r.n_wrong), 0);
+    assert_true(atomic_load(&r.n_silent) < N / 2);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -408,6 +456,7 @@ int main(void)
         cmocka_unit_test(bmp__refuses_headers_that_lie),
         cmocka_unit_test(decode__runs_no_loader_that_is_not_listed),
         cmocka_unit_test(threads__decode_at_the_same_time),
+        cmocka_unit_test(threads__hear_the_reason_of_their_own_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
