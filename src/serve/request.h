@@ -74,6 +74,7 @@ const char *pn_routes_name(const char *path);
 /* Handlers. */
 void pn_handle_search(pn_request *request);
 void pn_handle_ingest(pn_request *request);
+void pn_handle_rows(pn_request *request);
 void pn_handle_row(pn_request *request);
 void pn_handle_image(pn_request *request);
 void pn_handle_facets(pn_request *request);

@@ -15,6 +15,7 @@ static const route routes[] = {
     {"GET", "/search", pn_handle_search, "/search", false},
     {"POST", "/ingest", pn_handle_ingest, "/ingest", true},
     {"GET", "/image/", pn_handle_image, "/image/{id}", false},
+    {"GET", "/rows", pn_handle_rows, "/rows", false},
     {"GET", "/rows/", pn_handle_row, "/rows/{id}", false},
     {"DELETE", "/rows/", pn_handle_row, "/rows/{id}", true},
     {"GET", "/facets", pn_handle_facets, "/facets", false},
