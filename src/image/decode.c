@@ -27,6 +27,7 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/str.h"
+#include "image/av1_size.h"
 #include "image/bmp.h"
 #include "image/precheck.h"
 #include "image/vips_visit.h"
@@ -207,6 +208,7 @@ static pn_status check_file(const void *bytes, size_t n, const char *name, pn_er
     if (n > PN_IMAGE_MAX_FILE_BYTES)
         return pn_fail(err, PN_ERR_LIMIT, "%s: %zu bytes, the limit is %u", name, n,
                        PN_IMAGE_MAX_FILE_BYTES);
+    PN_TRY(pn_av1_check_size(bytes, n, name, err));
     return pn_picture_precheck(bytes, n, name, err);
 }
 

@@ -311,6 +311,12 @@ static void make_avif_that_claims_little(file *f)
     make_avif(f, 2048, 16);
 }
 
+/* 144 megapixels that claim 16 x 16: libheif compares when they are decoded. */
+static void make_avif_of_huge_frames(file *f)
+{
+    make_avif(f, 12000, 16);
+}
+
 /* ---- the child */
 
 typedef struct outcome {
@@ -406,6 +412,7 @@ static void bomb__takes_neither_memory_nor_time(void **state)
         {"JPEG of 100 scans", make_jpeg_of_allowed_scans, PN_OK, "", 160},
         {"AVIF that claims much", make_avif_that_claims_much, PN_ERR_CORRUPT, "60000", 32},
         {"AVIF that claims little", make_avif_that_claims_little, PN_ERR_CORRUPT, "", 64},
+        {"AVIF of huge frames", make_avif_of_huge_frames, PN_ERR_LIMIT, "12000 x 12000", 16},
     };
     for (size_t i = 0; i < PN_COUNT_OF(rows); i++) {
         file f = make_in_child(rows[i].make);
