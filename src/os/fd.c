@@ -2,8 +2,8 @@
  * fd.c - whole reads, whole writes, errors with names, and a switch that breaks the disk
  *
  * Every call that changes the disk passes fault(): a counter that, when a test has set it, makes the n-th such call fail
- * with a chosen errno or ends the process there, as a power cut would. Calls that read pass pn_fd_read_fault() likewise. In normal
- * use it is one relaxed load.
+ * with a chosen errno or ends the process there, as a power cut would. Calls that read pass pn_fd_read_fault() likewise. A test can
+ * also watch the changes go by, each before it is made. In normal use it is two loads.
  *
  * rename-if-absent is link() and unlink(): link() fails with EEXIST when the name is taken, also on NFS, and both
  * names are never gone at once. File systems without hard links get renameat2(RENAME_NOREPLACE).
@@ -85,9 +85,22 @@ static size_t at_once(size_t n)
     return most > 0 ? PN_MIN(n, most) : n;
 }
 
-/* True: this call must fail, errno is set. */
-static bool fault(void)
+static void (*_Atomic watcher)(void *context, const char *what, const char *path);
+static void *watcher_context; /* written before watcher, read after it */
+
+void pn_fd_watch(void (*watch)(void *context, const char *what, const char *path), void *context)
 {
+    watcher_context = context;
+    atomic_store(&watcher, watch);
+}
+
+/* True: this call must fail, errno is set. */
+static bool fault(const char *what, const char *path)
+{
+    void (*watch)(void *, const char *, const char *) =
+        atomic_load_explicit(&watcher, memory_order_acquire);
+    if (watch)
+        watch(watcher_context, what, path);
     if (!count_down(&fault_countdown))
         return false;
     int number = atomic_load(&fault_errno);
@@ -117,7 +130,7 @@ pn_status pn_fd_open(const char *path, pn_open_mode mode, pn_fd *out, pn_error *
         flags = O_WRONLY | O_CREAT | O_TRUNC;
     int fd;
     do {
-        bool fails = mode == PN_OPEN_READ ? pn_fd_read_fault() : fault();
+        bool fails = mode == PN_OPEN_READ ? pn_fd_read_fault() : fault("create", path);
         fd = fails ? -1 : open(path, flags | O_CLOEXEC, 0666);
     } while (fd < 0 && errno == EINTR);
     if (fd < 0)
@@ -202,7 +215,7 @@ pn_status pn_fd_write(pn_fd fd, const char *path, const void *bytes, size_t n, p
 {
     const uint8_t *at = bytes;
     while (n > 0) {
-        ssize_t put = fault() ? -1 : write(fd, at, at_once(n));
+        ssize_t put = fault("write", path) ? -1 : write(fd, at, at_once(n));
         if (put < 0 && errno == EINTR)
             continue;
         if (put < 0)
@@ -224,7 +237,7 @@ pn_status pn_fd_sync(pn_fd fd, const char *path, pn_error *err)
 {
     int failed;
     do {
-        failed = fault() ? -1 : fsync(fd);
+        failed = fault("sync", path) ? -1 : fsync(fd);
     } while (failed && errno == EINTR);
     return failed ? fail_errno(err, errno, "cannot sync", path) : PN_OK;
 }
@@ -320,9 +333,9 @@ done:
 
 pn_status pn_path_rename_if_absent(const char *from, const char *to, pn_error *err)
 {
-    if (!fault() && link(from, to) == 0) {
+    if (!fault("link", to) && link(from, to) == 0) {
         /* The new name is there: whatever happens to the old one, the change is made. */
-        if (!fault())
+        if (!fault("remove", from))
             (void)unlink(from);
         return PN_OK;
     }
@@ -335,14 +348,14 @@ pn_status pn_path_rename_if_absent(const char *from, const char *to, pn_error *e
 
 pn_status pn_path_rename(const char *from, const char *to, pn_error *err)
 {
-    if (fault() || rename(from, to) != 0)
+    if (fault("rename", to) || rename(from, to) != 0)
         return fail_errno(err, errno, "cannot rename", from);
     return PN_OK;
 }
 
 pn_status pn_path_remove(const char *path, pn_error *err)
 {
-    if (fault() || (unlink(path) != 0 && errno != ENOENT))
+    if (fault("remove", path) || (unlink(path) != 0 && errno != ENOENT))
         return fail_errno(err, errno, "cannot remove", path);
     return PN_OK;
 }
@@ -359,10 +372,10 @@ pn_status pn_folder_sync(const char *path, pn_error *err)
 /* dir.c makes and removes folders through these, so that they count as calls that change the disk. */
 int pn_fd_mkdir(const char *path)
 {
-    return fault() ? -1 : mkdir(path, 0777);
+    return fault("mkdir", path) ? -1 : mkdir(path, 0777);
 }
 
 int pn_fd_rmdir(const char *path)
 {
-    return fault() ? -1 : rmdir(path);
+    return fault("rmdir", path) ? -1 : rmdir(path);
 }

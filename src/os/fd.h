@@ -78,4 +78,8 @@ void pn_fd_fault_reads_after(int64_t n, int err_number);
 /* For tests. No read and no write moves more than most_bytes at once, as the kernel may do; 0: no bound. */
 void pn_fd_fault_short(size_t most_bytes);
 
+/* For tests of the order of things: told of each such call before it is made, with "create", "write", "sync", "link", "rename",
+ * "remove", "mkdir" or "rmdir" and the path (of what is new, for link and rename). NULL switches it off. One thread at a time. */
+void pn_fd_watch(void (*watch)(void *context, const char *what, const char *path), void *context);
+
 #endif
