@@ -15,19 +15,18 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
-static pn_status check_flags(const char *path, const Pn__Table__Manifest *m, pn_error *err)
+static pn_status check_flags(const Pn__Table__Manifest *m, pn_error *err)
 {
     uint64_t unknown = m->reader_feature_flags & ~(uint64_t)PN_READER_FLAGS_KNOWN;
     const char *version =
         m->data_format && m->data_format->version ? m->data_format->version : "0.1";
     if (unknown != 0)
         return pn_fail(err, PN_ERR_UNSUPPORTED,
-                       "%s: the table needs features that are not supported (reader flags %" PRIu64
-                       ")",
-                       path, unknown);
+                       "the table needs features that are not supported (reader flags %" PRIu64 ")",
+                       unknown);
     if (strcmp(version, "2.1") != 0 && strcmp(version, "2.2") != 0)
         return pn_fail(err, PN_ERR_UNSUPPORTED,
-                       "%s: data files of version %s; 2.1 and 2.2 are supported", path, version);
+                       "data files of version %s; 2.1 and 2.2 are supported", version);
     return PN_OK;
 }
 
@@ -63,23 +62,22 @@ static pn_status take_fragment(pn_dataset *dataset, const Pn__Table__DataFragmen
                                pn_fragment *out, pn_error *err)
 {
     if (message->id > UINT32_MAX || message->physical_rows > UINT32_MAX)
-        return pn_fail(err, PN_ERR_LIMIT, "%s: fragment %" PRIu64 " with %" PRIu64 " rows",
-                       dataset->path, message->id, message->physical_rows);
+        return pn_fail(err, PN_ERR_LIMIT, "fragment %" PRIu64 " with %" PRIu64 " rows", message->id,
+                       message->physical_rows);
     uint64_t deleted = message->deletion_file ? message->deletion_file->num_deleted_rows : 0;
     if (deleted > message->physical_rows)
-        return pn_fail(err, PN_ERR_CORRUPT,
-                       "%s: fragment %" PRIu64 " has more deleted rows than rows", dataset->path,
+        return pn_fail(err, PN_ERR_CORRUPT, "fragment %" PRIu64 " has more deleted rows than rows",
                        message->id);
     for (size_t i = 0; i < message->n_files; i++) {
         const Pn__Table__DataFile *file = message->files[i];
         if (!file->path || strstr(file->path, "..") || file->path[0] == '/' ||
             (file->has_base_id && file->base_id != 0))
-            return pn_fail(err, PN_ERR_UNSUPPORTED, "%s: data file \"%s\" outside of the table",
-                           dataset->path, file->path ? file->path : "");
+            return pn_fail(err, PN_ERR_UNSUPPORTED, "data file \"%s\" outside of the table",
+                           file->path ? file->path : "");
         if (file->n_fields != file->n_column_indices)
             return pn_fail(err, PN_ERR_CORRUPT,
-                           "%s: data file \"%s\" has another number of fields than columns",
-                           dataset->path, file->path);
+                           "data file \"%s\" has another number of fields than columns",
+                           file->path);
     }
     *out = (pn_fragment){.message = message,
                          .id = (uint32_t)message->id,
@@ -117,8 +115,7 @@ static pn_status check_ids(pn_dataset *dataset, pn_error *err)
     pn_status status = PN_OK;
     for (size_t i = 1; i < dataset->n_fragments && status == PN_OK; i++)
         if (ids[i] == ids[i - 1])
-            status = pn_fail(err, PN_ERR_CORRUPT, "%s: two fragments have the id %" PRIu32,
-                             dataset->path, ids[i]);
+            status = pn_fail(err, PN_ERR_CORRUPT, "two fragments have the id %" PRIu32, ids[i]);
     pn_arena_rewind(&dataset->arena, mark);
     return status;
 }
@@ -127,8 +124,8 @@ static pn_status take_fragments(pn_dataset *dataset, pn_error *err)
 {
     const Pn__Table__Manifest *m = dataset->manifest.message;
     if (m->n_fragments > PN_DATASET_MAX_FRAGMENTS)
-        return pn_fail(err, PN_ERR_LIMIT, "%s: %zu fragments, the limit is %u", dataset->path,
-                       m->n_fragments, PN_DATASET_MAX_FRAGMENTS);
+        return pn_fail(err, PN_ERR_LIMIT, "%zu fragments, the limit is %u", m->n_fragments,
+                       PN_DATASET_MAX_FRAGMENTS);
     dataset->fragments = PN_ARENA_NEW(&dataset->arena, pn_fragment, m->n_fragments + 1);
     if (!dataset->fragments)
         return pn_fail_nomem(err);
@@ -139,6 +136,20 @@ static pn_status take_fragments(pn_dataset *dataset, pn_error *err)
         dataset->n_rows += dataset->fragments[i].n_rows - dataset->fragments[i].n_deleted;
     }
     return check_ids(dataset, err);
+}
+
+/* What is said of a manifest's content begins with its name. */
+static pn_status name_manifest(const pn_dataset *dataset, pn_status status, pn_error *err)
+{
+    if (status != PN_ERR_CORRUPT && status != PN_ERR_LIMIT && status != PN_ERR_UNSUPPORTED)
+        return status;
+    pn_arena arena;
+    pn_arena_init(&arena, SIZE_MAX);
+    const char *name = pn_manifest_path(dataset->path, dataset->manifest.message->version,
+                                        dataset->scheme, &arena);
+    status = pn_fail_wrap(err, status, "%s: ", name ? name : dataset->path);
+    pn_arena_reset(&arena);
+    return status;
 }
 
 pn_status pn_dataset_from_manifest(const char *path, pn_manifest *manifest,
@@ -159,12 +170,14 @@ pn_status pn_dataset_from_manifest(const char *path, pn_manifest *manifest,
     dataset->path = pn_strdup(path);
     if (!dataset->path)
         PN_GOTO(done, pn_fail_nomem(err));
-    PN_GOTO(done, check_flags(path, dataset->manifest.message, err));
+    PN_GOTO(done, check_flags(dataset->manifest.message, err));
     PN_GOTO(done, take_schema(dataset, err));
     PN_GOTO(done, take_fragments(dataset, err));
     *out = dataset;
     dataset = NULL;
 done:
+    if (status != PN_OK)
+        status = name_manifest(dataset, status, err);
     pn_dataset_unref(dataset);
     return status;
 }
