@@ -88,7 +88,7 @@ def check_config(text):
     sections = top & {"ingest", "search", "list", "serve"}
     shared = top - sections
     page = text.split("\nCONFIGURATION FILE")[1].split("\nENVIRONMENT")[0]
-    told = set(re.search(r"several commands\s+have:\s+([^.]*)\.", page).group(1).replace(",", " ").split())
+    told = set(re.search(r"several\s+commands\s+have:\s+([^.]*)\.", page).group(1).replace(",", " ").split())
     if told != shared:
         fault(f"pennon.1 has {sorted(told)} at the top, the program {sorted(shared)}")
     example = (SOURCE / "docs" / "CONFIG.md").read_text(encoding="utf-8").split("```yaml\n")[1].split("```")[0]
