@@ -136,6 +136,11 @@ typedef struct pn_table pn_table;
 PN_API pn_status pn_table_open(pn_library *library, const char *path, pn_table **out,
                                pn_error *err);
 
+/* As it was at one of its versions (pn_table_list_versions), whatever is committed later: to read, INVALID to change.
+ * Also when the newest version is damaged. NOT_FOUND when there is no such version. */
+PN_API pn_status pn_table_open_version(pn_library *library, const char *path, uint64_t version,
+                                       pn_table **out, pn_error *err);
+
 /* Open it, or make an empty one for the vectors of this model. INVALID when the table's vectors come from another model
  * or preprocessing; the message says how to go on. */
 PN_API pn_status pn_table_open_or_create(pn_library *library, const char *path,

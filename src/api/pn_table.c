@@ -43,6 +43,16 @@ pn_status pn_table_open(pn_library *library, const char *path, pn_table **out, p
     return make_table(library, path, engine, out, err);
 }
 
+pn_status pn_table_open_version(pn_library *library, const char *path, uint64_t version,
+                                pn_table **out, pn_error *err)
+{
+    pn_engine *engine;
+    if (!path || path[0] == '\0')
+        return pn_fail(err, PN_ERR_INVALID, "no table was named");
+    PN_TRY(pn_local_engine_open_version(path, version, library->pool, &engine, err));
+    return make_table(library, path, engine, out, err);
+}
+
 static pn_status create_engine(pn_library *library, const char *path, const pn_model *model,
                                pn_engine **out, pn_error *err)
 {

@@ -25,17 +25,29 @@ typedef struct pn_common {
     const char *model;      /* NULL: not named */
     const char *preprocess; /* NULL: the model's own */
     unsigned n_threads;
+    unsigned long at_version; /* 0: the newest */
     pn_output output;
     bool quiet, verbose;
 } pn_common;
 
 /* Keys of the common options, so that commands do not collide with them. */
-enum { PN_KEY_PREPROCESS = 256, PN_KEY_THREADS, PN_KEY_JSON, PN_KEY_TSV, PN_KEY_FIRST_FREE };
+enum {
+    PN_KEY_PREPROCESS = 256,
+    PN_KEY_THREADS,
+    PN_KEY_JSON,
+    PN_KEY_TSV,
+    PN_KEY_AT_VERSION,
+    PN_KEY_FIRST_FREE
+};
 
 #define PN_OPTION_TABLE                                                                            \
     {                                                                                              \
         "table", 't', "DIR", 0, "the table's folder (default: $PENNON_TABLE, else pennon.lance)",  \
             0                                                                                      \
+    }
+#define PN_OPTION_AT_VERSION                                                                       \
+    {                                                                                              \
+        "at-version", PN_KEY_AT_VERSION, "N", 0, "as the table was at version N", 0                \
     }
 #define PN_OPTION_MODEL                                                                            \
     {                                                                                              \

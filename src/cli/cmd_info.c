@@ -136,10 +136,9 @@ static int run_versions(const pn_common *common, pn_session *session)
     return PN_EXIT_OK;
 }
 
-static int with_table(const char *what, int argc, char **argv,
+static int with_table(const struct argp_option *options, const char *what, int argc, char **argv,
                       int (*run)(const pn_common *, pn_session *))
 {
-    static const struct argp_option options[] = {PN_OPTION_TABLE, PN_OPTION_JSON, {0}};
     struct argp argp = {options, parse, "", what, NULL, NULL, NULL};
     pn_common common;
     pn_common_init(&common);
@@ -154,10 +153,13 @@ static int with_table(const char *what, int argc, char **argv,
 
 int pn_cmd_info(int argc, char **argv)
 {
-    return with_table("Say what a table holds.", argc, argv, run_info);
+    static const struct argp_option options[] = {
+        PN_OPTION_TABLE, PN_OPTION_AT_VERSION, PN_OPTION_JSON, {0}};
+    return with_table(options, "Say what a table holds.", argc, argv, run_info);
 }
 
 int pn_cmd_versions(int argc, char **argv)
 {
-    return with_table("List the versions of a table.", argc, argv, run_versions);
+    static const struct argp_option options[] = {PN_OPTION_TABLE, PN_OPTION_JSON, {0}};
+    return with_table(options, "List the versions of a table.", argc, argv, run_versions);
 }

@@ -114,6 +114,7 @@ int pn_cmd_list(int argc, char **argv)
 {
     static const struct argp_option options[] = {
         PN_OPTION_TABLE,
+        PN_OPTION_AT_VERSION,
         OPTION_WHERE,
         {"limit", KEY_LIMIT, "N", 0, "at most N rows (default 20)", 0},
         {"offset", KEY_OFFSET, "N", 0, "leave out the first N", 0},
@@ -143,7 +144,7 @@ static int run_show(arguments *args, pn_session *session)
 int pn_cmd_show(int argc, char **argv)
 {
     static const struct argp_option options[] = {
-        PN_OPTION_TABLE, OPTION_VECTORS, PN_OPTION_JSON, PN_OPTION_TSV, {0}};
+        PN_OPTION_TABLE, PN_OPTION_AT_VERSION, OPTION_VECTORS, PN_OPTION_JSON, PN_OPTION_TSV, {0}};
     static const struct argp argp = {options, parse, "ID...", "Show rows by their ids.",
                                      NULL,    NULL,  NULL};
     return with_table(&argp, argc, argv, true, run_show);
@@ -161,7 +162,8 @@ static int run_count(arguments *args, pn_session *session)
 
 int pn_cmd_count(int argc, char **argv)
 {
-    static const struct argp_option options[] = {PN_OPTION_TABLE, OPTION_WHERE, {0}};
+    static const struct argp_option options[] = {
+        PN_OPTION_TABLE, PN_OPTION_AT_VERSION, OPTION_WHERE, {0}};
     static const struct argp argp = {options, parse, "", "Count rows.", NULL, NULL, NULL};
     return with_table(&argp, argc, argv, false, run_count);
 }

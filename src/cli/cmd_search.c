@@ -27,6 +27,7 @@ typedef struct arguments {
 
 static const struct argp_option options[] = {
     PN_OPTION_TABLE,
+    PN_OPTION_AT_VERSION,
     PN_OPTION_MODEL,
     {"text", 'T', "TEXT", 0, "look for TEXT (bare words do the same)", 0},
     {"image", 'i', "FILE", 0, "look for pictures like FILE (- for standard input)", 0},

@@ -56,6 +56,9 @@ error_t pn_common_parse(pn_common *common, int key, char *arg, struct argp_state
     case PN_KEY_THREADS:
         common->n_threads = (unsigned)pn_cli_number(arg, 1, 256, "--threads", state);
         return 0;
+    case PN_KEY_AT_VERSION:
+        common->at_version = pn_cli_number(arg, 1, INT64_MAX, "--at-version", state);
+        return 0;
     case PN_KEY_JSON:
         common->output = PN_OUTPUT_JSON;
         return 0;
@@ -143,10 +146,14 @@ bool pn_session_open_model(pn_session *session, const pn_common *common)
 bool pn_session_open_table(pn_session *session, const pn_common *common)
 {
     pn_error err = {0};
-    if (pn_table_open(session->library, common->table, &session->table, &err) == PN_OK)
+    pn_status status = common->at_version > 0
+                           ? pn_table_open_version(session->library, common->table,
+                                                   common->at_version, &session->table, &err)
+                           : pn_table_open(session->library, common->table, &session->table, &err);
+    if (status == PN_OK)
         return true;
     pn_cli_error(&err);
-    if (err.status == PN_ERR_NOT_FOUND)
+    if (status == PN_ERR_NOT_FOUND && common->at_version == 0)
         pn_cli_complain("make it with: pennon ingest FOLDER --table %s --model MODEL",
                         common->table);
     return false;

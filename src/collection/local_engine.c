@@ -35,6 +35,7 @@ struct pn_snapshot {
 typedef struct local_engine {
     char *path;
     pn_pool *pool; /* borrowed; may be NULL */
+    bool is_fixed; /* opened at a version: newest stays what it is, and nothing is changed */
     pthread_mutex_t mu;
     pn_snapshot *newest;       /* guarded by mu */
     pthread_mutex_t append_mu; /* one append at a time, because of the ids */
@@ -77,8 +78,12 @@ static pn_status pin(void *self, pn_snapshot **out, pn_error *err)
 {
     local_engine *e = self;
     pn_dataset *latest;
+    pn_status status = PN_OK;
     pthread_mutex_lock(&e->mu);
-    pn_status status = pn_dataset_latest(e->newest->dataset, &latest, err);
+    if (e->is_fixed)
+        latest = pn_dataset_ref(e->newest->dataset);
+    else
+        status = pn_dataset_latest(e->newest->dataset, &latest, err);
     if (status == PN_OK && latest == e->newest->dataset) {
         pn_dataset_unref(latest);
     } else if (status == PN_OK) {
@@ -376,10 +381,20 @@ static pn_status append_any(local_engine *e, const pn_batch *batch, const pn_row
     return status;
 }
 
+static pn_status check_newest(const local_engine *e, pn_error *err)
+{
+    if (!e->is_fixed)
+        return PN_OK;
+    return pn_fail(err, PN_ERR_INVALID,
+                   "%s: opened at version %" PRIu64 ", which cannot be changed", e->path,
+                   pn_dataset_version(e->newest->dataset));
+}
+
 static pn_status append(void *self, pn_snapshot *snapshot, const pn_batch *batch,
                         const pn_rowset *replaced, pn_error *err)
 {
     local_engine *e = self;
+    PN_TRY(check_newest(e, err));
     pthread_mutex_lock(&e->append_mu);
     pn_status status = append_any(e, batch, replaced, snapshot, err);
     pthread_mutex_unlock(&e->append_mu);
@@ -408,6 +423,7 @@ static pn_status try_delete(local_engine *e, const char *text, uint64_t *n_delet
 static pn_status delete_where(void *self, const char *text, uint64_t *n_deleted, pn_error *err)
 {
     enum { MAX_ATTEMPTS = 10 };
+    PN_TRY(check_newest(self, err));
     for (int attempt = 0;; attempt++) {
         pn_status status = try_delete(self, text, n_deleted, err);
         if (status != PN_ERR_CONFLICT || attempt == MAX_ATTEMPTS)
@@ -431,8 +447,8 @@ static void free_local(void *self)
 }
 
 /* Takes the dataset over, also on failure. */
-static pn_status make_engine(const char *path, pn_dataset *dataset, pn_pool *pool, pn_engine **out,
-                             pn_error *err)
+static pn_status make_engine(const char *path, pn_dataset *dataset, bool is_fixed, pn_pool *pool,
+                             pn_engine **out, pn_error *err)
 {
     pn_snapshot *snapshot;
     PN_TRY(make_snapshot(dataset, &snapshot, err));
@@ -449,6 +465,7 @@ static pn_status make_engine(const char *path, pn_dataset *dataset, pn_pool *poo
     pthread_mutex_init(&e->mu, NULL);
     pthread_mutex_init(&e->append_mu, NULL);
     e->path = copy;
+    e->is_fixed = is_fixed;
     e->pool = pool;
     e->newest = snapshot;
     *engine = (pn_engine){.self = e,
@@ -471,7 +488,17 @@ pn_status pn_local_engine_open(const char *path, pn_pool *pool, pn_engine **out,
 {
     pn_dataset *dataset;
     PN_TRY(pn_dataset_open(path, 0, &dataset, err));
-    return make_engine(path, dataset, pool, out, err);
+    return make_engine(path, dataset, false, pool, out, err);
+}
+
+pn_status pn_local_engine_open_version(const char *path, uint64_t version, pn_pool *pool,
+                                       pn_engine **out, pn_error *err)
+{
+    pn_dataset *dataset;
+    if (version == 0)
+        return pn_fail(err, PN_ERR_INVALID, "%s: versions count from 1", path);
+    PN_TRY(pn_dataset_open(path, version, &dataset, err));
+    return make_engine(path, dataset, true, pool, out, err);
 }
 
 pn_status pn_local_engine_create(const char *path, const pn_schema *schema, pn_pool *pool,
@@ -479,7 +506,7 @@ pn_status pn_local_engine_create(const char *path, const pn_schema *schema, pn_p
 {
     pn_dataset *dataset;
     PN_TRY(pn_dataset_create(path, schema, &dataset, err));
-    return make_engine(path, dataset, pool, out, err);
+    return make_engine(path, dataset, false, pool, out, err);
 }
 
 void pn_engine_free(pn_engine *engine)

@@ -11,6 +11,10 @@
 PN_NODISCARD pn_status pn_local_engine_open(const char *path, pn_pool *pool, pn_engine **out,
                                             pn_error *err);
 
+/* One version, whatever is committed later; its changes are refused. NOT_FOUND when there is none of that number. */
+PN_NODISCARD pn_status pn_local_engine_open_version(const char *path, uint64_t version,
+                                                    pn_pool *pool, pn_engine **out, pn_error *err);
+
 /* Make an empty table there, with the columns of image_schema.h, and open it. EXISTS. */
 PN_NODISCARD pn_status pn_local_engine_create(const char *path, const pn_schema *schema,
                                               pn_pool *pool, pn_engine **out, pn_error *err);

@@ -35,6 +35,21 @@ expect 0 '1 rows deleted' delete --id 0 --yes
 expect 0 '^8$' count
 expect 0 'update' versions
 
+# The table as it was, also when what came later is damaged.
+expect 0 '^9$' count --at-version 2
+expect 0 '^8$' count --at-version 4
+expect 0 '"rows": 9' info --at-version 2 --json
+expect 0 '^0[[:space:]]' show 0 --at-version 3 --tsv
+expect 1 'no row' show 0
+expect 0 '"results"' search --like 0 -k 1 --at-version 2 --json
+expect 1 'version 99' count --at-version 99
+expect 2 'whole number' list --at-version 0
+cp -r "$table" "$work/damaged.lance"
+newest=$(ls "$work/damaged.lance/_versions" | grep manifest | head -1)
+head -c 100 "$work/damaged.lance/_versions/$newest" > "$work/cut" && mv "$work/cut" "$work/damaged.lance/_versions/$newest"
+expect 1 "$newest" count --table "$work/damaged.lance"
+expect 0 '^9$' count --table "$work/damaged.lance" --at-version 3
+
 # A list with metadata, killed in the middle and begun again: every committed row is there once.
 rm -rf "$table"
 "$PENNON" ingest "$shop/products.csv" --commit-rows 20 --quiet & victim=$!

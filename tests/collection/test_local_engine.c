@@ -501,6 +501,51 @@ static void pin__keeps_its_version(void **state)
     free_world(w);
 }
 
+/* ---- a table opened as it was */
+
+static void a_version__stays_and_cannot_be_changed(void **state)
+{
+    (void)state;
+    pn_error err = {0};
+    world *w = make_world(11);
+    pn_rng rng = pn_rng_seed(12);
+    pn_engine *newest = w->engine, *fixed, *none;
+    pn_snapshot *snapshot;
+    pn_engine_info told;
+    uint64_t n;
+    append_random(w, &rng, 300); // version 2
+    check(pn_local_engine_open_version(w->path, 2, NULL, &fixed, &err), &err);
+    world *model = pn_alloc(sizeof *model);
+    assert_non_null(model);
+    memcpy(model, w, sizeof *w);
+    model->engine = fixed;
+    append_random(w, &rng, 200);
+    delete_random(w, &rng);
+    for (int again = 0; again < 2; again++) {
+        check(fixed->pin(fixed->self, &snapshot, &err), &err);
+        fixed->info(fixed->self, snapshot, &told);
+        assert_int_equal(told.version, 2);
+        assert_int_equal(told.n_rows, 300);
+        for (int i = 0; i < 20; i++)
+            check_search(model, &rng, snapshot);
+        fixed->unpin(fixed->self, snapshot);
+    }
+    assert_int_equal(fixed->delete_where(fixed->self, "id >= 0", &n, &err), PN_ERR_INVALID);
+    assert_non_null(strstr(err.message, "opened at version 2"));
+    pn_batch empty = {0};
+    assert_int_equal(fixed->append(fixed->self, NULL, &empty, NULL, &err), PN_ERR_INVALID);
+    assert_int_equal(pn_local_engine_open_version(w->path, 99, NULL, &none, &err),
+                     PN_ERR_NOT_FOUND);
+    assert_non_null(strstr(err.message, "version 99"));
+    assert_int_equal(pn_local_engine_open_version(w->path, 0, NULL, &none, &err), PN_ERR_INVALID);
+    check(newest->pin(newest->self, &snapshot, &err), &err); // nothing was changed
+    check_all_rows(w, &rng, snapshot);
+    newest->unpin(newest->self, snapshot);
+    pn_engine_free(fixed);
+    pn_free(model);
+    free_world(w);
+}
+
 /* ---- several threads: writers append and delete while readers search */
 
 typedef struct crew {
@@ -810,6 +855,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(engine__answers_like_a_list_of_rows),
         cmocka_unit_test(pin__keeps_its_version),
+        cmocka_unit_test(a_version__stays_and_cannot_be_changed),
         cmocka_unit_test(engine__serves_searches_while_others_append),
         cmocka_unit_test(engines__of_one_table_never_give_an_id_twice),
         cmocka_unit_test(engine__names_what_is_wrong),
