@@ -50,7 +50,7 @@ static int take_piece(const char *piece, size_t n, void *context)
     return pn_buffer_append(context, piece, n, NULL) == PN_OK ? 0 : -1;
 }
 
-/* DEL is one byte; U+0080 to U+009F are C2 and another. */
+/* DEL is one byte; U+0080 to U+009F are C2 and another. Whether all was written is asked of stdout at the end. */
 static void print_escaped(const unsigned char *text, size_t n)
 {
     size_t run = 0;
@@ -58,12 +58,12 @@ static void print_escaped(const unsigned char *text, size_t n)
         bool two = text[i] == 0xC2 && i + 1 < n && text[i + 1] < 0xA0;
         if (text[i] != 0x7F && !two)
             continue;
-        fwrite(text + run, 1, i - run, stdout);
+        (void)fwrite(text + run, 1, i - run, stdout);
         printf("\\u%04x", two ? text[i + 1] : text[i]);
         i += two;
         run = i + 1;
     }
-    fwrite(text + run, 1, n - run, stdout);
+    (void)fwrite(text + run, 1, n - run, stdout);
 }
 
 bool pn_cli_print_json(json_t *value, size_t flags)

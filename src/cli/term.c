@@ -86,7 +86,7 @@ void pn_term_print_text(FILE *out, const char *text, bool lines)
     while (*text) {
         size_t n = lines && *text == '\n' ? 1 : harmless(text);
         if (n > 0)
-            fwrite(text, 1, n, out);
+            (void)fwrite(text, 1, n, out);
         else
             fprintf(out, "\\x%02X", (unsigned)(unsigned char)*text);
         text += n > 0 ? n : 1;
@@ -102,7 +102,7 @@ void pn_term_print_tsv(FILE *out, const char *text)
         if (at)
             fprintf(out, "\\%c", letters[at - special]);
         else if (n > 0)
-            fwrite(text, 1, n, out);
+            (void)fwrite(text, 1, n, out);
         else
             fprintf(out, "\\x%02X", (unsigned)(unsigned char)*text);
         text += n > 0 ? n : 1;
