@@ -60,9 +60,9 @@ static VipsImage *picture(kind k)
         int quarter = (y >= HEIGHT / 2) * 2 + (i % WIDTH >= WIDTH / 2);
         store(k, page == 0 ? quarter : 3 - quarter, pixels + (size_t)i * (size_t)bands);
     }
-    VipsImage *image =
-                  vips_image_new_from_memory_copy(pixels, (size_t)(WIDTH * HEIGHT * bands * pages),
-                                                  WIDTH, HEIGHT * pages, bands, VIPS_FORMAT_UCHAR),
+    VipsImage *image = vips_image_new_from_memory_copy(
+                  pixels, (size_t)WIDTH * HEIGHT * (size_t)(bands * pages), WIDTH, HEIGHT * pages,
+                  bands, VIPS_FORMAT_UCHAR),
               *wide = NULL;
     assert_non_null(image);
     image->Type = k == CMYK   ? VIPS_INTERPRETATION_CMYK
@@ -335,8 +335,8 @@ static void avif__of_ten_bits_keeps_the_high_byte(void **state)
     (void)state;
     static const int want[4] = {RED, GREEN, BLUE, YELLOW};
     char folder[] = "/tmp/pennon-avif-XXXXXX", png[64], avif[64], command[256];
-    size_t n_png, n;
-    char *bytes;
+    size_t n_png, n = 0;
+    char *bytes = NULL;
     assert_non_null(mkdtemp(folder));
     (void)snprintf(png, sizeof png, "%s/in.png", folder);
     (void)snprintf(avif, sizeof avif, "%s/out.avif", folder);
