@@ -35,6 +35,19 @@ pn_status pn_image_schema_make(uint32_t dim, const char *embedder_identity, cons
     return PN_OK;
 }
 
+static pn_status fail_type(const pn_field *field, const char *table, pn_error *err)
+{
+    pn_arena arena;
+    pn_arena_init(&arena, SIZE_MAX);
+    const char *type = pn_type_text(field, &arena);
+    pn_status status = pn_fail(err, PN_ERR_INVALID,
+                               "%s: column \"%s\": its type is %s; searching needs a fixed-size "
+                               "list of 1 to %d float (32 bits)",
+                               table, field->name, type ? type : "another", PN_EMBEDDING_MAX_DIM);
+    pn_arena_reset(&arena);
+    return status;
+}
+
 pn_status pn_image_schema_check(const pn_schema *schema, const char *table, uint32_t *dim,
                                 pn_error *err)
 {
@@ -45,10 +58,7 @@ pn_status pn_image_schema_check(const pn_schema *schema, const char *table, uint
     const pn_field *field = &schema->fields[at];
     if (field->type != PN_TYPE_FIXED_SIZE_LIST || field->children[0].type != PN_TYPE_FLOAT ||
         field->size < 1 || field->size > PN_EMBEDDING_MAX_DIM)
-        return pn_fail(err, PN_ERR_INVALID,
-                       "%s: column \"" PN_COLUMN_VECTOR
-                       "\" is not a fixed-size list of 1 to %d floats",
-                       table, PN_EMBEDDING_MAX_DIM);
+        return fail_type(field, table, err);
     *dim = (uint32_t)field->size;
     return PN_OK;
 }

@@ -719,6 +719,14 @@ static void engine__names_what_is_wrong(void **state)
     char *path = pn_path_join(&w->arena, w->folder, "plain.lance");
     assert_int_equal(pn_local_engine_create(path, &no_vector, NULL, &other, &err), PN_ERR_INVALID);
     assert_non_null(strstr(err.message, "vector"));
+    pn_field wide = w->schema.fields[1], item = wide.children[0];
+    item.type = PN_TYPE_DOUBLE;
+    wide.children = &item;
+    pn_schema doubles = {.fields = &wide, .n_fields = 1};
+    path = pn_path_join(&w->arena, w->folder, "doubles.lance");
+    assert_int_equal(pn_local_engine_create(path, &doubles, NULL, &other, &err), PN_ERR_INVALID);
+    assert_non_null(
+        strstr(err.message, "column \"vector\": its type is fixed_size_list<double>[8]"));
     free_world(w);
 }
 
