@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "image/decode.h"
 #include "kernels/kernels.h"
+#include "os/fd.h"
 
 #ifndef PN_VERSION_TEXT
 #    define PN_VERSION_TEXT "0.1.0"
@@ -62,6 +63,7 @@ pn_status pn_library_open(const pn_library_options *options, pn_library **out, p
         log_to = own;
         pn_log_set(forward_log, NULL, PN_LOG_INFO);
     }
+    pn_fd_fault_from_environment(); // here, because the program has a copy of os of its own
     PN_TRY(pn_image_library_init(err));
     pn_library *library = pn_alloc_zero(sizeof *library);
     if (!library)

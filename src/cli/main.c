@@ -5,7 +5,6 @@
  */
 #include "cli/cli.h"
 #include "cli/config_file.h"
-#include "os/fd.h"
 #include "os/process.h"
 
 #include <locale.h>
@@ -129,7 +128,6 @@ int main(int argc, char **argv)
     if (!setlocale(LC_CTYPE, "") || MB_CUR_MAX == 1)
         (void)setlocale(LC_CTYPE, "C.UTF-8"); // without that one too, bytes count
     pn_process_ignore_broken_pipes();
-    pn_fd_fault_from_environment();
     argp_err_exit_status = PN_EXIT_USAGE;
     if (atexit(check_output) != 0)
         return PN_EXIT_FAILURE; // no memory at all
