@@ -11,6 +11,7 @@
 /* cmocka wants the four above first */
 #include <cmocka.h>
 
+#include <errno.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -220,6 +221,29 @@ static void a_damaged_manifest__is_named_and_older_versions_open(void **state)
     free(bytes);
 }
 
+static void a_disk_that_cannot_be_read__is_named(void **state)
+{
+    place *p = *state;
+    pn_status status = PN_ERR_IO;
+    int64_t n = 0;
+    make_table(p);
+    while (status != PN_OK) {
+        pn_error err = {0};
+        assert_true(n < 200);
+        pn_fd_fault_reads_after(++n, EIO);
+        status = open_and_read(p, &err);
+        pn_fd_fault_reads_after(0, 0);
+        if (status != PN_OK) {
+            assert_int_equal(status, PN_ERR_IO);
+            if (!strstr(err.message, p->table) || !strstr(err.message, strerror(EIO)))
+                fail_msg("read %" PRId64 ": %s", n, err.message);
+        }
+        expect_version_2(p);
+    }
+    print_message("  %" PRId64 " reads failed one by one\n", n - 1);
+    assert_true(n > 4);
+}
+
 /* In a child: append 5,000 rows. Exit status 0: it worked; 1: refused with a file's name; 2: refused without. */
 static int append_in_child(const place *p, void (*before)(void))
 {
@@ -291,6 +315,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(commits__sync_in_order, setup, teardown),
         cmocka_unit_test_setup_teardown(a_damaged_manifest__is_named_and_older_versions_open, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_disk_that_cannot_be_read__is_named, setup, teardown),
         cmocka_unit_test_setup_teardown(a_full_disk__leaves_the_old_version, setup, teardown),
         cmocka_unit_test_setup_teardown(a_read_only_table__can_be_read_and_says_what_it_cannot,
                                         setup, teardown),
