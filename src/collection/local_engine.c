@@ -28,6 +28,7 @@ struct pn_snapshot {
     _Atomic unsigned n_refs;
     pn_dataset *dataset;
     uint32_t dim;
+    bool any_length;  /* nobody says that the vectors have the length 1 */
     pn_id_index *ids; /* made on first use; guarded by mu */
     pthread_mutex_t mu;
 };
@@ -70,6 +71,7 @@ static pn_status make_snapshot(pn_dataset *dataset, pn_snapshot **out, pn_error 
     pthread_mutex_init(&snapshot->mu, NULL);
     snapshot->dataset = dataset;
     snapshot->dim = dim;
+    snapshot->any_length = !pn_schema_metadata(pn_dataset_schema(dataset), PN_META_EMBEDDER);
     *out = snapshot;
     return PN_OK;
 }
@@ -154,7 +156,8 @@ static pn_status collect_runs(pn_snapshot *snapshot, const pn_rowset *allowed, p
                                      .first_row = runs[r].first_row,
                                      .n_rows = runs[r].n_rows,
                                      .deleted = deleted,
-                                     .allowed = part ? part->words : NULL};
+                                     .allowed = part ? part->words : NULL,
+                                     .any_length = snapshot->any_length};
             *n_rows += runs[r].n_rows;
         }
     }

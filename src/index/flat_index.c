@@ -28,6 +28,7 @@ typedef struct search {
     const _Atomic bool *cancel;
     pn_topk *best; /* one a worker */
     void (*dot_many)(float *, const float *, const float *, size_t, size_t);
+    float (*norm)(const float *, size_t);
 } search;
 
 /* Bits of 64 rows from `row` of the fragment on, which need not be a multiple of 64. */
@@ -38,6 +39,17 @@ static uint64_t bits_at(const uint64_t *words, uint32_t row, size_t n)
     if (shift > 0 && shift + n > 64)
         bits |= words[word + 1] << (64 - shift);
     return bits;
+}
+
+/* Dot products with a unit query into cosines. */
+static void divide_by_length(const search *s, const float *vectors, uint64_t wanted, float *dots)
+{
+    for (uint64_t left = wanted; left != 0; left &= left - 1) {
+        unsigned i = pn_lowest_bit(left);
+        float length = s->norm(vectors + i * s->dim, s->dim);
+        if (length > 0)
+            dots[i] /= length;
+    }
 }
 
 static void scan_block(const search *s, const pn_flat_run *run, uint32_t first, size_t n,
@@ -61,6 +73,8 @@ static void scan_block(const search *s, const pn_flat_run *run, uint32_t first, 
             s->dot_many(&dots[i], s->query, vectors + i * s->dim, 1, s->dim);
         }
     }
+    if (run->any_length)
+        divide_by_length(s, vectors, wanted, dots);
     for (uint64_t left = wanted; left != 0; left &= left - 1) {
         unsigned i = pn_lowest_bit(left);
         pn_topk_push(best, 1.0f - dots[i], pn_row_addr_make(run->fragment_id, row + i));
@@ -106,7 +120,8 @@ pn_status pn_flat_search(const pn_flat_run *runs, size_t n_runs, const float *qu
         PN_GOTO(done, pn_fail_nomem(err));
     for (size_t i = 0; i < n_workers; i++)
         pn_topk_init(&best[i], kept + i * k, k);
-    search s = {tasks, query, dim, cancel, best, pn_kernels_get()->dot_many_f32};
+    const pn_kernels *kernels = pn_kernels_get();
+    search s = {tasks, query, dim, cancel, best, kernels->dot_many_f32, kernels->norm_f32};
     pn_pool_for(pool, n_tasks, run_task, &s);
     if (cancel && atomic_load(cancel))
         PN_GOTO(done, pn_fail(err, PN_ERR_CANCELLED, "the search was stopped"));

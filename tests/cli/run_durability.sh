@@ -27,7 +27,7 @@ break_disk() { # every so many calls, errno, its text, rows afterwards, argument
         fi
         last=$n refused=$((refused + 1))
         [ $code = 1 ] || fail "$1, call $n: ended with $code: $(cat "$work/said")"
-        grep -q "$text" "$work/said" && grep -q "t\.lance" "$work/said" || fail "$1, call $n: $(cat "$work/said")"
+        grep -q "t\.lance.*$text" "$work/said" || fail "$1, call $n: $(cat "$work/said")"
         [ "$rows" = 12 ] || [ "$rows" = "$after" ] || fail "$1, call $n: $rows rows"
         [ "$("$PENNON" count --table "$work/t.lance" --at-version 2)" = 12 ] || fail "$1, call $n: version 2"
     done

@@ -743,11 +743,12 @@ static pn_status compare_all(void *context, const pn_batch *batch, const pn_row_
     brute *b = context;
     (void)err;
     for (size_t i = 0; i < batch->n_rows; i++)
-        if (pn_array_is_valid(&batch->columns[0], i))
-            pn_topk_push(b->topk,
-                         1.0f - pn_kernels_get()->dot_f32(
-                                    b->query, pn_array_floats(&batch->columns[0], i), b->dim),
-                         addrs[i]);
+        if (pn_array_is_valid(&batch->columns[0], i)) {
+            const float *row = pn_array_floats(&batch->columns[0], i);
+            float length = pn_kernels_get()->norm_f32(row, b->dim);
+            float dot = pn_kernels_get()->dot_f32(b->query, row, b->dim);
+            pn_topk_push(b->topk, 1.0f - (length > 0 ? dot / length : dot), addrs[i]);
+        }
     b->n += batch->n_rows;
     return PN_OK;
 }

@@ -66,22 +66,32 @@ static void add_fragment(pn_rng *rng, table *t, uint32_t id, size_t n_rows)
 {
     static const double shares[] = {0, 0.001, 0.05, 0.5, 1};
     float *vectors = own(t, pn_alloc_array(n_rows * t->dim + 1, sizeof(float)));
+    bool any_length = pn_rng_below(rng, 2);
     for (size_t i = 0; i < n_rows; i++) {
         float *v = vectors + i * t->dim;
         if (i > 0 && pn_rng_below(rng, 5) == 0) // a twin of an earlier row
             memcpy(v, vectors + pn_rng_below(rng, i) * t->dim, t->dim * sizeof *v);
         else
             fill_unit(rng, v, t->dim);
+        float factor = (float)pn_rng_below(rng, 30) / 4; // sometimes 0
+        for (size_t d = 0; any_length && d < t->dim; d++)
+            v[d] *= factor;
         if (pn_rng_below(rng, 50) == 0)
             v[pn_rng_below(rng, t->dim)] = NAN;
     }
     const uint64_t *deleted = random_bits(rng, t, n_rows, shares[pn_rng_below(rng, 4)]);
     const uint64_t *allowed = random_bits(rng, t, n_rows, shares[pn_rng_below(rng, 5)]);
     size_t cut = n_rows > 1 && pn_rng_below(rng, 2) ? pn_rng_below(rng, n_rows) : n_rows;
-    t->runs[t->n_runs++] = (pn_flat_run){vectors, id, 0, (uint32_t)cut, deleted, allowed};
+    t->runs[t->n_runs++] =
+        (pn_flat_run){vectors, id, 0, (uint32_t)cut, deleted, allowed, any_length};
     if (cut < n_rows)
-        t->runs[t->n_runs++] = (pn_flat_run){vectors + cut * t->dim,   id,      (uint32_t)cut,
-                                             (uint32_t)(n_rows - cut), deleted, allowed};
+        t->runs[t->n_runs++] = (pn_flat_run){vectors + cut * t->dim,
+                                             id,
+                                             (uint32_t)cut,
+                                             (uint32_t)(n_rows - cut),
+                                             deleted,
+                                             allowed,
+                                             any_length};
 }
 
 static void make_table(pn_rng *rng, table *t)
@@ -123,7 +133,10 @@ static pn_candidate *truth(const table *t, size_t *n)
         for (uint32_t i = 0; i < t->runs[r].n_rows; i++) {
             const pn_flat_run *run = &t->runs[r];
             uint32_t row = run->first_row + i;
-            float d = 1.0f - pn_kernels_get()->dot_f32(t->query, run->vectors + i * t->dim, t->dim);
+            const float *v = run->vectors + i * t->dim;
+            float length = run->any_length ? pn_kernels_get()->norm_f32(v, t->dim) : 1;
+            float dot = pn_kernels_get()->dot_f32(t->query, v, t->dim);
+            float d = 1.0f - (length > 0 ? dot / length : dot);
             if ((run->allowed && !pn_word_bit_get(run->allowed, row)) ||
                 (run->deleted && pn_word_bit_get(run->deleted, row)) || isnan(d))
                 continue;
@@ -145,7 +158,7 @@ static void check_search(const table *t, const pn_candidate *want, size_t n_want
         fail_msg("%s", err.message);
     assert_int_equal(topk.n, PN_MIN(k, n_want));
     for (size_t i = 0; i < topk.n; i++) {
-        double by_hand = 0;
+        double by_hand = 0, squares = 0;
         if (heap[i].id != want[i].id || heap[i].distance != want[i].distance)
             fail_msg("place %zu of %zu: row %" PRIx64 " at %.9g, expected %" PRIx64 " at %.9g", i,
                      topk.n, heap[i].id, (double)heap[i].distance, want[i].id,
@@ -156,9 +169,13 @@ static void check_search(const table *t, const pn_candidate *want, size_t n_want
             if (run->fragment_id != heap[i].id >> 32 || row < run->first_row ||
                 row - run->first_row >= run->n_rows)
                 continue;
-            for (size_t d = 0; d < t->dim; d++)
-                by_hand +=
-                    (double)t->query[d] * (double)run->vectors[(row - run->first_row) * t->dim + d];
+            for (size_t d = 0; d < t->dim; d++) {
+                double x = (double)run->vectors[(row - run->first_row) * t->dim + d];
+                by_hand += (double)t->query[d] * x;
+                squares += x * x;
+            }
+            if (run->any_length && squares > 0)
+                by_hand /= sqrt(squares);
             assert_true(fabs(1 - by_hand - (double)heap[i].distance) < 1e-5);
         }
     }

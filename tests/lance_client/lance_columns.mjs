@@ -49,4 +49,7 @@ const double = fixed(new A.Float64(), n, Float64Array.from({ length: n * DIM }, 
 await create("half", { id: idsOf(n), vector: half });
 await create("double", { id: idsOf(n), vector: double });
 const t = await create("three", { id: idsOf(n), half, double, vector: single });
+const seven = (await t.query().where("id = 7").toArray())[0].vector;
+const near = await t.query().nearestTo([...seven]).column("vector").distanceType("cosine").limit(9).toArray();
+console.log(`near 7\t\t${near.map((r) => Number(r.id)).filter((id) => id !== 7).join(" ")}`);
 console.log(`three\tid % 3 = 1\t${await t.countRows("id % 3 = 1")}`);

@@ -10,6 +10,7 @@ cp "$PN_SOURCE_DIR/tests/lance_client/lance_columns.mjs" "$work/"
 ln -s "$PN_NODE_MODULES" "$work/node_modules"
 "$NODE" "$work/lance_columns.mjs" "$work" > "$work/counts"
 while IFS=$'\t' read -r table where count; do
+    [ "$table" = "near 7" ] && continue
     got=$("$PENNON" count --table "$work/$table.lance" --where "$where")
     [ "$got" = "$count" ] || fail "$table, $where: $got rows, LanceDB counts $count"
     echo "$table, $where: $count rows"
@@ -20,7 +21,9 @@ for bits in half double; do
     grep -q "column \"vector\": its type is fixed_size_list<$bits.*>\[16\]" "$work/out" || fail "$bits: $(cat "$work/out")"
 done
 "$PENNON" info --table "$work/three.lance" | grep -q 'half .*halffloat' || fail 'the columns of three kinds of vectors are listed'
-[ "$("$PENNON" search --table "$work/three.lance" --like 7 -k 5 --json | grep -c '"id"')" = 5 ] || fail 'float32 beside others is searched'
+# Their vectors have any length: a score is a cosine all the same.
+near=$("$PENNON" search --table "$work/three.lance" --like 7 -k 8 --json | sed -nE 's/^ *"id": ([0-9]+),/\1/p' | tr '\n' ' ')
+grep -qxF "near 7		${near% }" "$work/counts" || fail "neighbours of row 7: $near, LanceDB: $(grep 'near 7' "$work/counts")"
 
 # Processor time, the least of three: eight times the rows may take some eight times as long; squared it would be 64 times.
 python3 - "$PENNON" "$work" <<'PYTHON' || fail 'windows of a long column of lists cost too much'
