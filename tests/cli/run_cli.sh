@@ -45,7 +45,7 @@ expect 0 '"results"' search --like 0 -k 1 --at-version 2 --json
 expect 1 'version 99' count --at-version 99
 expect 2 'whole number' list --at-version 0
 cp -r "$table" "$work/damaged.lance"
-newest=$(ls "$work/damaged.lance/_versions" | grep manifest | head -1)
+newest=$(cd "$work/damaged.lance/_versions" && printf "%s\n" *.manifest | LC_ALL=C sort | head -1)
 head -c 100 "$work/damaged.lance/_versions/$newest" > "$work/cut" && mv "$work/cut" "$work/damaged.lance/_versions/$newest"
 expect 1 "$newest" count --table "$work/damaged.lance"
 expect 0 '^9$' count --table "$work/damaged.lance" --at-version 3
