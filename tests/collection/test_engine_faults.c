@@ -473,7 +473,7 @@ static void image_schema__has_limits(void **state)
         if (cases[i].status == PN_OK)
             assert_int_equal(dim, cases[i].size);
     }
-    assert_non_null(strstr(err.message, "t.lance: column \"vector\" is not a fixed-size list"));
+    assert_non_null(strstr(err.message, "t.lance: column \"vector\": its type is float;"));
 }
 
 /* ---- two processes */
