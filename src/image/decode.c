@@ -35,6 +35,7 @@
 #include <inttypes.h>
 #include <math.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <vips/vips.h>
 
 static const gint64 MAX_RETELL_US = 250000; /* others wait meanwhile */
@@ -42,7 +43,7 @@ static const gint64 MAX_RETELL_US = 250000; /* others wait meanwhile */
 /* One decoding's time, header included. */
 typedef struct patience {
     gint64 start_us, max_us;
-    bool ran_out;
+    atomic_bool ran_out;
 } patience;
 
 static const struct {
@@ -158,8 +159,9 @@ static patience patience_begin(const pn_decode_options *options)
 
 static bool is_late(patience *p)
 {
-    p->ran_out = p->ran_out || g_get_monotonic_time() - p->start_us > p->max_us;
-    return p->ran_out;
+    if (g_get_monotonic_time() - p->start_us > p->max_us)
+        atomic_store(&p->ran_out, true); // from any of libvips' threads
+    return atomic_load(&p->ran_out);
 }
 
 static pn_status fail_late(const patience *p, const char *name, pn_error *err)
@@ -257,7 +259,8 @@ static pn_status read_samples(VipsImage **image, const char *name, patience *tim
     g_signal_connect(*image, "eval", G_CALLBACK(stop_when_late), time);
     *samples = vips_image_write_to_memory(*image, &n);
     if (!*samples)
-        return time->ran_out ? fail_late(time, name, err) : fail_vips(err, PN_ERR_CORRUPT, name);
+        return atomic_load(&time->ran_out) ? fail_late(time, name, err)
+                                           : fail_vips(err, PN_ERR_CORRUPT, name);
     return PN_OK;
 }
 
