@@ -85,6 +85,8 @@ same "bash: --count" '' "$(bash_offers pennon search --count '')"
 echo "bash: $(wc -w <<< "$commands") commands and their options"
 
 command -v zsh > /dev/null || { echo "skipped: no zsh"; exit 77; }
+# A container without /dev/pts has no terminal to give away.
+zsh -f -c 'zmodload zsh/zpty; zpty z true' 2> /dev/null || { echo "skipped: no pseudo terminals here"; exit 77; }
 same "zsh: commands" "$(sort <<< "$wanted")" "$(zsh_offers 'pennon ' | sort)"
 same "zsh: help" "$(sort <<< "$commands")" "$(zsh_offers 'pennon help ')"
 for command in $commands; do

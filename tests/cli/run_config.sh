@@ -102,7 +102,7 @@ rm pennon.yaml
 
 # The service takes its section; the environment's token wins.
 "$PENNON" --config shop.yaml serve > ready 2> log & server=$!
-for _ in $(seq 200); do grep -q ' at http' ready && break; sleep 0.05; done
+for _ in $(seq 400); do grep -qs ' at http' ready && break; sleep 0.05; done
 url=$(sed -n 's/.* at \(http.*\)/\1/p' ready)
 head -c 2000000 /dev/zero > big
 status() { curl -s -o /dev/null -w '%{http_code}' "$@"; }
@@ -112,8 +112,9 @@ status() { curl -s -o /dev/null -w '%{http_code}' "$@"; }
 kill $server && wait $server
 grep -q '"method":"DELETE"' log || fail "log-json"
 sed -i 's/read-only: false/read-only: true/' shop.yaml
+rm ready # what the first one said
 PENNON_TOKEN=other "$PENNON" --config shop.yaml serve > ready 2> log & server=$!
-for _ in $(seq 200); do grep -q ' at http' ready && break; sleep 0.05; done
+for _ in $(seq 400); do grep -qs ' at http' ready && break; sleep 0.05; done
 url=$(sed -n 's/.* at \(http.*\)/\1/p' ready)
 [ "$(status -X DELETE -H 'Authorization: Bearer other' "$url/rows/2")" = 403 ] || fail "read-only"
 kill $server && wait $server
