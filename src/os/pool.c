@@ -9,11 +9,16 @@
  * numbers 1 .. n - 1; the caller is 0. Two callers are both 0, but of different loops.
  *
  * A task that starts a loop itself runs it alone: its thread is marked as busy inside a pool.
+ *
+ * Waking a sleeper takes some 20 microseconds, which is as long as a small loop takes, and loops come in trains: a hundred
+ * for one embedding. So a worker that runs out of work looks for some for a moment before it sleeps, and so does a caller
+ * that waits for the last helper. Not where there are more threads than cores: there whoever spins is in the way.
  */
 #include "os/pool.h"
 
 #include "base/alloc.h"
 #include "base/limits.h"
+#include "os/clock.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -25,7 +30,8 @@ typedef struct loop {
     void *context;
     size_t n;
     _Atomic size_t next;
-    unsigned n_helpers; /* workers inside; guarded by the pool's mu */
+    /* Workers inside. Changed under the pool's mu; the caller may look without, once the loop is off the list. */
+    _Atomic unsigned n_helpers;
     struct loop *behind;
 } loop;
 
@@ -34,6 +40,8 @@ struct pn_pool {
     pthread_cond_t work, left; /* a loop was added; a helper left a loop */
     loop *first;               /* oldest first; guarded by mu */
     bool ending;               /* guarded by mu */
+    _Atomic unsigned n_events; /* changes when a loop is added, or the end is near */
+    bool spins;
     unsigned n_workers;
     pn_thread *workers[PN_MAX_THREADS];
     struct worker_start {
@@ -49,6 +57,30 @@ struct pn_thread {
 };
 
 static _Thread_local bool inside_a_task;
+
+enum { SPIN_NS = 50000, LOOKS = 32 };
+
+static inline void relax(void)
+{
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+/* Wait a moment for *value to become other than old. */
+static void spin_while(const _Atomic unsigned *value, unsigned old)
+{
+    int64_t end = pn_clock_monotonic_ns() + SPIN_NS;
+    do {
+        for (int i = 0; i < LOOKS; i++) {
+            if (atomic_load_explicit(value, memory_order_acquire) != old)
+                return;
+            relax();
+        }
+    } while (pn_clock_monotonic_ns() < end);
+}
 
 static void work_on(loop *l, unsigned worker)
 {
@@ -71,22 +103,39 @@ static loop *find_work(pn_pool *pool)
     return NULL;
 }
 
+/* The next loop to help with; NULL at the end. The lock is held, but not all the time. */
+static loop *wait_for_work(pn_pool *pool)
+{
+    bool spun = !pool->spins;
+    while (!pool->ending) {
+        loop *l = find_work(pool);
+        if (l)
+            return l;
+        if (spun) {
+            pthread_cond_wait(&pool->work, &pool->mu);
+            continue;
+        }
+        unsigned seen = atomic_load_explicit(&pool->n_events, memory_order_relaxed);
+        pthread_mutex_unlock(&pool->mu);
+        spin_while(&pool->n_events, seen);
+        pthread_mutex_lock(&pool->mu);
+        spun = seen == atomic_load_explicit(&pool->n_events, memory_order_relaxed);
+    }
+    return NULL;
+}
+
 static void worker_main(void *context)
 {
     const struct worker_start *start = context;
     pn_pool *pool = start->pool;
     pthread_mutex_lock(&pool->mu);
-    while (!pool->ending) {
-        loop *l = find_work(pool);
-        if (!l) {
-            pthread_cond_wait(&pool->work, &pool->mu);
-            continue;
-        }
-        l->n_helpers++;
+    for (loop *l; (l = wait_for_work(pool)) != NULL;) {
+        atomic_fetch_add_explicit(&l->n_helpers, 1, memory_order_relaxed);
         pthread_mutex_unlock(&pool->mu);
         work_on(l, start->number);
         pthread_mutex_lock(&pool->mu);
-        l->n_helpers--;
+        /* The caller may see this at once, and then the loop is gone. */
+        atomic_fetch_sub_explicit(&l->n_helpers, 1, memory_order_release);
         pthread_cond_broadcast(&pool->left);
     }
     pthread_mutex_unlock(&pool->mu);
@@ -113,6 +162,7 @@ pn_status pn_pool_create(unsigned n_threads, pn_pool **out, pn_error *err)
     pthread_mutex_init(&pool->mu, NULL);
     pthread_cond_init(&pool->work, NULL);
     pthread_cond_init(&pool->left, NULL);
+    pool->spins = n_threads <= pn_cpu_count();
     for (unsigned number = 1; number < n_threads; number++) {
         pool->starts[number] = (struct worker_start){pool, number};
         pn_status status = pn_thread_start(worker_main, &pool->starts[number], "pn-pool",
@@ -134,6 +184,7 @@ void pn_pool_free(pn_pool *pool)
     pthread_mutex_lock(&pool->mu);
     pn_assert(!pool->first);
     pool->ending = true;
+    atomic_fetch_add_explicit(&pool->n_events, 1, memory_order_release);
     pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->mu);
     for (unsigned i = 0; i < pool->n_workers; i++)
@@ -156,6 +207,7 @@ static void add_loop(pn_pool *pool, loop *l)
     while (*at)
         at = &(*at)->behind;
     *at = l;
+    atomic_fetch_add_explicit(&pool->n_events, 1, memory_order_release);
     pthread_cond_broadcast(&pool->work);
     pthread_mutex_unlock(&pool->mu);
 }
@@ -167,7 +219,15 @@ static void remove_loop(pn_pool *pool, loop *l)
     while (*at != l)
         at = &(*at)->behind;
     *at = l->behind;
-    while (l->n_helpers > 0)
+    pthread_mutex_unlock(&pool->mu);
+    /* One helper is the usual case, and it is nearly done. */
+    unsigned n = atomic_load_explicit(&l->n_helpers, memory_order_acquire);
+    if (n > 0 && pool->spins)
+        spin_while(&l->n_helpers, n);
+    if (atomic_load_explicit(&l->n_helpers, memory_order_acquire) == 0)
+        return;
+    pthread_mutex_lock(&pool->mu);
+    while (atomic_load_explicit(&l->n_helpers, memory_order_relaxed) > 0)
         pthread_cond_wait(&pool->left, &pool->mu);
     pthread_mutex_unlock(&pool->mu);
 }
