@@ -1,7 +1,7 @@
 /*
  * bench_embed.c - how long does a picture take, and how long a query?
  *
- *     bench_embed [--model DIR] [--threads N] [--seconds S] [--case NAME] [--dump FILE]
+ *     bench_embed [--model DIR] [--threads N] [--seconds S] [--case NAME] [--dump FILE] [--precision P] [--cache DIR]
  *     bench_embed --write DIR [--type f32|f16]      write a model of random weights and stop
  *
  * Without --model, a ViT-B/32 of random weights is written into a temporary folder first: only shapes decide the speed. Inputs
@@ -26,7 +26,8 @@
 #include <string.h>
 
 typedef struct options {
-    const char *model, *write, *type, *only, *dump;
+    const char *model, *write, *type, *only, *dump, *cache;
+    pn_clip_precision precision;
     unsigned threads;
     double seconds;
 } options;
@@ -218,9 +219,9 @@ typedef struct bench_case {
 } bench_case;
 
 static const bench_case cases[] = {
-    {"image-1", false, 1, 0},     {"image-8", false, 8, 0}, {"text-8", true, 1, 8},
-    {"text-20", true, 1, 20},     {"text-77", true, 1, 77}, {"text-8x8", true, 8, 8},
-    {"text-20x32", true, 32, 20},
+    {"image-1", false, 1, 0}, {"image-8", false, 8, 0},     {"image-32", false, 32, 0},
+    {"text-8", true, 1, 8},   {"text-20", true, 1, 20},     {"text-77", true, 1, 77},
+    {"text-8x8", true, 8, 8}, {"text-20x32", true, 32, 20},
 };
 
 typedef struct input {
@@ -297,9 +298,11 @@ static void run_case(const pn_clip *clip, const bench_case *c, pn_pool *pool, co
         sum += times[n++] = call(clip, c, &in, pool);
     qsort(times, (size_t)n, sizeof times[0], ascending);
     printf("{\"name\":\"pennon\",\"case\":\"%s\",\"batch\":%zu,\"tokens\":%zu,\"threads\":%u,"
-           "\"level\":\"%s\",\"ms_min\":%.3f,\"ms_med\":%.3f,\"ms_item_med\":%.3f,\"runs\":%d}\n",
-           c->name, c->batch, c->tokens, pn_pool_threads(pool), pn_kernels_get()->level, times[0],
-           times[n / 2], times[n / 2] / (double)c->batch, n);
+           "\"level\":\"%s\",\"precision\":\"%s\",\"ms_min\":%.3f,\"ms_med\":%.3f,\"ms_item_med\":%"
+           ".3f,\"runs\":%d}\n",
+           c->name, c->batch, c->tokens, pn_pool_threads(pool), pn_kernels_get()->level,
+           pn_clip_precision_name(o->precision), times[0], times[n / 2],
+           times[n / 2] / (double)c->batch, n);
     fflush(stdout);
     if (o->dump) {
         FILE *file = fopen(o->dump, "wb");
@@ -318,14 +321,16 @@ static void run(const char *dir, const options *o)
     if (pn_pool_create(o->threads, &pool, &err) != PN_OK)
         stop("threads", &err);
     int64_t start = pn_clock_monotonic_ns();
-    if (pn_clip_open(dir, pool, &clip, &err) != PN_OK)
+    const pn_clip_options how = {pool, o->precision, o->cache};
+    if (pn_clip_open(dir, &how, &clip, &err) != PN_OK)
         stop("open", &err);
     double ms = (double)(pn_clock_monotonic_ns() - start) / 1e6;
     pn_process_usage usage;
     pn_process_get_usage(&usage);
     printf("{\"name\":\"pennon\",\"case\":\"open\",\"threads\":%u,\"ms\":%.1f,\"rss_mib\":%" PRIu64
-           "}\n",
-           pn_pool_threads(pool), ms, usage.resident_bytes >> 20);
+           ",\"prepared\":%s}\n",
+           pn_pool_threads(pool), ms, usage.resident_bytes >> 20,
+           pn_clip_get_info(clip)->prepared ? "true" : "false");
     for (size_t i = 0; i < PN_COUNT_OF(cases); i++)
         if (!o->only || strcmp(o->only, cases[i].name) == 0)
             run_case(clip, &cases[i], pool, o);
@@ -335,7 +340,7 @@ static void run(const char *dir, const options *o)
 
 static options parse_options(int argc, char **argv)
 {
-    options o = {.seconds = 3, .type = "f32"};
+    options o = {.seconds = 3, .type = "f32", .cache = ""};
     for (int i = 1; i + 1 < argc; i += 2) {
         const char *name = argv[i], *value = argv[i + 1];
         if (strcmp(name, "--model") == 0)
@@ -350,7 +355,12 @@ static options parse_options(int argc, char **argv)
             o.dump = value;
         else if (strcmp(name, "--threads") == 0)
             o.threads = (unsigned)strtoul(value, NULL, 10);
-        else if (strcmp(name, "--seconds") == 0)
+        else if (strcmp(name, "--cache") == 0)
+            o.cache = value;
+        else if (strcmp(name, "--precision") == 0) {
+            if (!pn_clip_precision_parse(pn_str_of(value), &o.precision))
+                stop(value, NULL);
+        } else if (strcmp(name, "--seconds") == 0)
             o.seconds = strtod(value, NULL);
         else
             stop(name, NULL);

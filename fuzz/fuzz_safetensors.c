@@ -45,10 +45,13 @@ static void try_as_model(const pn_safetensors *s)
     if (pn_config_read_shapes(s, &naming, &config, &err) != PN_OK ||
         pn_config_check(&config, "shapes", &err) != PN_OK)
         return;
-    if (pn_clip_weights_load(s, &naming, &config, NULL, &weights, &err) == PN_OK)
-        pn_clip_weights_reset(&weights);
-    else
-        must(err.message[0] != '\0');
+    for (int i = PN_CLIP_EXACT; i <= PN_CLIP_INT8; i++) {
+        const pn_weight_options options = {.precision = (pn_clip_precision)i};
+        if (pn_clip_weights_load(s, &naming, &config, &options, &weights, &err) == PN_OK)
+            pn_clip_weights_reset(&weights);
+        else
+            must(err.message[0] != '\0');
+    }
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)

@@ -86,14 +86,20 @@ typedef struct pn_model pn_model;
 typedef struct pn_model_options {
     size_t struct_bytes;
     const char *preprocess; /* "crop", "pad", "squash"; NULL: the model's own */
+    /* How weights are kept and products computed: "exact" (NULL: this; as the file has them, in f32 arithmetic), "f32", "f16",
+     * "bf16" (weights rounded), "int8" (products in 8 bits). Vectors of one model compare with each other at any of them. */
+    const char *precision;
+    /* A folder where prepared weights are kept, so that the next opening takes a moment. NULL: $PENNON_CACHE, else
+     * $XDG_CACHE_HOME/pennon, else ~/.cache/pennon; "": none. Weights of less than 32 MiB are never kept. */
+    const char *cache;
 } pn_model_options;
 #define PN_MODEL_OPTIONS_INIT                                                                      \
     {                                                                                              \
-        sizeof(pn_model_options), NULL                                                             \
+        sizeof(pn_model_options), NULL, NULL, NULL                                                 \
     }
 
 /* spec: a directory with safetensors, or a Hugging Face name looked up in the local cache. Nothing is downloaded.
- * Errors: NOT_FOUND, CORRUPT (names the tensor), UNSUPPORTED (names the architecture or setting), INVALID. */
+ * Errors: NOT_FOUND, CORRUPT (names the tensor), UNSUPPORTED (names the architecture or setting), INVALID (an option). */
 PN_API pn_status pn_model_open(pn_library *library, const char *spec,
                                const pn_model_options *options, pn_model **out, pn_error *err);
 PN_API void pn_model_close(pn_model *model);
@@ -112,6 +118,7 @@ typedef struct pn_model_info {
     uint32_t image_width, image_height;
     uint64_t n_parameters;
     uint64_t weights_bytes;
+    const char *precision; /* as it was opened */
 } pn_model_info;
 /* The texts live with the model. */
 PN_API void pn_model_get_info(const pn_model *model, pn_model_info *out);

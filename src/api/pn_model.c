@@ -21,8 +21,15 @@ static pn_status open_model(pn_model *model, const char *spec, const pn_model_op
     }
     pn_arena_reset(&arena);
     PN_TRY(status);
-    const pn_local_options local = {
-        .model = spec, .preprocess = options->preprocess, .pool = model->library->pool};
+    pn_local_options local = {.model = spec,
+                              .preprocess = options->preprocess,
+                              .pool = model->library->pool,
+                              .cache = options->cache};
+    if (options->precision &&
+        !pn_clip_precision_parse(pn_str_of(options->precision), &local.precision))
+        return pn_fail(err, PN_ERR_INVALID,
+                       "precision \"%s\": there are exact, f32, f16, bf16 and int8",
+                       options->precision);
     return pn_local_embedder_create(&local, &model->embedder, err);
 }
 
@@ -72,7 +79,8 @@ void pn_model_get_info(const pn_model *model, pn_model_info *out)
                            .image_width = preprocess->width,
                            .image_height = preprocess->height,
                            .n_parameters = info->n_parameters,
-                           .weights_bytes = info->weights_bytes};
+                           .weights_bytes = info->weights_bytes,
+                           .precision = pn_clip_precision_name(info->precision)};
 }
 
 pn_status pn_model_embed_text(pn_model *model, const char *text, float *out, pn_error *err)

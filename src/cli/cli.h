@@ -24,6 +24,7 @@ typedef struct pn_common {
     const char *table;      /* never NULL after pn_common_init */
     const char *model;      /* NULL: not named */
     const char *preprocess; /* NULL: the model's own */
+    const char *precision;  /* NULL: exact */
     unsigned n_threads;
     unsigned long at_version; /* 0: the newest */
     pn_output output;
@@ -33,6 +34,7 @@ typedef struct pn_common {
 /* Keys of the common options, so that commands do not collide with them. */
 enum {
     PN_KEY_PREPROCESS = 256,
+    PN_KEY_PRECISION,
     PN_KEY_THREADS,
     PN_KEY_JSON,
     PN_KEY_TSV,
@@ -60,6 +62,13 @@ enum {
     {                                                                                              \
         "preprocess", PN_KEY_PREPROCESS, "MODE", 0,                                                \
             "crop, pad or squash (default: the model's own)", 0                                    \
+    }
+#define PN_OPTION_PRECISION                                                                        \
+    {                                                                                              \
+        "precision", PN_KEY_PRECISION, "P", 0,                                                     \
+            "how the model computes: exact, f32, f16, bf16 or int8 (default: $PENNON_PRECISION, "  \
+            "else exact)",                                                                         \
+            0                                                                                      \
     }
 #define PN_OPTION_THREADS                                                                          \
     {                                                                                              \

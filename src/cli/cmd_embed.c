@@ -230,6 +230,7 @@ int pn_cmd_embed(int argc, char **argv)
 {
     static const struct argp_option options[] = {PN_OPTION_MODEL,
                                                  PN_OPTION_PREPROCESS,
+                                                 PN_OPTION_PRECISION,
                                                  {"text", 'T', "TEXT", 0, "embed TEXT", 0},
                                                  {"image", 'i', "FILE", 0, "embed a picture", 0},
                                                  PN_OPTION_THREADS,

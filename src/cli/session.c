@@ -18,7 +18,8 @@ void pn_common_init(pn_common *common)
 {
     const char *table = pn_environment("PENNON_TABLE");
     *common = (pn_common){.table = table ? table : "pennon.lance",
-                          .model = pn_environment("PENNON_MODEL")};
+                          .model = pn_environment("PENNON_MODEL"),
+                          .precision = pn_environment("PENNON_PRECISION")};
 }
 
 unsigned long pn_cli_number(const char *text, unsigned long least, unsigned long most,
@@ -52,6 +53,9 @@ error_t pn_common_parse(pn_common *common, int key, char *arg, struct argp_state
         if (strcmp(arg, "crop") != 0 && strcmp(arg, "pad") != 0 && strcmp(arg, "squash") != 0)
             argp_error(state, "--preprocess \"%s\": there are crop, pad and squash", arg);
         common->preprocess = arg;
+        return 0;
+    case PN_KEY_PRECISION:
+        common->precision = arg;
         return 0;
     case PN_KEY_THREADS:
         common->n_threads = (unsigned)pn_cli_number(arg, 1, 256, "--threads", state);
@@ -129,6 +133,7 @@ static bool open_model(pn_session *session, const pn_common *common, const char 
     pn_error err = {0};
     pn_model_options options = PN_MODEL_OPTIONS_INIT;
     options.preprocess = common->preprocess ? common->preprocess : preprocess;
+    options.precision = common->precision;
     if (pn_model_open(session->library, name, &options, &session->model, &err) == PN_OK)
         return true;
     pn_cli_error(&err);

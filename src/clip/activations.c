@@ -1,14 +1,13 @@
 /*
- * activations.c - one allocation a forward pass
+ * activations.c - one block of memory a forward pass
  *
  * The sizes come from a model's configuration, so every product is checked.
  */
 #include "clip/activations.h"
 
-#include "base/alloc.h"
 #include "kernels/kernels.h"
 
-enum { LINE_FLOATS = 16, ALIGNMENT = 64 };
+enum { LINE_FLOATS = 16 };
 
 static size_t round_up(size_t n)
 {
@@ -28,7 +27,8 @@ static bool place(size_t rows, size_t stride, size_t *offset, size_t *total)
     return pn_size_mul(rows, stride, &n) && pn_size_add(*total, n, total);
 }
 
-pn_status pn_activations_init(const pn_activation_sizes *sizes, pn_activations *out, pn_error *err)
+pn_status pn_activations_init(const pn_activation_sizes *sizes, pn_scratch *scratch,
+                              pn_activations *out, pn_error *err)
 {
     size_t head_width = sizes->width / sizes->heads;
     size_t tokens = round_up(sizes->longest);
@@ -38,15 +38,24 @@ pn_status pn_activations_init(const pn_activation_sizes *sizes, pn_activations *
     /* packed k is [tokens / 16][head_width][16], packed v [head_width / 16][longest][16] */
     a.attention_floats = tokens * head_width + sizes->longest * round_up(head_width) +
                          PN_ATTENTION_ROWS * a.scores_stride;
-    size_t total = 0, x, normed, wide, query, attention, bytes;
+    size_t byte_floats =
+        a.wide_stride / 4 + LINE_FLOATS; /* a quarter, and not a multiple of a page */
+    byte_floats = PN_MAX(byte_floats, a.x_stride / 4 + LINE_FLOATS);
+    byte_floats = round_up(byte_floats);
+    size_t total = 0, x, normed, wide, query, attention, rows_u8, steps, lows, indices, bytes;
     if (!place(sizes->rows, a.x_stride, &x, &total) ||
         !place(sizes->rows, a.x_stride, &normed, &total) ||
         !place(sizes->rows, a.wide_stride, &wide, &total) ||
         !place(sizes->sequences, a.x_stride, &query, &total) ||
         !place(sizes->threads, a.attention_floats, &attention, &total) ||
+        !place(sizes->rows, byte_floats, &rows_u8, &total) ||
+        !place(round_up(sizes->rows), 1, &steps, &total) ||
+        !place(round_up(sizes->rows), 1, &lows, &total) ||
+        !place(sizes->sequences + 1, 3 * sizeof(size_t) / sizeof(float), &indices, &total) ||
         !pn_size_mul(total, sizeof(float), &bytes))
         return pn_fail_nomem(err);
-    a.memory = pn_alloc_aligned(ALIGNMENT, bytes);
+    a.scratch = scratch;
+    a.memory = pn_scratch_take(scratch, bytes);
     if (!a.memory)
         return pn_fail_nomem(err);
     a.x = a.memory + x;
@@ -54,12 +63,18 @@ pn_status pn_activations_init(const pn_activation_sizes *sizes, pn_activations *
     a.wide = a.memory + wide;
     a.query = a.memory + query;
     a.attention = a.memory + attention;
+    a.bytes = (uint8_t *)(a.memory + rows_u8);
+    a.bytes_stride = byte_floats * sizeof(float);
+    a.steps = a.memory + steps;
+    a.lows = a.memory + lows;
+    a.indices = (size_t *)(void *)(a.memory + indices);
     *out = a;
     return PN_OK;
 }
 
 void pn_activations_reset(pn_activations *activations)
 {
-    pn_free(activations->memory);
+    if (activations->scratch)
+        pn_scratch_give(activations->scratch, activations->memory);
     *activations = (pn_activations){0};
 }

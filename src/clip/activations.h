@@ -5,6 +5,8 @@
  *     normed    [rows][x_stride]          layer norm's output, then attention's
  *     wide      [rows][wide_stride]       q, k and v; then the hidden layer; at the start the patches
  *     query     [sequences][x_stride]     the pooled rows' queries in the last block
+ *     indices   [3][sequences + 1]        where sequences start, and what else an encoder has to know of each
+ *     bytes     [rows][bytes_stride]      a product's rows in 8 bits, with a step and a low value each
  *     attention [threads][attention_floats]   packed k and v of one head, a block of scores
  *
  * Rows start on cache lines, and strides are never a large power of two: such rows would fall into the same few
@@ -14,6 +16,7 @@
 #define PN_CLIP_ACTIVATIONS_H
 
 #include "base/status.h"
+#include "clip/scratch.h"
 
 /* Rows of queries whose scores are held at a time: bounds the scores of long sequences. */
 enum { PN_ATTENTION_ROWS = 48 };
@@ -28,15 +31,20 @@ typedef struct pn_activation_sizes {
 } pn_activation_sizes;
 
 typedef struct pn_activations {
-    float *memory; /* owned */
+    float *memory; /* of scratch */
+    pn_scratch *scratch;
     float *x, *normed, *wide, *query, *attention;
+    uint8_t *bytes;
+    float *steps, *lows; /* [rows] */
+    size_t bytes_stride;
+    size_t *indices; /* [3][sequences + 1], the encoder's own */
     size_t x_stride, wide_stride;
     size_t scores_stride;
     size_t attention_floats; /* of each thread */
 } pn_activations;
 
-PN_NODISCARD pn_status pn_activations_init(const pn_activation_sizes *sizes, pn_activations *out,
-                                           pn_error *err);
+PN_NODISCARD pn_status pn_activations_init(const pn_activation_sizes *sizes, pn_scratch *scratch,
+                                           pn_activations *out, pn_error *err);
 void pn_activations_reset(pn_activations *activations); /* a zeroed one is welcome */
 
 /* The padded distance of rows of n values. */

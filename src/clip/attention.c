@@ -81,7 +81,7 @@ static void run_head(void *context, size_t i, unsigned worker)
                       .ldc = act->scores_stride,
                       .a = h.q + first * a->q_stride,
                       .lda = a->q_stride,
-                      .packed = packed_k,
+                      .w = {.packed = packed_k},
                       .m = rows,
                       .n = h.n_tokens,
                       .k = h.width};
@@ -91,7 +91,7 @@ static void run_head(void *context, size_t i, unsigned worker)
                       .ldc = a->out_stride,
                       .a = scores,
                       .lda = act->scores_stride,
-                      .packed = packed_v,
+                      .w = {.packed = packed_v},
                       .m = rows,
                       .n = h.width,
                       .k = h.n_tokens};

@@ -18,13 +18,15 @@
 
 #include <string.h>
 
-/* Waking a thread costs some 20 microseconds, in which a core does about a million multiply-adds. */
-static const double WORTH_WAKING = 1e6;
+/* Handing out a loop costs a few microseconds while the pool is awake; a core does some 60,000 multiply-adds in one. */
+static const double WORTH_SHARING = 2e5;
 
 void pn_spread(const pn_forward *f, size_t n, double work, pn_pool_task task, void *context)
 {
-    pn_pool_for(work < WORTH_WAKING ? NULL : f->pool, n, task, context);
+    pn_pool_for(work < WORTH_SHARING ? NULL : f->pool, n, task, context);
 }
+
+enum { NORM_ROWS = 8 }; /* a task's */
 
 /* ---- products */
 
@@ -40,24 +42,57 @@ static void run_panels(void *context, size_t i, unsigned worker)
     const product *p = context;
     size_t begin = p->panel_begin + i * p->panels_each;
     size_t end = PN_MIN(begin + p->panels_each, p->panel_end);
-    p->f->kernels->gemm_f32(&p->gemm, begin, end);
+    if (p->gemm.w.type == PN_PANEL_I8)
+        p->f->kernels->gemm_i8(&p->gemm, begin, end);
+    else
+        p->f->kernels->gemm_f32(&p->gemm, begin, end);
+}
+
+static void quantise_rows(void *context, size_t i, unsigned worker)
+{
+    (void)worker; /* every row has its own place */
+    const product *p = context;
+    const pn_gemm *g = &p->gemm;
+    const pn_activations *a = &p->f->act;
+    size_t end = PN_MIN((i + 1) * NORM_ROWS, g->m);
+    for (size_t r = i * NORM_ROWS; r < end; r++)
+        p->f->kernels->quantise_u8(a->bytes + r * a->bytes_stride, a->steps + r, a->lows + r,
+                                   g->a + r * g->lda, g->k);
+}
+
+/* The rows of a as bytes. */
+static void quantise(const pn_forward *f, pn_gemm *gemm)
+{
+    const pn_activations *a = &f->act;
+    product p = {.f = f, .gemm = *gemm};
+    double work = 2.0 * (double)gemm->m * (double)gemm->k;
+    pn_spread(f, (gemm->m + NORM_ROWS - 1) / NORM_ROWS, work, quantise_rows, &p);
+    gemm->a8 = (pn_rows_u8){a->bytes, a->bytes_stride, a->steps, a->lows};
+}
+
+/* Eight values' worth of arithmetic for every byte of weights that is read: with few rows reading takes longer. */
+static double work_of(const pn_gemm *gemm, size_t panels)
+{
+    size_t rows = PN_MAX(gemm->m, (size_t)8);
+    double work = (double)rows * (double)(panels * PN_GEMM_PANEL * gemm->k);
+    return gemm->w.type == PN_PANEL_I8 ? work / 4 : work;
 }
 
 void pn_linear_run(const pn_forward *f, const pn_linear *linear, pn_gemm gemm, size_t panel_begin,
                    size_t panel_end)
 {
-    gemm.packed = linear->packed;
+    gemm.w = linear->w;
     gemm.bias = linear->bias;
     gemm.n = linear->n;
     gemm.k = linear->k;
+    if (linear->w.type == PN_PANEL_I8)
+        quantise(f, &gemm);
     /* Eight tasks a thread even out their speeds; pairs of panels are what the kernels like. */
     size_t panels = panel_end - panel_begin;
     size_t each = panels / (8 * (size_t)pn_pool_threads(f->pool));
     each = PN_MAX(each + each % 2, (size_t)2);
     product p = {f, gemm, panel_begin, panel_end, each};
-    /* with few rows, reading the weights takes as long as eight rows' arithmetic */
-    double work = (double)PN_MAX(gemm.m, (size_t)8) * (double)(panels * PN_GEMM_PANEL * gemm.k);
-    pn_spread(f, (panels + each - 1) / each, work, run_panels, &p);
+    pn_spread(f, (panels + each - 1) / each, work_of(&gemm, panels), run_panels, &p);
 }
 
 void pn_linear_run_all(const pn_forward *f, const pn_linear *linear, pn_gemm gemm)
@@ -66,8 +101,6 @@ void pn_linear_run_all(const pn_forward *f, const pn_linear *linear, pn_gemm gem
 }
 
 /* ---- norms */
-
-enum { NORM_ROWS = 8 }; /* a task's */
 
 typedef struct norming {
     const pn_forward *f;

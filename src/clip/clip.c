@@ -11,8 +11,10 @@
 #include "clip/clip.h"
 
 #include "base/alloc.h"
+#include "base/log.h"
 #include "clip/text.h"
 #include "clip/vision.h"
+#include "clip/weight_cache.h"
 
 #include <math.h>
 #include <stdio.h>
@@ -22,6 +24,7 @@ struct pn_clip {
     pn_clip_config config;
     pn_clip_weights weights;
     pn_tokenizer *tokenizer;
+    pn_scratch *scratch;
     pn_clip_info info;
 };
 
@@ -76,6 +79,8 @@ static void fill_info(pn_clip *clip)
         .activation = pn_clip_activation_name(c->vision.activation),
         .n_parameters = clip->weights.n_parameters,
         .weights_bytes = pn_safetensors_bytes(clip->tensors),
+        .precision = clip->weights.precision,
+        .prepared = clip->weights.prepared,
         .logit_scale = clip->weights.logit_scale,
     };
 }
@@ -90,16 +95,38 @@ static pn_status check_tokenizer(const pn_clip *clip, const char *dir, pn_error 
     return PN_OK;
 }
 
-static pn_status open_parts(pn_clip *clip, const char *dir, pn_pool *pool, pn_error *err)
+/* The weights, with a cache where that is possible: what cannot be kept is prepared all the same. */
+static pn_status load_weights(pn_clip *clip, const char *dir, const pn_clip_naming *naming,
+                              const pn_clip_options *options, pn_error *err)
+{
+    pn_arena arena;
+    pn_weight_cache cache = {0};
+    pn_error why = {0};
+    const pn_weight_cache_query query = {options->cache, dir, clip->tensors, &clip->config,
+                                         options->precision};
+    pn_arena_init(&arena, SIZE_MAX);
+    if (pn_weight_cache_find(&query, &arena, &cache, &why) != PN_OK)
+        pn_log(PN_LOG_WARN, "prepared weights are not kept: %s", why.message);
+    const pn_weight_options how = {options->precision, options->pool, cache.path ? &cache : NULL};
+    pn_status status =
+        pn_clip_weights_load(clip->tensors, naming, &clip->config, &how, &clip->weights, err);
+    pn_arena_reset(&arena);
+    return status;
+}
+
+static pn_status open_parts(pn_clip *clip, const char *dir, const pn_clip_options *options,
+                            pn_error *err)
 {
     pn_clip_naming naming;
+    clip->scratch = pn_scratch_create();
+    if (!clip->scratch)
+        return pn_fail_nomem(err);
     PN_TRY(pn_safetensors_open_directory(dir, &clip->tensors, err));
     pn_status status = pn_clip_naming_detect(clip->tensors, &naming, err);
     if (status == PN_OK)
         status = pn_clip_config_load(dir, clip->tensors, &naming, &clip->config, err);
     if (status == PN_OK)
-        status =
-            pn_clip_weights_load(clip->tensors, &naming, &clip->config, pool, &clip->weights, err);
+        status = load_weights(clip, dir, &naming, options, err);
     if (status != PN_OK)
         return status == PN_ERR_NOMEM ? status : pn_fail_wrap(err, status, "%s: ", dir);
     pn_safetensors_rest(clip->tensors); /* all but some rows of the token embedding were copied */
@@ -109,12 +136,14 @@ static pn_status open_parts(pn_clip *clip, const char *dir, pn_pool *pool, pn_er
     return make_fingerprint(clip, err);
 }
 
-pn_status pn_clip_open(const char *dir, pn_pool *pool, pn_clip **out, pn_error *err)
+pn_status pn_clip_open(const char *dir, const pn_clip_options *options, pn_clip **out,
+                       pn_error *err)
 {
+    static const pn_clip_options usual = {.cache = ""};
     pn_clip *clip = pn_alloc_zero(sizeof *clip);
     if (!clip)
         return pn_fail_nomem(err);
-    pn_status status = open_parts(clip, dir, pool, err);
+    pn_status status = open_parts(clip, dir, options ? options : &usual, err);
     if (status == PN_OK)
         *out = clip;
     else
@@ -129,6 +158,7 @@ void pn_clip_close(pn_clip *clip)
     pn_clip_weights_reset(&clip->weights);
     pn_safetensors_close(clip->tensors);
     pn_tokenizer_free(clip->tokenizer);
+    pn_scratch_free(clip->scratch);
     pn_free(clip);
 }
 
@@ -169,7 +199,8 @@ pn_status pn_clip_embed_images(const pn_clip *clip, const float *pixels, size_t 
 {
     if (n == 0)
         return pn_fail(err, PN_ERR_INVALID, "no picture to embed");
-    PN_TRY(pn_vision_run(&clip->config, &clip->weights, pixels, n, pool, out, err));
+    const pn_clip_means means = {clip->scratch, pool};
+    PN_TRY(pn_vision_run(&clip->config, &clip->weights, pixels, n, &means, out, err));
     return finish(clip, norm, "picture", n, out, err);
 }
 
@@ -178,6 +209,7 @@ pn_status pn_clip_embed_ids(const pn_clip *clip, const uint32_t *ids, const size
 {
     if (n == 0)
         return pn_fail(err, PN_ERR_INVALID, "no text to embed");
-    PN_TRY(pn_text_run(&clip->config, &clip->weights, ids, lengths, n, pool, out, err));
+    const pn_clip_means means = {clip->scratch, pool};
+    PN_TRY(pn_text_run(&clip->config, &clip->weights, ids, lengths, n, &means, out, err));
     return finish(clip, norm, "text", n, out, err);
 }

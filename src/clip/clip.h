@@ -9,6 +9,7 @@
 #define PN_CLIP_CLIP_H
 
 #include "base/arena.h"
+#include "clip/precision.h"
 #include "clip/preprocess.h"
 #include "clip/tokenizer.h"
 #include "os/pool.h"
@@ -26,8 +27,10 @@ typedef struct pn_clip_info {
     uint32_t text_width, text_layers, text_heads;
     const char *activation; /* "quick_gelu", "gelu", "gelu_tanh" of the vision encoder */
     uint64_t n_parameters;
-    uint64_t weights_bytes; /* mapped */
-    double logit_scale;     /* exp() taken */
+    uint64_t weights_bytes; /* of the files */
+    pn_clip_precision precision;
+    bool prepared;      /* the weights were mapped as a former opening had left them */
+    double logit_scale; /* exp() taken */
     char fingerprint
         [33]; /* 32 hex digits: architecture, weights, tokenizer; not the preprocessing */
 } pn_clip_info;
@@ -40,13 +43,22 @@ typedef struct pn_clip_info {
  */
 PN_NODISCARD pn_status pn_clip_locate(const char *spec, pn_arena *arena, char **dir, pn_error *err);
 
+typedef struct pn_clip_options {
+    pn_pool *pool; /* prepares the weights; NULL: one thread */
+    pn_clip_precision precision;
+    /* The folder where prepared weights are kept for the next opening, which then only maps them (weight_cache.h). NULL: the
+     * environment's; "": none. */
+    const char *cache;
+} pn_clip_options;
+
 /*
- * Open the model in dir.
+ * Open the model in dir. options NULL: {NULL, PN_CLIP_EXACT, ""}.
  * Errors:  NOT_FOUND (names the file), CORRUPT (names the tensor and the fault), UNSUPPORTED (names the setting or
  *          the architecture), LIMIT, NOMEM.
- * Cost:    maps the weights and packs them once; see bench_embed.
+ * Cost:    reads and packs all weights, or maps them as they were packed before; see bench_embed.
  */
-PN_NODISCARD pn_status pn_clip_open(const char *dir, pn_pool *pool, pn_clip **out, pn_error *err);
+PN_NODISCARD pn_status pn_clip_open(const char *dir, const pn_clip_options *options, pn_clip **out,
+                                    pn_error *err);
 void pn_clip_close(pn_clip *clip); /* NULL is welcome */
 
 const pn_clip_info *pn_clip_get_info(const pn_clip *clip);

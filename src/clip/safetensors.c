@@ -19,6 +19,7 @@
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "base/endian.h"
+#include "base/hash.h"
 #include "base/limits.h"
 #include "base/str.h"
 #include "os/dir.h"
@@ -34,7 +35,8 @@ enum { LENGTH_BYTES = 8 };
 
 typedef struct shard {
     pn_mapping mapping;
-    bool borrowed; /* the caller's memory, no mapping of ours */
+    const char *path; /* in the arena; NULL when borrowed */
+    bool borrowed;    /* the caller's memory, no mapping of ours */
 } shard;
 
 struct pn_safetensors {
@@ -247,6 +249,9 @@ static pn_status open_shard(pn_safetensors *s, const char *path, pn_error *err)
     shard *sh = &s->shards[s->n_shards];
     PN_TRY(pn_mapping_open(path, &sh->mapping, err));
     s->n_shards++; /* from here on closed with the rest */
+    sh->path = pn_arena_strdup(&s->arena, path);
+    if (!sh->path)
+        return pn_fail_nomem(err);
     pn_status status = parse_file(s, &sh->mapping, err);
     return status == PN_OK ? PN_OK : pn_fail_wrap(err, status, "%s: ", path);
 }
@@ -506,6 +511,20 @@ uint64_t pn_safetensors_bytes(const pn_safetensors *s)
     for (size_t i = 0; i < s->n_shards; i++)
         sum += s->shards[i].mapping.n_bytes;
     return sum;
+}
+
+bool pn_safetensors_stamp(const pn_safetensors *s, uint64_t *out)
+{
+    *out = 0;
+    for (size_t i = 0; i < s->n_shards; i++) {
+        pn_file_info info;
+        if (s->shards[i].borrowed || pn_path_info(s->shards[i].path, &info, NULL) != PN_OK)
+            return false;
+        const uint64_t numbers[] = {*out, info.size_bytes, (uint64_t)info.modified_ns,
+                                    (uint64_t)info.changed_ns};
+        *out = pn_hash64(numbers, sizeof numbers);
+    }
+    return true;
 }
 
 void pn_safetensors_rest(const pn_safetensors *s)

@@ -65,6 +65,10 @@ const pn_tensor *pn_safetensors_find(const pn_safetensors *tensors, const char *
 size_t pn_safetensors_count(const pn_safetensors *tensors);
 const pn_tensor *pn_safetensors_at(const pn_safetensors *tensors, size_t i);
 
+/* A number for the files' sizes and times: another one when any of them was replaced or written to. False for files in
+ * memory, and when a file has gone since. */
+PN_NODISCARD bool pn_safetensors_stamp(const pn_safetensors *tensors, uint64_t *out);
+
 /* Bytes of all mapped files. */
 uint64_t pn_safetensors_bytes(const pn_safetensors *tensors);
 

@@ -28,9 +28,7 @@ typedef struct text {
     const pn_clip_config *c;
     const pn_clip_weights *w;
     const uint32_t *ids;
-    size_t *used;   /* [n] tokens up to the pooled one */
-    size_t *starts; /* [n + 1], [n], [n + 1] of the largest group */
-    size_t *pooled, *ones;
+    size_t *used; /* [n] tokens up to the pooled one */
 } text;
 
 /* How many ids count: up to and including the one to pool at. */
@@ -92,14 +90,15 @@ static void run_group(const text *t, size_t first, size_t end, float *out)
     const pn_activations *a = &f->act;
     const size_t n = end - first;
     embed_tokens(t, first, end);
-    t->starts[0] = t->ones[0] = 0;
+    size_t *starts = a->indices, *ones = starts + n + 1, *pooled = ones + n + 1;
+    starts[0] = ones[0] = 0;
     for (size_t i = 0; i < n; i++) {
-        t->starts[i + 1] = t->starts[i] + t->used[first + i];
-        t->pooled[i] = t->starts[i + 1] - 1;
-        t->ones[i + 1] = i + 1;
+        starts[i + 1] = starts[i] + t->used[first + i];
+        pooled[i] = starts[i + 1] - 1;
+        ones[i + 1] = i + 1;
     }
     const pn_sequences s = {
-        .n = n, .starts = t->starts, .pooled = t->pooled, .ones = t->ones, .causal = true};
+        .n = n, .starts = starts, .pooled = pooled, .ones = ones, .causal = true};
     pn_blocks_run(f, t->w->text_blocks, &s);
     pn_norm_run(f, &t->w->final_norm, a->normed, a->x, n, a->x_stride);
     pn_gemm projection = {.c = out, .ldc = t->w->dim, .a = a->normed, .lda = a->x_stride, .m = n};
@@ -124,41 +123,36 @@ static pn_activation_sizes sizes_of(const text *t, size_t n)
     return sizes;
 }
 
-static pn_status run_groups(text *t, size_t n, float *out, pn_error *err)
+static pn_status run_groups(text *t, size_t n, pn_scratch *scratch, float *out, pn_error *err)
 {
     const pn_activation_sizes sizes = sizes_of(t, n);
-    size_t *indices = pn_alloc_array(3 * sizes.sequences + 2, sizeof *indices);
-    if (!indices)
-        return pn_fail_nomem(err);
-    t->starts = indices;
-    t->ones = t->starts + sizes.sequences + 1;
-    t->pooled = t->ones + sizes.sequences + 1;
-    pn_status status = pn_activations_init(&sizes, &t->f.act, err);
-    if (status == PN_OK)
-        for (size_t first = 0, end; first < n; first = end) {
-            (void)next_group(t, first, n, &end); /* the rows were counted before */
-            run_group(t, first, end, out + first * t->w->dim);
-        }
+    PN_TRY(pn_activations_init(&sizes, scratch, &t->f.act, err));
+    for (size_t first = 0, end; first < n; first = end) {
+        (void)next_group(t, first, n, &end); /* the rows were counted before */
+        run_group(t, first, end, out + first * t->w->dim);
+    }
     pn_activations_reset(&t->f.act);
-    pn_free(indices);
-    return status;
+    return PN_OK;
 }
 
 pn_status pn_text_run(const pn_clip_config *c, const pn_clip_weights *w, const uint32_t *ids,
-                      const size_t *lengths, size_t n, pn_pool *pool, float *out, pn_error *err)
+                      const size_t *lengths, size_t n, const pn_clip_means *means, float *out,
+                      pn_error *err)
 {
-    text t = {.f = {.kernels = pn_kernels_get(), .pool = pool, .config = &c->text},
+    text t = {.f = {.kernels = pn_kernels_get(), .pool = means->pool, .config = &c->text},
               .c = c,
               .w = w,
               .ids = ids};
-    t.used = pn_alloc_array(n, sizeof *t.used);
+    size_t bytes;
+    if (pn_size_mul(n, sizeof *t.used, &bytes))
+        t.used = pn_scratch_take(means->scratch, bytes);
     if (!t.used)
         return pn_fail_nomem(err);
     pn_status status = PN_OK;
     for (size_t i = 0; status == PN_OK && i < n; i++)
         status = find_end(c, ids + i * c->context, lengths[i], i, &t.used[i], err);
     if (status == PN_OK)
-        status = run_groups(&t, n, out, err);
-    pn_free(t.used);
+        status = run_groups(&t, n, means->scratch, out, err);
+    pn_scratch_give(means->scratch, t.used);
     return status;
 }

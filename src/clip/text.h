@@ -4,16 +4,17 @@
 #ifndef PN_CLIP_TEXT_H
 #define PN_CLIP_TEXT_H
 
+#include "clip/scratch.h"
 #include "clip/weights.h"
 
 /*
  * ids [n][context], lengths[i] of them meant -> out [n][dim], not normalised. n >= 1.
  *
  * Errors:  INVALID (an id outside the vocabulary, a length outside [1, context], no end token); NOMEM.
- * Threads: pure; spread over pool. Memory: bounded, whatever n.
+ * Threads: pure; spread over the pool. Memory: bounded, whatever n.
  */
 PN_NODISCARD pn_status pn_text_run(const pn_clip_config *config, const pn_clip_weights *weights,
                                    const uint32_t *ids, const size_t *lengths, size_t n,
-                                   pn_pool *pool, float *out, pn_error *err);
+                                   const pn_clip_means *means, float *out, pn_error *err);
 
 #endif

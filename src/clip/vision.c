@@ -15,7 +15,6 @@
  */
 #include "clip/vision.h"
 
-#include "base/alloc.h"
 #include "clip/block.h"
 
 #include <string.h>
@@ -27,7 +26,6 @@ typedef struct vision {
     const pn_clip_config *c;
     const pn_clip_weights *w;
     size_t tokens; /* 1 + patches */
-    size_t *indices;
 } vision;
 
 typedef struct group {
@@ -86,8 +84,8 @@ static void run_group(const vision *v, const float *pixels, size_t n, float *out
     pn_spread(f, n, (double)(rows * width), add_positions, &g);
     pn_norm_run(f, &w->pre_norm, a->x, a->x, rows, a->x_stride);
 
-    /* indices: starts [n + 1], which are the pooled rows too, and 0 .. n */
-    size_t *starts = v->indices, *ones = v->indices + n + 1;
+    /* starts [n + 1], which are the pooled rows too, and 0 .. n */
+    size_t *starts = a->indices, *ones = a->indices + n + 1;
     for (size_t i = 0; i <= n; i++) {
         starts[i] = i * v->tokens;
         ones[i] = i;
@@ -100,9 +98,9 @@ static void run_group(const vision *v, const float *pixels, size_t n, float *out
 }
 
 pn_status pn_vision_run(const pn_clip_config *c, const pn_clip_weights *w, const float *pixels,
-                        size_t n, pn_pool *pool, float *out, pn_error *err)
+                        size_t n, const pn_clip_means *means, float *out, pn_error *err)
 {
-    vision v = {.f = {.kernels = pn_kernels_get(), .pool = pool, .config = &c->vision},
+    vision v = {.f = {.kernels = pn_kernels_get(), .pool = means->pool, .config = &c->vision},
                 .c = c,
                 .w = w,
                 .tokens = 1 + (size_t)pn_clip_patches(c)};
@@ -118,14 +116,11 @@ pn_status pn_vision_run(const pn_clip_config *c, const pn_clip_weights *w, const
         .heads = c->vision.heads,
         .wide =
             PN_MAX(PN_MAX(3 * pn_qkv_stride(c->vision.width), (size_t)c->vision.mlp), w->patch.k),
-        .threads = pn_pool_threads(pool)};
-    PN_TRY(pn_activations_init(&sizes, &v.f.act, err));
-    v.indices = pn_alloc_array(2 * (most + 1), sizeof *v.indices);
-    pn_status status = v.indices ? PN_OK : pn_fail_nomem(err);
+        .threads = pn_pool_threads(means->pool)};
+    PN_TRY(pn_activations_init(&sizes, means->scratch, &v.f.act, err));
     const size_t picture = (size_t)3 * c->image_height * c->image_width;
-    for (size_t i = 0; status == PN_OK && i < n; i += most)
+    for (size_t i = 0; i < n; i += most)
         run_group(&v, pixels + i * picture, PN_MIN(most, n - i), out + i * w->dim);
-    pn_free(v.indices);
     pn_activations_reset(&v.f.act);
-    return status;
+    return PN_OK;
 }

@@ -1,19 +1,9 @@
 /*
- * weights.c - from names in a file to matrices the kernels like
+ * weights.c - the walk over a model's tensors, by name
  *
- *     tensor [n][k], f32 | f16 | bf16          16 rows at a time, by the pool's threads
- *       |  widen 16 rows to f32                exact
- *       |  pack them as one panel              kernels.h: [k][16]
- *       v  hash and check the panel            while it is in the cache
- *     packed [panels][k][16]
- *
- * A stored-transposed projection ([k][n]) is already in panel order: each line of a panel is 16 neighbours of one row.
- * OpenAI's in_proj is three matrices in one tensor; each is packed on its own, padded to whole panels, exactly as
- * three tensors of the Hugging Face layout are. Since the hash runs over packed f32 values, all layouts of one model
- * have the same one.
- *
- * A value that is not finite makes every embedding NaN, so it is looked for here, where the tensor's name is known:
- * the dot product of a panel with itself is finite exactly when (for any sane weights) all values are.
+ * The parts of the two encoders are visited in one fixed order. Each tensor is looked up under the name its layout gives
+ * it, its shape is compared with the configuration, and it takes its piece of the store: vectors and tables as f32,
+ * matrices as panels (weight_panels.c). weight_store.h says why the walk is made twice, or once over a file of before.
  *
  * Every tensor that was used is ticked off. What is left over is ignored (position ids, OpenAI's three scalars), unless
  * it is inside a transformer block: then the model computes something that we do not.
@@ -22,7 +12,8 @@
 
 #include "base/alloc.h"
 #include "base/limits.h"
-#include "clip/tensor_names.h"
+#include "base/log.h"
+#include "clip/weight_loader.h"
 
 #include <inttypes.h>
 #include <math.h>
@@ -32,20 +23,7 @@
 
 enum { NAME_BYTES = 256, ALIGNMENT = 64 };
 
-typedef struct loader {
-    const pn_safetensors *tensors;
-    const pn_clip_naming *naming;
-    const pn_tensor_names *names;
-    const pn_clip_config *config;
-    const pn_kernels *kernels;
-    pn_pool *pool;
-    pn_clip_weights *w;
-    pn_hasher *hasher;
-    bool *used;            /* [count of tensors] */
-    float *scratch;        /* [threads][scratch_floats] */
-    size_t scratch_floats; /* 16 rows of the deepest matrix */
-    pn_error *err;
-} loader;
+typedef pn_weight_loader loader;
 
 void pn_tensor_widen(const pn_tensor *t, size_t first, size_t n, float *out)
 {
@@ -100,16 +78,18 @@ static pn_status find(loader *l, const char *name, const uint64_t *dims, uint32_
     return PN_OK;
 }
 
-static pn_status new_floats(loader *l, size_t n, float **out)
+pn_status pn_loader_floats(loader *l, size_t n, float **out)
 {
     size_t bytes;
+    void *piece = NULL;
     if (!pn_size_mul(n, sizeof **out, &bytes))
         return pn_fail_nomem(l->err);
-    *out = pn_arena_alloc_aligned(&l->w->arena, ALIGNMENT, bytes);
-    return *out ? PN_OK : pn_fail_nomem(l->err);
+    PN_TRY(pn_weight_store_take(&l->w->store, bytes, &piece, l->err));
+    *out = piece;
+    return PN_OK;
 }
 
-static pn_status not_finite(loader *l, const char *name)
+pn_status pn_loader_not_finite(loader *l, const char *name)
 {
     return pn_fail(l->err, PN_ERR_CORRUPT, "tensor %s: not all values are finite", name);
 }
@@ -121,7 +101,7 @@ static pn_status take_values(loader *l, const pn_tensor *t, size_t first, size_t
 {
     pn_tensor_widen(t, first, n, out);
     pn_hasher_update(l->hasher, out, n * sizeof *out);
-    return isfinite(l->kernels->dot_f32(out, out, n)) ? PN_OK : not_finite(l, t->name);
+    return isfinite(l->kernels->dot_f32(out, out, n)) ? PN_OK : pn_loader_not_finite(l, t->name);
 }
 
 static pn_status load_values(loader *l, const char *name, const uint64_t *dims, uint32_t n_dims,
@@ -131,8 +111,9 @@ static pn_status load_values(loader *l, const char *name, const uint64_t *dims, 
     float *values = NULL;
     PN_TRY(find(l, name, dims, n_dims, &t));
     pn_assert(t);
-    PN_TRY(new_floats(l, t->n_values, &values));
-    PN_TRY(take_values(l, t, 0, t->n_values, values));
+    PN_TRY(pn_loader_floats(l, t->n_values, &values));
+    if (pn_loader_fills(l))
+        PN_TRY(take_values(l, t, 0, t->n_values, values));
     *out = values;
     return PN_OK;
 }
@@ -154,78 +135,85 @@ static pn_status load_norm(loader *l, const char *stem, size_t width, pn_norm *o
 
 /* ---- matrices */
 
-/* Up to three tensors, or pieces of one, that become one packed matrix. */
-typedef struct source {
-    const pn_tensor *tensor;
-    size_t first_row; /* of a piece, in rows of k values */
-} source;
+/* A norm that the next product takes up: in 8 bits it is folded into that product. */
+typedef struct folded_norm {
+    pn_matrix *matrix; /* gets gamma, beta, balance and folded_bias */
+    float *memory;
+} folded_norm;
 
-typedef struct packing {
-    loader *l;
-    source sources[3];
-    size_t n_sources;
-    size_t rows; /* of each source */
-    size_t k;
-    bool transposed; /* stored [k][rows] */
-    float *packed;
-    uint64_t *hashes;         /* [panels] */
-    _Atomic size_t bad_panel; /* one that is not finite; SIZE_MAX: none */
-} packing;
-
-static void pack_panel(void *context, size_t panel, unsigned worker)
+static pn_status load_folded_norm(loader *l, const char *stem, size_t width, size_t panels,
+                                  folded_norm *f, pn_norm *out)
 {
-    packing *p = context;
-    const pn_kernels *kernels = p->l->kernels;
-    size_t panels_each = pn_gemm_panels(p->rows);
-    const source *from = &p->sources[panel / panels_each];
-    size_t row = panel % panels_each * PN_GEMM_PANEL;
-    size_t rows = PN_MIN(p->rows - row, (size_t)PN_GEMM_PANEL);
-    float *out = p->packed + panel * PN_GEMM_PANEL * p->k;
-    if (p->transposed) {
-        memset(out, 0, PN_GEMM_PANEL * p->k * sizeof *out);
-        for (size_t q = 0; q < p->k; q++)
-            pn_tensor_widen(from->tensor, q * p->rows + row, rows, out + q * PN_GEMM_PANEL);
-    } else {
-        float *wide = p->l->scratch + worker * p->l->scratch_floats;
-        pn_tensor_widen(from->tensor, (from->first_row + row) * p->k, rows * p->k, wide);
-        kernels->gemm_pack(out, wide, rows, p->k, p->k, 1);
-    }
-    p->hashes[panel] = pn_hash64(out, PN_GEMM_PANEL * p->k * sizeof *out);
-    if (!isfinite(kernels->dot_f32(out, out, PN_GEMM_PANEL * p->k)))
-        atomic_store(&p->bad_panel, panel);
-}
-
-static pn_status pack(loader *l, packing *p, pn_linear *out)
-{
-    size_t panels_each = pn_gemm_panels(p->rows);
-    size_t panels = panels_each * p->n_sources;
-    p->l = l;
-    atomic_init(&p->bad_panel, SIZE_MAX);
-    PN_TRY(new_floats(l, panels * PN_GEMM_PANEL * p->k, &p->packed));
-    p->hashes = pn_alloc_array(panels, sizeof *p->hashes);
-    if (!p->hashes)
+    char name[NAME_BYTES];
+    const uint64_t dims[] = {width};
+    const pn_tensor *gamma = NULL, *beta = NULL;
+    float *balance = NULL, *zeros = NULL;
+    join(name, stem, ".weight", "");
+    PN_TRY(find(l, name, dims, 1, &gamma));
+    join(name, stem, ".bias", "");
+    PN_TRY(find(l, name, dims, 1, &beta));
+    PN_TRY(pn_loader_floats(l, width, &balance));
+    PN_TRY(pn_loader_floats(l, width, &zeros));
+    *out = (pn_norm){.weight = balance, .bias = zeros};
+    if (!pn_loader_fills(l))
+        return PN_OK;
+    f->memory = pn_alloc_array(2 * width + panels * PN_GEMM_PANEL, sizeof *f->memory);
+    if (!f->memory)
         return pn_fail_nomem(l->err);
-    pn_pool_for(l->pool, panels, pack_panel, p);
-    pn_hasher_update(l->hasher, p->hashes, panels * sizeof *p->hashes);
-    pn_free(p->hashes);
-    size_t bad = atomic_load(&p->bad_panel);
-    if (bad != SIZE_MAX)
-        return not_finite(l, p->sources[bad / panels_each].tensor->name);
-    out->packed = p->packed;
-    out->k = p->k;
-    out->n = p->n_sources == 1 ? p->rows : panels * PN_GEMM_PANEL;
+    PN_TRY(take_values(l, gamma, 0, width, f->memory));
+    PN_TRY(take_values(l, beta, 0, width, f->memory + width));
+    memset(zeros, 0, width * sizeof *zeros);
+    f->matrix->gamma = f->memory;
+    f->matrix->beta = f->memory + width;
+    f->matrix->folded_bias = f->memory + 2 * width;
+    f->matrix->balance = balance;
     return PN_OK;
 }
 
-static pn_status load_linear(loader *l, const char *stem, size_t n, size_t k, pn_linear *out)
+static bool is_folded(const loader *l)
+{
+    return l->precision == PN_CLIP_INT8;
+}
+
+static pn_status load_norm_before(loader *l, const char *stem, size_t width, size_t panels,
+                                  folded_norm *f, pn_norm *out)
+{
+    return is_folded(l) ? load_folded_norm(l, stem, width, panels, f, out)
+                        : load_norm(l, stem, width, out);
+}
+
+/* What beta became, onto the bias [n]. */
+static void add_folded_bias(const pn_matrix *m, size_t n, float *bias)
+{
+    if (m->folded_bias)
+        for (size_t i = 0; i < n; i++)
+            bias[i] += m->folded_bias[i];
+}
+
+static pn_status load_bias(loader *l, const char *stem, const pn_matrix *m, size_t n,
+                           pn_linear *out)
+{
+    PN_TRY(load_vector(l, stem, ".bias", n, &out->bias));
+    if (pn_loader_fills(l))
+        add_folded_bias(m, n, (float *)(uintptr_t)out->bias);
+    return PN_OK;
+}
+
+static pn_status load_linear(loader *l, const char *stem, pn_matrix *m, pn_linear *out)
 {
     char name[NAME_BYTES];
-    const uint64_t dims[] = {n, k};
-    packing p = {.n_sources = 1, .rows = n, .k = k};
+    const uint64_t dims[] = {m->rows, m->k};
+    m->n_sources = 1;
     join(name, stem, ".weight", "");
-    PN_TRY(find(l, name, dims, 2, &p.sources[0].tensor));
-    PN_TRY(pack(l, &p, out));
-    return load_vector(l, stem, ".bias", n, &out->bias);
+    PN_TRY(find(l, name, dims, 2, &m->sources[0].tensor));
+    PN_TRY(pn_matrix_pack(l, m, out));
+    return load_bias(l, stem, m, m->rows, out);
+}
+
+static pn_status load_block_linear(loader *l, const char *stem, size_t n, size_t k, pn_linear *out)
+{
+    pn_matrix m = {.rows = n, .k = k, .in_block = true};
+    return load_linear(l, stem, &m, out);
 }
 
 static pn_status load_projection(loader *l, const char *name, size_t k, pn_linear *out)
@@ -236,14 +224,14 @@ static pn_status load_projection(loader *l, const char *name, size_t k, pn_linea
         dims[0] = k;
         dims[1] = l->w->dim;
     }
-    packing p = {.n_sources = 1, .rows = l->w->dim, .k = k, .transposed = transposed};
-    PN_TRY(find(l, name, dims, 2, &p.sources[0].tensor));
-    return pack(l, &p, out);
+    pn_matrix m = {.n_sources = 1, .rows = l->w->dim, .k = k, .transposed = transposed};
+    PN_TRY(find(l, name, dims, 2, &m.sources[0].tensor));
+    return pn_matrix_pack(l, &m, out);
 }
 
 /* q, k, v: the weights of three tensors, or of the three thirds of one; their biases alike. */
-static pn_status find_qkv(loader *l, const char *block, size_t width, source weights[3],
-                          source biases[3])
+static pn_status find_qkv(loader *l, const char *block, size_t width, pn_matrix_source weights[3],
+                          pn_matrix_source biases[3])
 {
     const pn_block_names *names = &l->names->block;
     const char *const stems[] = {names->q, names->k, names->v};
@@ -260,21 +248,54 @@ static pn_status find_qkv(loader *l, const char *block, size_t width, source wei
     return PN_OK;
 }
 
-static pn_status load_qkv(loader *l, const char *block, size_t width, pn_linear *out)
+static pn_status load_qkv_bias(loader *l, const pn_matrix *m, const pn_matrix_source biases[3],
+                               pn_linear *out)
 {
-    packing p = {.n_sources = 3, .rows = width, .k = width};
-    source biases[3] = {0};
+    const size_t stride = pn_qkv_stride(m->rows);
     float *bias = NULL;
-    size_t stride = pn_qkv_stride(width);
-    PN_TRY(find_qkv(l, block, width, p.sources, biases));
-    PN_TRY(pack(l, &p, out));
-    PN_TRY(new_floats(l, 3 * stride, &bias));
-    pn_assert(bias);
+    PN_TRY(pn_loader_floats(l, 3 * stride, &bias));
+    out->bias = bias;
+    if (!pn_loader_fills(l))
+        return PN_OK;
     memset(bias, 0, 3 * stride * sizeof *bias);
     for (size_t i = 0; i < 3; i++)
-        PN_TRY(take_values(l, biases[i].tensor, biases[i].first_row, width, bias + i * stride));
-    out->bias = bias;
+        PN_TRY(take_values(l, biases[i].tensor, biases[i].first_row, m->rows, bias + i * stride));
+    add_folded_bias(m, 3 * stride, bias);
     return PN_OK;
+}
+
+/* norm1 and the product behind it. */
+static pn_status load_qkv(loader *l, const char *block, size_t width, pn_block *out)
+{
+    pn_matrix m = {.n_sources = 3, .rows = width, .k = width, .in_block = true};
+    pn_matrix_source biases[3] = {0};
+    folded_norm f = {.matrix = &m};
+    char stem[NAME_BYTES];
+    join(stem, block, l->names->block.norm1, "");
+    pn_status status = load_norm_before(l, stem, width, 3 * pn_gemm_panels(width), &f, &out->norm1);
+    if (status == PN_OK)
+        status = find_qkv(l, block, width, m.sources, biases);
+    if (status == PN_OK)
+        status = pn_matrix_pack(l, &m, &out->qkv);
+    if (status == PN_OK)
+        status = load_qkv_bias(l, &m, biases, &out->qkv);
+    pn_free(f.memory);
+    return status;
+}
+
+/* norm2 and the product behind it. */
+static pn_status load_fc1(loader *l, const char *block, const pn_encoder_config *c, pn_block *out)
+{
+    pn_matrix m = {.rows = c->mlp, .k = c->width, .in_block = true};
+    folded_norm f = {.matrix = &m};
+    char stem[NAME_BYTES];
+    join(stem, block, l->names->block.norm2, "");
+    pn_status status = load_norm_before(l, stem, c->width, pn_gemm_panels(c->mlp), &f, &out->norm2);
+    join(stem, block, l->names->block.fc1, "");
+    if (status == PN_OK)
+        status = load_linear(l, stem, &m, &out->fc1);
+    pn_free(f.memory);
+    return status;
 }
 
 /* ---- the encoders */
@@ -290,29 +311,27 @@ static pn_status load_block(loader *l, const char *block, const pn_encoder_confi
 {
     const pn_block_names *names = &l->names->block;
     char stem[NAME_BYTES];
-#define STEM(name) (join(stem, block, name, ""), stem)
-    PN_TRY(load_norm(l, STEM(names->norm1), c->width, &out->norm1));
-    PN_TRY(load_qkv(l, block, c->width, &out->qkv));
-    PN_TRY(load_linear(l, STEM(names->out), c->width, c->width, &out->out));
-    PN_TRY(load_norm(l, STEM(names->norm2), c->width, &out->norm2));
-    PN_TRY(load_linear(l, STEM(names->fc1), c->mlp, c->width, &out->fc1));
-    return load_linear(l, STEM(names->fc2), c->width, c->mlp, &out->fc2);
-#undef STEM
+    PN_TRY(load_qkv(l, block, c->width, out));
+    join(stem, block, names->out, "");
+    PN_TRY(load_block_linear(l, stem, c->width, c->width, &out->out));
+    PN_TRY(load_fc1(l, block, c, out));
+    join(stem, block, names->fc2, "");
+    return load_block_linear(l, stem, c->width, c->mlp, &out->fc2);
 }
 
 static pn_status load_blocks(loader *l, bool is_text, const char *part, const pn_encoder_config *c,
                              pn_block **out)
 {
-    pn_block *blocks = PN_ARENA_NEW(&l->w->arena, pn_block, c->layers);
+    pn_block *blocks = *out ? *out : PN_ARENA_NEW(&l->w->arena, pn_block, c->layers);
     if (!blocks)
         return pn_fail_nomem(l->err);
+    *out = blocks; /* the second walk fills the same ones */
     for (uint32_t i = 0; i < c->layers; i++) {
         char folder[NAME_BYTES], block[NAME_BYTES];
         block_folder(l->names->block.folder, i, folder);
         full_name(l, is_text, part, folder, block);
         PN_TRY(load_block(l, block, c, &blocks[i]));
     }
-    *out = blocks;
     return PN_OK;
 }
 
@@ -325,10 +344,10 @@ static pn_status load_vision(loader *l)
     char name[NAME_BYTES];
 
     const uint64_t patch_dims[] = {width, 3, c->patch, c->patch};
-    packing p = {.n_sources = 1, .rows = width, .k = (size_t)3 * c->patch * c->patch};
+    pn_matrix m = {.n_sources = 1, .rows = width, .k = (size_t)3 * c->patch * c->patch};
     full_name(l, false, names->vision, names->patch, name);
-    PN_TRY(find(l, name, patch_dims, 4, &p.sources[0].tensor));
-    PN_TRY(pack(l, &p, &w->patch));
+    PN_TRY(find(l, name, patch_dims, 4, &m.sources[0].tensor));
+    PN_TRY(pn_matrix_pack(l, &m, &w->patch));
     full_name(l, false, names->vision, names->class_embedding, name);
     PN_TRY(load_vector(l, name, "", width, &w->class_embedding));
     const uint64_t position_dims[] = {1 + (uint64_t)pn_clip_patches(c), width};
@@ -354,7 +373,7 @@ typedef struct table_check {
 static void check_chunk(void *context, size_t i, unsigned worker)
 {
     table_check *c = context;
-    float *wide = c->l->scratch + worker * c->l->scratch_floats;
+    float *wide = c->l->scratch + 2 * (size_t)worker * c->l->scratch_floats;
     size_t first = i * c->chunk, n = PN_MIN(c->chunk, c->table->n_values - first);
     pn_tensor_widen(c->table, first, n, wide);
     c->hashes[i] = pn_hash64(wide, n * sizeof *wide);
@@ -371,6 +390,10 @@ static pn_status load_token_embedding(loader *l)
     table_check c = {.l = l, .chunk = l->scratch_floats};
     PN_TRY(find(l, name, dims, 2, &c.table));
     pn_assert(c.table);
+    l->w->token_embedding = c.table;
+    l->w->dtype = c.table->dtype;
+    if (!pn_loader_fills(l))
+        return PN_OK;
     size_t chunks = c.table->n_values / c.chunk + (c.table->n_values % c.chunk != 0);
     c.hashes = pn_alloc_array(chunks, sizeof *c.hashes);
     if (!c.hashes)
@@ -379,11 +402,7 @@ static pn_status load_token_embedding(loader *l)
     pn_pool_for(l->pool, chunks, check_chunk, &c);
     pn_hasher_update(l->hasher, c.hashes, chunks * sizeof *c.hashes);
     pn_free(c.hashes);
-    if (atomic_load(&c.bad))
-        return not_finite(l, name);
-    l->w->token_embedding = c.table;
-    l->w->dtype = c.table->dtype;
-    return PN_OK;
+    return atomic_load(&c.bad) ? pn_loader_not_finite(l, name) : PN_OK;
 }
 
 static pn_status load_text(loader *l)
@@ -412,9 +431,11 @@ static pn_status load_logit_scale(loader *l)
     const pn_tensor *t = pn_safetensors_find(l->tensors, name);
     const uint64_t dims[] = {1};
     PN_TRY(find(l, name, dims, t && t->n_dims == 0 ? 0 : 1, &t)); /* [] or [1] */
-    float value;
-    PN_TRY(take_values(l, t, 0, 1, &value));
-    l->w->logit_scale = exp((double)value);
+    if (pn_loader_fills(l)) {
+        float value;
+        PN_TRY(take_values(l, t, 0, 1, &value));
+        l->w->logit_scale = exp((double)value);
+    }
     return PN_OK;
 }
 
@@ -474,37 +495,105 @@ static size_t scratch_floats(const pn_clip_config *c)
     return PN_GEMM_PANEL * deepest;
 }
 
-pn_status pn_clip_weights_load(const pn_safetensors *tensors, const pn_clip_naming *naming,
-                               const pn_clip_config *config, pn_pool *pool, pn_clip_weights *out,
-                               pn_error *err)
+/* One walk. The first one looks at every name and shape before a byte is read. */
+static pn_status walk(loader *l)
 {
-    pn_clip_weights w = {0};
+    memset(l->used, 0, pn_safetensors_count(l->tensors) * sizeof *l->used);
+    l->w->n_parameters = 0;
+    return load_all(l);
+}
+
+static void write_facts(const pn_clip_weights *w, pn_store_facts *out)
+{
+    *out = (pn_store_facts){.logit_scale = w->logit_scale,
+                            .n_parameters = w->n_parameters,
+                            .dim = w->dim,
+                            .dtype = w->dtype};
+    memcpy(out->values_hash, w->values_hash, sizeof out->values_hash);
+}
+
+/* From the file of before, if there is one. */
+static pn_status map_prepared(loader *l, const pn_weight_cache *cache)
+{
+    pn_store_facts facts;
+    PN_TRY(pn_weight_store_map(&l->w->store, cache->path, cache->key, l->pool, &facts, l->err));
+    PN_TRY(walk(l));
+    if (l->w->store.used != l->w->store.capacity || facts.dim != l->w->dim)
+        return pn_fail(l->err, PN_ERR_CORRUPT, "%s: another model's weights", cache->path);
+    l->w->logit_scale = facts.logit_scale;
+    memcpy(l->w->values_hash, facts.values_hash, sizeof facts.values_hash);
+    l->w->values_hash[sizeof l->w->values_hash - 1] = '\0';
+    return PN_OK;
+}
+
+/* From now on the file's pages, which the system may drop and read again, in the place of our own memory. */
+static pn_status change_over(loader *l, const pn_weight_cache *cache)
+{
+    pn_store_facts facts;
+    pn_error why = {0};
+    if (pn_weight_store_map(&l->w->store, cache->path, cache->key, l->pool, &facts, &why) == PN_OK)
+        return walk(l);
+    pn_log(PN_LOG_WARN, "prepared weights stay in memory: %s", why.message);
+    return PN_OK;
+}
+
+static pn_status prepare(loader *l, const pn_weight_cache *cache)
+{
+    pn_store_facts facts;
+    pn_weight_store_reset(&l->w->store);
+    PN_TRY(walk(l));
+    PN_TRY(pn_weight_store_begin_fill(&l->w->store, l->err));
+    PN_TRY(walk(l));
+    pn_hasher_text(l->hasher, l->w->values_hash);
+    if (!cache)
+        return PN_OK;
+    pn_error why = {0};
+    write_facts(l->w, &facts);
+    if (pn_weight_store_save(&l->w->store, cache->path, cache->key, l->pool, &facts, &why) == PN_OK)
+        return change_over(l, cache);
+    pn_log(PN_LOG_WARN, "prepared weights are not kept: %s", why.message);
+    return PN_OK;
+}
+
+static pn_status load(loader *l, const pn_weight_cache *cache)
+{
+    size_t floats = 2 * l->scratch_floats * pn_pool_threads(l->pool);
+    l->hasher = pn_hasher_create();
+    l->used = pn_alloc_zero(pn_safetensors_count(l->tensors) * sizeof *l->used);
+    if (!l->hasher || !l->used)
+        return pn_fail_nomem(l->err);
+    if (cache && map_prepared(l, cache) == PN_OK) {
+        l->w->prepared = true;
+        return PN_OK;
+    }
+    l->scratch = pn_alloc_aligned(ALIGNMENT, floats * sizeof *l->scratch);
+    if (!l->scratch)
+        return pn_fail_nomem(l->err);
+    return prepare(l, cache);
+}
+
+pn_status pn_clip_weights_load(const pn_safetensors *tensors, const pn_clip_naming *naming,
+                               const pn_clip_config *config, const pn_weight_options *options,
+                               pn_clip_weights *out, pn_error *err)
+{
+    pn_clip_weights w = {.precision = options->precision};
     loader l = {.tensors = tensors,
                 .naming = naming,
                 .names = pn_tensor_names_of(naming->layout),
                 .config = config,
+                .precision = options->precision,
                 .kernels = pn_kernels_get(),
-                .pool = pool,
+                .pool = options->pool,
                 .w = &w,
                 .scratch_floats = scratch_floats(config),
                 .err = err};
-    pn_arena_init(&w.arena, SIZE_MAX); /* bounded by the files' size: every tensor was checked */
-    size_t floats = l.scratch_floats * pn_pool_threads(pool);
-    l.hasher = pn_hasher_create();
-    l.used = pn_alloc_zero(pn_safetensors_count(tensors) * sizeof *l.used);
-    l.scratch = pn_alloc_aligned(ALIGNMENT, floats * sizeof *l.scratch);
-    pn_status status = PN_OK;
-    if (!l.hasher || !l.used || !l.scratch)
-        status = pn_fail_nomem(err);
-    else
-        status = load_all(&l);
-    if (status == PN_OK) {
-        pn_hasher_text(l.hasher, w.values_hash);
+    pn_weight_store_init(&w.store);
+    pn_arena_init(&w.arena, SIZE_MAX); /* the blocks' structs: their number is limited */
+    pn_status status = load(&l, options->cache);
+    if (status == PN_OK)
         *out = w;
-    } else {
-        pn_arena_reset(&w.arena);
-        *out = (pn_clip_weights){0};
-    }
+    else
+        pn_clip_weights_reset(&w);
     pn_hasher_free(l.hasher);
     pn_free(l.used);
     pn_free(l.scratch);
@@ -513,6 +602,7 @@ pn_status pn_clip_weights_load(const pn_safetensors *tensors, const pn_clip_nami
 
 void pn_clip_weights_reset(pn_clip_weights *weights)
 {
+    pn_weight_store_reset(&weights->store);
     pn_arena_reset(&weights->arena);
     *weights = (pn_clip_weights){0};
 }

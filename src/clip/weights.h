@@ -2,9 +2,9 @@
  * weights.h - the named tensors as structs
  *
  * Every tensor of the architecture is looked up under the names of its layout, its shape is compared with the
- * configuration, and it is brought into the form the encoders compute with: f32, matrices packed for the kernels,
- * projections the same way round. f16 and bf16 widen exactly. Only the token embedding, by far the largest table and read
- * a few rows at a time, stays in the file as it is.
+ * configuration, and it is brought into the form the encoders compute with: vectors as f32, matrices packed for the
+ * kernels, projections the same way round. Only the token embedding, by far the largest table and read a few rows at a
+ * time, stays in the file as it is.
  * Threads: immutable once loaded.
  */
 #ifndef PN_CLIP_WEIGHTS_H
@@ -13,12 +13,14 @@
 #include "base/arena.h"
 #include "base/hash.h"
 #include "clip/clip_config.h"
+#include "clip/precision.h"
+#include "clip/weight_store.h"
 #include "kernels/kernels.h"
 #include "os/pool.h"
 
 /* y = x W^T + bias, W [n][k] packed as kernels.h says. bias NULL: none. */
 typedef struct pn_linear {
-    const float *packed;
+    pn_panels w;
     const float *bias; /* [n] */
     size_t n, k;
 } pn_linear;
@@ -45,7 +47,8 @@ static inline size_t pn_qkv_stride(size_t width)
 }
 
 typedef struct pn_clip_weights {
-    pn_arena arena; /* all of it */
+    pn_arena arena;        /* the structs */
+    pn_weight_store store; /* the numbers */
 
     pn_linear patch;              /* n = width, k = 3 * patch * patch; no bias */
     const float *class_embedding; /* [vision width] */
@@ -60,6 +63,8 @@ typedef struct pn_clip_weights {
     pn_norm final_norm;
     pn_linear text_projection; /* n = dim, k = text width; no bias */
 
+    pn_clip_precision precision;
+    bool prepared;      /* mapped from the cache */
     double logit_scale; /* exp() taken */
     uint32_t dim;
     uint64_t n_parameters;
@@ -68,11 +73,24 @@ typedef struct pn_clip_weights {
     char values_hash[PN_HASH_TEXT_BYTES];
 } pn_clip_weights;
 
+/* Where prepared weights are kept for the next time. */
+typedef struct pn_weight_cache {
+    const char *path;
+    char key[PN_HASH_TEXT_BYTES]; /* of everything they are made from */
+} pn_weight_cache;
+
+typedef struct pn_weight_options {
+    pn_clip_precision precision;
+    pn_pool *pool;
+    const pn_weight_cache *cache; /* NULL: prepared in memory, every time */
+} pn_weight_options;
+
 /*
  * Load the weights of a model.
  *
  * tensors  must outlive *out
  * config   as loaded for these tensors; its dim, when it is not 0, must be the projections'
+ * options  a cache that cannot be written is a warning in the log, no error
  * out      the caller's: pn_clip_weights_reset(). Zeroed on failure
  *
  * Errors:  CORRUPT (names the tensor: missing, another shape than the configuration says, not finite); UNSUPPORTED (a dtype
@@ -81,8 +99,9 @@ typedef struct pn_clip_weights {
  */
 PN_NODISCARD pn_status pn_clip_weights_load(const pn_safetensors *tensors,
                                             const pn_clip_naming *naming,
-                                            const pn_clip_config *config, pn_pool *pool,
-                                            pn_clip_weights *out, pn_error *err);
+                                            const pn_clip_config *config,
+                                            const pn_weight_options *options, pn_clip_weights *out,
+                                            pn_error *err);
 void pn_clip_weights_reset(pn_clip_weights *weights); /* a zeroed one is welcome */
 
 /* Values [first, first + n) of a floating-point tensor as f32. */

@@ -90,9 +90,10 @@ static pn_status open_model(local *me, const pn_local_options *options, pn_error
     pn_arena arena;
     pn_arena_init(&arena, SIZE_MAX);
     char *dir;
+    const pn_clip_options how = {options->pool, options->precision, options->cache};
     pn_status status = pn_clip_locate(options->model, &arena, &dir, err);
     if (status == PN_OK)
-        status = pn_clip_open(dir, options->pool, &me->clip, err);
+        status = pn_clip_open(dir, &how, &me->clip, err);
     pn_arena_reset(&arena);
     PN_TRY(status);
     me->preprocess = *pn_clip_preprocess(me->clip);

@@ -11,6 +11,8 @@ typedef struct pn_local_options {
     const char *model;      /* directory or hub name, as pn_clip_locate() takes it */
     const char *preprocess; /* "crop", "pad", "squash"; NULL: the model's own */
     pn_pool *pool;          /* borrowed; NULL: one thread */
+    pn_clip_precision precision;
+    const char *cache; /* as pn_clip_options has it */
 } pn_local_options;
 
 /* Errors: those of pn_clip_locate() and pn_clip_open(); INVALID for the mode. */

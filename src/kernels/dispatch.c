@@ -20,6 +20,7 @@ static void init(pn_kernels *k, unsigned cpu)
     pn_convert_init_portable(k);
     pn_activation_init_portable(k);
     pn_gemm_init_portable(k);
+    pn_quant_init_portable(k);
 #if defined(__x86_64__)
     if (cpu & PN_CPU_AVX2) {
         k->level = "avx2";
@@ -27,6 +28,7 @@ static void init(pn_kernels *k, unsigned cpu)
         pn_convert_init_avx2(k);
         pn_activation_init_avx2(k);
         pn_gemm_init_avx2(k);
+        pn_quant_init_avx2(k);
     }
     if (cpu & PN_CPU_AVX512) {
         k->level = "avx512";
@@ -34,6 +36,7 @@ static void init(pn_kernels *k, unsigned cpu)
         pn_convert_init_avx512(k);
         pn_activation_init_avx512(k);
         pn_gemm_init_avx512(k);
+        pn_quant_init_avx512(k);
     }
 #elif defined(__aarch64__)
     if (cpu & PN_CPU_NEON) {

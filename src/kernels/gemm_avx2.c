@@ -5,10 +5,10 @@
  *     registers: 12 sums + 2 panel + 1 broadcast = 15 of 16
  *
  * 12 independent sums cover the 4 cycles of latency at 2 FMAs a cycle; 8 loads in 6 cycles are within what every
- * AVX2 core can do.
+ * AVX2 core can do. 16-bit weights are widened on their way into the register.
  */
-#if !defined(__AVX2__) || !defined(__FMA__)
-#    error "build this file with -mavx2 -mfma"
+#if !defined(__AVX2__) || !defined(__FMA__) || !defined(__F16C__)
+#    error "build this file with -mavx2 -mfma -mf16c"
 #endif
 #include "kernels/internal.h"
 
@@ -41,10 +41,23 @@ static inline void finish(const pn_gemm *g, float *c, size_t column, size_t widt
     _mm256_maskstore_ps(c, mask, sum);
 }
 
-static PN_ALWAYS_INLINE void tile(const pn_gemm *g, size_t row, size_t panel, const int rows)
+/* Values [i, i + 8) of a panel. */
+static PN_ALWAYS_INLINE __m256 half_line(const uint8_t *panel, size_t i, const pn_panel_type type)
+{
+    if (type == PN_PANEL_F32)
+        return _mm256_loadu_ps((const float *)(const void *)panel + i);
+    __m128i narrow = _mm_loadu_si128((const __m128i *)(const void *)(panel + 2 * i));
+    if (type == PN_PANEL_F16)
+        return _mm256_cvtph_ps(narrow);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(narrow), 16));
+}
+
+static PN_ALWAYS_INLINE void tile(const pn_gemm *g, size_t row, size_t panel, const int rows,
+                                  const pn_panel_type type)
 {
     const size_t lda = g->lda, k = g->k;
-    const float *b = g->packed + panel * PN_GEMM_PANEL * k;
+    const uint8_t *b =
+        (const uint8_t *)g->w.packed + panel * PN_GEMM_PANEL * k * (type == PN_PANEL_F32 ? 4 : 2);
     /* Three rows hang on one pointer: base, base + lda, base + 2 lda are one address each. */
     const float *a0 = g->a + row * lda, *a3 = a0 + 3 * lda;
     __m256 sum[MAX_ROWS][HALVES];
@@ -54,8 +67,8 @@ static PN_ALWAYS_INLINE void tile(const pn_gemm *g, size_t row, size_t panel, co
         sum[r][1] = _mm256_setzero_ps();
     }
     for (size_t p = 0; p < k; p++) {
-        __m256 b0 = _mm256_loadu_ps(b), b1 = _mm256_loadu_ps(b + LANES);
-        b += PN_GEMM_PANEL;
+        __m256 b0 = half_line(b, p * PN_GEMM_PANEL, type);
+        __m256 b1 = half_line(b, p * PN_GEMM_PANEL + LANES, type);
         PN_UNROLL for (int r = 0; r < rows; r++)
         {
             const float *base = r < 3 ? a0 : a3;
@@ -75,23 +88,31 @@ static PN_ALWAYS_INLINE void tile(const pn_gemm *g, size_t row, size_t panel, co
     }
 }
 
-#define DEFINE_TILE(rows)                                                                          \
-    static void tile_##rows(const pn_gemm *g, size_t row, size_t panel)                            \
+#define DEFINE_TILE(rows, name, type)                                                              \
+    static void name##_##rows(const pn_gemm *g, size_t row, size_t panel)                          \
     {                                                                                              \
-        tile(g, row, panel, rows);                                                                 \
+        tile(g, row, panel, rows, type);                                                           \
     }
-DEFINE_TILE(1)
-DEFINE_TILE(2)
-DEFINE_TILE(3)
-DEFINE_TILE(4)
-DEFINE_TILE(5)
-DEFINE_TILE(6)
+#define DEFINE_TILES(name, type)                                                                   \
+    DEFINE_TILE(1, name, type)                                                                     \
+    DEFINE_TILE(2, name, type)                                                                     \
+    DEFINE_TILE(3, name, type)                                                                     \
+    DEFINE_TILE(4, name, type)                                                                     \
+    DEFINE_TILE(5, name, type)                                                                     \
+    DEFINE_TILE(6, name, type)                                                                     \
+    static const pn_gemm_tile name##_by_rows[MAX_ROWS] = {name##_1, name##_2, name##_3,            \
+                                                          name##_4, name##_5, name##_6};           \
+    static const pn_gemm_tiles name##_tiles = {MAX_ROWS, name##_by_rows, NULL};
+DEFINE_TILES(f32, PN_PANEL_F32)
+DEFINE_TILES(f16, PN_PANEL_F16)
+DEFINE_TILES(bf16, PN_PANEL_BF16)
 
 static void gemm(const pn_gemm *g, size_t panel_begin, size_t panel_end)
 {
-    static const pn_gemm_tile one[MAX_ROWS] = {tile_1, tile_2, tile_3, tile_4, tile_5, tile_6};
-    static const pn_gemm_tiles tiles = {MAX_ROWS, one, NULL};
-    pn_gemm_drive(g, panel_begin, panel_end, &tiles);
+    const pn_gemm_tiles *tiles = g->w.type == PN_PANEL_F32   ? &f32_tiles
+                                 : g->w.type == PN_PANEL_F16 ? &f16_tiles
+                                                             : &bf16_tiles;
+    pn_gemm_drive(g, panel_begin, panel_end, tiles);
 }
 
 void pn_gemm_init_avx2(pn_kernels *k)

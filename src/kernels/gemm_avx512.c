@@ -6,6 +6,9 @@
  *
  * 16 loads for 28 FMAs: on cores with two wide FMA units (Ice Lake and later) the FMAs still come first. The two panels
  * are two streams, each read from front to back.
+ *
+ * Panels of 16-bit weights are the same streams at half the width: each line is widened on its way into the register, by
+ * units that the FMAs do not use.
  */
 #if !defined(__AVX512F__)
 #    error "build this file with -mavx512f"
@@ -27,11 +30,22 @@ static inline void finish(const pn_gemm *g, float *c, size_t column, size_t widt
     _mm512_mask_storeu_ps(c, mask, sum);
 }
 
-static PN_ALWAYS_INLINE void tile(const pn_gemm *g, size_t row, size_t panel, const int rows,
-                                  const int panels)
+/* Line p of a panel. */
+static PN_ALWAYS_INLINE __m512 line(const uint8_t *panel, size_t p, const pn_panel_type type)
 {
-    const size_t lda = g->lda, k = g->k;
-    const float *b = g->packed + panel * LANES * k, *next = b + LANES * k;
+    if (type == PN_PANEL_F32)
+        return _mm512_loadu_ps(panel + p * LANES * 4);
+    __m256i narrow = _mm256_loadu_si256((const __m256i *)(const void *)(panel + p * LANES * 2));
+    if (type == PN_PANEL_F16)
+        return _mm512_cvtph_ps(narrow);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(narrow), 16));
+}
+
+static PN_ALWAYS_INLINE void tile(const pn_gemm *g, size_t row, size_t panel, const int rows,
+                                  const int panels, const pn_panel_type type)
+{
+    const size_t lda = g->lda, k = g->k, panel_bytes = LANES * k * (type == PN_PANEL_F32 ? 4 : 2);
+    const uint8_t *b = (const uint8_t *)g->w.packed + panel * panel_bytes, *next = b + panel_bytes;
     /* Three rows hang on one pointer: base, base + lda, base + 2 lda are one address each. */
     const float *a[MAX_ROWS / 3 + 1];
     PN_UNROLL for (int r = 0; r < rows; r += 3) a[r / 3] = g->a + (row + (size_t)r) * lda;
@@ -42,8 +56,8 @@ static PN_ALWAYS_INLINE void tile(const pn_gemm *g, size_t row, size_t panel, co
         sum[r][1] = _mm512_setzero_ps();
     }
     for (size_t p = 0; p < k; p++) {
-        __m512 b0 = _mm512_loadu_ps(b + p * LANES);
-        __m512 b1 = panels == 2 ? _mm512_loadu_ps(next + p * LANES) : b0;
+        __m512 b0 = line(b, p, type);
+        __m512 b1 = panels == 2 ? line(next, p, type) : b0;
         PN_UNROLL for (int r = 0; r < rows; r++)
         {
             __m512 value = _mm512_set1_ps(a[r / 3][p + (size_t)(r % 3) * lda]);
@@ -63,40 +77,37 @@ static PN_ALWAYS_INLINE void tile(const pn_gemm *g, size_t row, size_t panel, co
     }
 }
 
-#define DEFINE_TILE(rows)                                                                          \
-    static void one_##rows(const pn_gemm *g, size_t row, size_t panel)                             \
+#define DEFINE_TILE(rows, name, type)                                                              \
+    static void one_##name##_##rows(const pn_gemm *g, size_t row, size_t panel)                    \
     {                                                                                              \
-        tile(g, row, panel, rows, 1);                                                              \
+        tile(g, row, panel, rows, 1, type);                                                        \
     }                                                                                              \
-    static void two_##rows(const pn_gemm *g, size_t row, size_t panel)                             \
+    static void two_##name##_##rows(const pn_gemm *g, size_t row, size_t panel)                    \
     {                                                                                              \
-        tile(g, row, panel, rows, 2);                                                              \
+        tile(g, row, panel, rows, 2, type);                                                        \
     }
-DEFINE_TILE(1)
-DEFINE_TILE(2)
-DEFINE_TILE(3)
-DEFINE_TILE(4)
-DEFINE_TILE(5)
-DEFINE_TILE(6)
-DEFINE_TILE(7)
-DEFINE_TILE(8)
-DEFINE_TILE(9)
-DEFINE_TILE(10)
-DEFINE_TILE(11)
-DEFINE_TILE(12)
-DEFINE_TILE(13)
-DEFINE_TILE(14)
+#define FOR_ROWS(what, name, type)                                                                 \
+    what(1, name, type) what(2, name, type) what(3, name, type) what(4, name, type)                \
+        what(5, name, type) what(6, name, type) what(7, name, type) what(8, name, type)            \
+            what(9, name, type) what(10, name, type) what(11, name, type) what(12, name, type)     \
+                what(13, name, type) what(14, name, type)
+#define ONE(rows, name, type) one_##name##_##rows,
+#define TWO(rows, name, type) two_##name##_##rows,
+#define DEFINE_TILES(name, type)                                                                   \
+    FOR_ROWS(DEFINE_TILE, name, type)                                                              \
+    static const pn_gemm_tile one_##name[MAX_ROWS] = {FOR_ROWS(ONE, name, type)};                  \
+    static const pn_gemm_tile two_##name[MAX_ROWS] = {FOR_ROWS(TWO, name, type)};                  \
+    static const pn_gemm_tiles tiles_##name = {MAX_ROWS, one_##name, two_##name};
+DEFINE_TILES(f32, PN_PANEL_F32)
+DEFINE_TILES(f16, PN_PANEL_F16)
+DEFINE_TILES(bf16, PN_PANEL_BF16)
 
 static void gemm(const pn_gemm *g, size_t panel_begin, size_t panel_end)
 {
-    static const pn_gemm_tile one[MAX_ROWS] = {one_1,  one_2,  one_3,  one_4, one_5,
-                                               one_6,  one_7,  one_8,  one_9, one_10,
-                                               one_11, one_12, one_13, one_14};
-    static const pn_gemm_tile two[MAX_ROWS] = {two_1,  two_2,  two_3,  two_4, two_5,
-                                               two_6,  two_7,  two_8,  two_9, two_10,
-                                               two_11, two_12, two_13, two_14};
-    static const pn_gemm_tiles tiles = {MAX_ROWS, one, two};
-    pn_gemm_drive(g, panel_begin, panel_end, &tiles);
+    const pn_gemm_tiles *tiles = g->w.type == PN_PANEL_F32   ? &tiles_f32
+                                 : g->w.type == PN_PANEL_F16 ? &tiles_f16
+                                                             : &tiles_bf16;
+    pn_gemm_drive(g, panel_begin, panel_end, tiles);
 }
 
 void pn_gemm_init_avx512(pn_kernels *k)

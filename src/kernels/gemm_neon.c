@@ -27,10 +27,24 @@ static inline void finish(const pn_gemm *g, float *c, size_t column, const float
     }
 }
 
-static PN_ALWAYS_INLINE void tile(const pn_gemm *g, size_t row, size_t panel, const int rows)
+/* Values [i, i + 4) of a panel. */
+static PN_ALWAYS_INLINE float32x4_t quarter_line(const uint8_t *panel, size_t i,
+                                                 const pn_panel_type type)
+{
+    if (type == PN_PANEL_F32)
+        return vld1q_f32((const float *)(const void *)panel + i);
+    uint16x4_t narrow = vld1_u16((const uint16_t *)(const void *)panel + i);
+    if (type == PN_PANEL_F16)
+        return vcvt_f32_f16(vreinterpret_f16_u16(narrow));
+    return vreinterpretq_f32_u32(vshll_n_u16(narrow, 16));
+}
+
+static PN_ALWAYS_INLINE void tile(const pn_gemm *g, size_t row, size_t panel, const int rows,
+                                  const pn_panel_type type)
 {
     const size_t lda = g->lda, k = g->k;
-    const float *b = g->packed + panel * PN_GEMM_PANEL * k;
+    const uint8_t *b =
+        (const uint8_t *)g->w.packed + panel * PN_GEMM_PANEL * k * (type == PN_PANEL_F32 ? 4 : 2);
     const float *a = g->a + row * lda;
     float32x4_t sum[MAX_ROWS][QUARTERS];
     PN_UNROLL for (int r = 0; r < rows; r++)
@@ -40,7 +54,7 @@ static PN_ALWAYS_INLINE void tile(const pn_gemm *g, size_t row, size_t panel, co
     for (size_t p = 0; p < k; p++) {
         float32x4_t line[QUARTERS];
         PN_UNROLL for (int q = 0; q < QUARTERS; q++) line[q] =
-            vld1q_f32(b + p * PN_GEMM_PANEL + LANES * (size_t)q);
+            quarter_line(b, p * PN_GEMM_PANEL + LANES * (size_t)q, type);
         PN_UNROLL for (int r = 0; r < rows; r++)
         {
             float32x4_t value = vld1q_dup_f32(a + (size_t)r * lda + p);
@@ -53,23 +67,31 @@ static PN_ALWAYS_INLINE void tile(const pn_gemm *g, size_t row, size_t panel, co
         finish(g, g->c + (row + (size_t)r) * g->ldc + column, column, sum[r]);
 }
 
-#define DEFINE_TILE(rows)                                                                          \
-    static void tile_##rows(const pn_gemm *g, size_t row, size_t panel)                            \
+#define DEFINE_TILE(rows, name, type)                                                              \
+    static void name##_##rows(const pn_gemm *g, size_t row, size_t panel)                          \
     {                                                                                              \
-        tile(g, row, panel, rows);                                                                 \
+        tile(g, row, panel, rows, type);                                                           \
     }
-DEFINE_TILE(1)
-DEFINE_TILE(2)
-DEFINE_TILE(3)
-DEFINE_TILE(4)
-DEFINE_TILE(5)
-DEFINE_TILE(6)
+#define DEFINE_TILES(name, type)                                                                   \
+    DEFINE_TILE(1, name, type)                                                                     \
+    DEFINE_TILE(2, name, type)                                                                     \
+    DEFINE_TILE(3, name, type)                                                                     \
+    DEFINE_TILE(4, name, type)                                                                     \
+    DEFINE_TILE(5, name, type)                                                                     \
+    DEFINE_TILE(6, name, type)                                                                     \
+    static const pn_gemm_tile name##_by_rows[MAX_ROWS] = {name##_1, name##_2, name##_3,            \
+                                                          name##_4, name##_5, name##_6};           \
+    static const pn_gemm_tiles name##_tiles = {MAX_ROWS, name##_by_rows, NULL};
+DEFINE_TILES(f32, PN_PANEL_F32)
+DEFINE_TILES(f16, PN_PANEL_F16)
+DEFINE_TILES(bf16, PN_PANEL_BF16)
 
 static void gemm(const pn_gemm *g, size_t panel_begin, size_t panel_end)
 {
-    static const pn_gemm_tile one[MAX_ROWS] = {tile_1, tile_2, tile_3, tile_4, tile_5, tile_6};
-    static const pn_gemm_tiles tiles = {MAX_ROWS, one, NULL};
-    pn_gemm_drive(g, panel_begin, panel_end, &tiles);
+    const pn_gemm_tiles *tiles = g->w.type == PN_PANEL_F32   ? &f32_tiles
+                                 : g->w.type == PN_PANEL_F16 ? &f16_tiles
+                                                             : &bf16_tiles;
+    pn_gemm_drive(g, panel_begin, panel_end, tiles);
 }
 
 void pn_gemm_init_neon(pn_kernels *k)

@@ -15,7 +15,7 @@
  */
 #include "kernels/internal.h"
 
-#include <string.h>
+#include "base/endian.h"
 
 static void pack_panel(float *packed, const float *w, size_t columns, size_t k, size_t n_stride,
                        size_t k_stride)
@@ -40,13 +40,23 @@ static void pack(float *packed, const float *w, size_t n, size_t k, size_t n_str
                    n_stride, k_stride);
 }
 
-static void row_times_panel(float *sums, const float *a, const float *panel, size_t k)
+/* W[column j of the panel][p] */
+static float weight(const pn_gemm *g, size_t panel, size_t p, size_t j)
+{
+    size_t i = (panel * g->k + p) * PN_GEMM_PANEL + j;
+    if (g->w.type == PN_PANEL_F32)
+        return ((const float *)g->w.packed)[i];
+    uint16_t narrow = pn_load_le16((const uint8_t *)g->w.packed + 2 * i);
+    return g->w.type == PN_PANEL_F16 ? pn_f16_value(narrow) : pn_bf16_value(narrow);
+}
+
+static void row_times_panel(float *sums, const pn_gemm *g, size_t row, size_t panel)
 {
     for (size_t j = 0; j < PN_GEMM_PANEL; j++)
         sums[j] = 0;
-    for (size_t p = 0; p < k; p++)
+    for (size_t p = 0; p < g->k; p++)
         for (size_t j = 0; j < PN_GEMM_PANEL; j++)
-            sums[j] += a[p] * panel[p * PN_GEMM_PANEL + j];
+            sums[j] += g->a[row * g->lda + p] * weight(g, panel, p, j);
 }
 
 static void gemm(const pn_gemm *g, size_t panel_begin, size_t panel_end)
@@ -56,7 +66,7 @@ static void gemm(const pn_gemm *g, size_t panel_begin, size_t panel_end)
         size_t width = PN_MIN(g->n - column, (size_t)PN_GEMM_PANEL);
         for (size_t row = 0; row < g->m; row++) {
             float sums[PN_GEMM_PANEL];
-            row_times_panel(sums, g->a + row * g->lda, g->packed + column * g->k, g->k);
+            row_times_panel(sums, g, row, panel);
             float *c = g->c + row * g->ldc + column;
             for (size_t j = 0; j < width; j++) {
                 float value = sums[j] + (g->bias ? g->bias[column + j] : 0);

@@ -12,21 +12,34 @@ void pn_distance_init_portable(pn_kernels *k);
 void pn_convert_init_portable(pn_kernels *k);
 void pn_activation_init_portable(pn_kernels *k);
 void pn_gemm_init_portable(pn_kernels *k);
+void pn_quant_init_portable(pn_kernels *k);
 #if defined(__x86_64__)
 void pn_distance_init_avx2(pn_kernels *k);
 void pn_convert_init_avx2(pn_kernels *k);
 void pn_activation_init_avx2(pn_kernels *k);
 void pn_gemm_init_avx2(pn_kernels *k);
+void pn_quant_init_avx2(pn_kernels *k);
 void pn_distance_init_avx512(pn_kernels *k);
 void pn_convert_init_avx512(pn_kernels *k);
 void pn_activation_init_avx512(pn_kernels *k);
 void pn_gemm_init_avx512(pn_kernels *k);
+void pn_quant_init_avx512(pn_kernels *k);
 #elif defined(__aarch64__)
 void pn_distance_init_neon(pn_kernels *k);
 void pn_convert_init_neon(pn_kernels *k);
 void pn_activation_init_neon(pn_kernels *k);
 void pn_gemm_init_neon(pn_kernels *k);
 #endif
+
+/* Steps of a byte per unit, for a row that covers range. Rows that hardly vary, or vary beyond all sense, have one value. */
+static inline float pn_quant_factor(float range)
+{
+    return range > 1e-30f && range < 1e38f ? 255.0f / range : 0;
+}
+
+/* One number, exactly. */
+float pn_f16_value(uint16_t h);
+float pn_bf16_value(uint16_t h);
 
 /*
  * The vector levels compute 2^x and the normal distribution with two polynomials, fitted for the least largest error.

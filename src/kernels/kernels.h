@@ -27,22 +27,46 @@
 /*
  * One product with packed weights: c = activate(a x W^T + bias), or c += a x W^T + bias.
  *
- * Weights are packed once by gemm_pack() into panels of PN_GEMM_PANEL columns; in a panel the columns of one depth
- * lie side by side, so that a tile reads it from front to back:
+ * Weights are packed once into panels of PN_GEMM_PANEL columns; in a panel the columns of one depth lie side by side, so
+ * that a tile reads it from front to back:
  *
- *     W [n][k]   ->   packed [ceil(n / 16)][k][16], columns behind n filled with zeros
+ *     F32, F16, BF16   W [n][k]   ->   packed [ceil(n / 16)][k][16], columns behind n filled with zeros
+ *     I8               W [n][k]   ->   packed [ceil(n / 16)][ceil(k / 4)][16][4], and depths behind k as well
  *
+ * F16 and BF16 are widened as they are read, exactly, so weights that fit give the bits of F32 at half of the traffic.
  * Every element of c is one sum over k = 0, 1, 2, ..., in this order on every level, so a row of c depends only on its
  * own row of a: the same for any m, and for any division of the panels over threads.
+ *
+ * I8: a weight is scale[column] * w with w in [-127, 127], a row's value step[row] * u + low[row] with u in [0, 255]. Then
+ *
+ *     c = step[row] * scale[column] * sum(u w)  +  low[row] * sums[column]  +  bias,      sums = scale * sum(w)
+ *
+ * The integer sum is exact on every level and fits 32 bits for k up to 66,000.
  */
-enum { PN_GEMM_PANEL = 16 };
+enum { PN_GEMM_PANEL = 16, PN_GEMM_I8_DEPTH = 4 };
+
+typedef enum pn_panel_type { PN_PANEL_F32, PN_PANEL_F16, PN_PANEL_BF16, PN_PANEL_I8 } pn_panel_type;
+
+typedef struct pn_panels {
+    const void *packed;
+    const float *scale, *sums; /* I8: [panels * 16] */
+    pn_panel_type type;
+} pn_panels;
+
+/* Rows of bytes, made by quantise_u8(). */
+typedef struct pn_rows_u8 {
+    const uint8_t *rows; /* [m], stride apart, of k values and up to 3 zeros */
+    size_t stride;
+    const float *step, *low; /* [m] */
+} pn_rows_u8;
 
 typedef struct pn_gemm {
     float *c; /* [m][n], rows ldc apart; only the first n columns are written */
     size_t ldc;
     const float *a; /* [m][k], rows lda apart. Strides of a large power of two are slow: pad them */
     size_t lda;
-    const float *packed;
+    pn_rows_u8 a8; /* I8: in the place of a */
+    pn_panels w;
     const float *bias; /* [n], or NULL for none */
     size_t m, n, k;
     bool accumulate;                      /* += instead of =; without an activation then */
@@ -52,6 +76,12 @@ typedef struct pn_gemm {
 static inline size_t pn_gemm_panels(size_t n)
 {
     return n / PN_GEMM_PANEL + (n % PN_GEMM_PANEL != 0);
+}
+
+/* The depth of I8 panels and rows. */
+static inline size_t pn_gemm_i8_depth(size_t k)
+{
+    return (k + PN_GEMM_I8_DEPTH - 1) / PN_GEMM_I8_DEPTH * PN_GEMM_I8_DEPTH;
 }
 
 typedef struct pn_kernels {
@@ -79,6 +109,12 @@ typedef struct pn_kernels {
 
     void (*f16_to_f32)(float *out, const void *in, size_t n);
     void (*bf16_to_f32)(float *out, const void *in, size_t n);
+    /* To the nearest, ties to even; too large becomes infinity. out need not be aligned. */
+    void (*f32_to_f16)(void *out, const float *in, size_t n);
+    void (*f32_to_bf16)(void *out, const float *in, size_t n);
+    /* in[i] ~ *step * out[i] + *low, with *low the least value and 255 steps up to the largest; nearest, ties to even. n
+     * finite values; out has room for pn_gemm_i8_depth(n), filled up with zeros. All alike: *step is 0. */
+    void (*quantise_u8)(uint8_t *out, float *step, float *low, const float *in, size_t n);
 
     /* ---- activation. Class: pointwise. */
 
@@ -100,9 +136,12 @@ typedef struct pn_kernels {
      * PN_GEMM_PANEL floats. Panels are independent: packed + i * k * PN_GEMM_PANEL holds columns 16 i and on. */
     void (*gemm_pack)(float *packed, const float *w, size_t n, size_t k, size_t n_stride,
                       size_t k_stride);
+    /* One F32 panel of depth k to an I8 panel, scale [16] and sums [16]: the largest weight of a column becomes 127. */
+    void (*gemm_pack_i8)(int8_t *packed, float *scale, float *sums, const float *panel, size_t k);
     /* The columns of panels [panel_begin, panel_end). Several threads may do different panels of one product; even
-     * numbers of panels are faster. */
+     * numbers of panels are faster. gemm_f32 takes panels of F32, F16 and BF16. */
     void (*gemm_f32)(const pn_gemm *gemm, size_t panel_begin, size_t panel_end);
+    void (*gemm_i8)(const pn_gemm *gemm, size_t panel_begin, size_t panel_end);
 } pn_kernels;
 
 /* The table for this processor, at most as high as PN_CPU (portable|avx2|avx512|neon) allows. */

@@ -145,11 +145,16 @@ void pn_fd_close(pn_fd fd)
         (void)close(fd); // the bytes were synced, or nobody needs them
 }
 
+static int64_t nanoseconds(struct timespec t)
+{
+    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
 static void take_info(const struct stat *st, pn_file_info *out)
 {
     *out = (pn_file_info){.size_bytes = (uint64_t)st->st_size,
-                          .modified_ns =
-                              (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec,
+                          .modified_ns = nanoseconds(st->st_mtim),
+                          .changed_ns = nanoseconds(st->st_ctim),
                           .is_folder = S_ISDIR(st->st_mode),
                           .is_regular = S_ISREG(st->st_mode)};
 }

@@ -24,6 +24,7 @@ typedef enum pn_open_mode {
 typedef struct pn_file_info {
     uint64_t size_bytes;
     int64_t modified_ns; /* since 1970 */
+    int64_t changed_ns;  /* the same, of content, name, owner or mode: nobody sets it back */
     bool is_folder;
     bool is_regular;
 } pn_file_info;

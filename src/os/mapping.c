@@ -56,6 +56,11 @@ void pn_mapping_advise(const pn_mapping *mapping, size_t offset, size_t n, pn_ma
     (void)madvise((void *)address, n + (offset - start), advices[advice]); // advice may be ignored
 }
 
+void pn_memory_use_large_pages(void *block, size_t n_bytes)
+{
+    (void)madvise(block, n_bytes, MADV_HUGEPAGE); // the pages stay small where there are no others
+}
+
 void pn_mapping_close(pn_mapping *mapping)
 {
     if (mapping->data)

@@ -25,6 +25,10 @@ typedef enum pn_mapping_advice {
 PN_NODISCARD pn_status pn_mapping_open(const char *path, pn_mapping *out, pn_error *err);
 void pn_mapping_advise(const pn_mapping *mapping, size_t offset, size_t n,
                        pn_mapping_advice advice);
+/* Ask for large pages under a block of memory that many loops will read through: fewer misses of the address cache. The
+ * block should start at a multiple of PN_LARGE_PAGE_BYTES. The system may decline. */
+enum { PN_LARGE_PAGE_BYTES = 2 << 20 };
+void pn_memory_use_large_pages(void *block, size_t n_bytes);
 void pn_mapping_close(pn_mapping *mapping); /* zeroes it; a zeroed one is welcome */
 
 #endif

@@ -59,7 +59,8 @@ static pn_clip *open_model(const char *dir, pn_pool *pool)
 {
     pn_clip *clip = NULL;
     pn_error err = {0};
-    if (pn_clip_open(dir, pool, &clip, &err) != PN_OK)
+    const pn_clip_options options = {.pool = pool, .cache = ""};
+    if (pn_clip_open(dir, &options, &clip, &err) != PN_OK)
         fail_msg("%s", err.message);
     return clip;
 }

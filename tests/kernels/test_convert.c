@@ -93,10 +93,51 @@ static void convert__any_length_stays_inside(void **state)
     for_every_level(check_lengths);
 }
 
+/* Every 16-bit value comes back from f32, and what lies between two goes to the nearer, to the even one from the middle. */
+static void expect_narrow(const pn_kernels *k, bool f16, float in, uint32_t want)
+{
+    uint8_t out[3];
+    (f16 ? k->f32_to_f16 : k->f32_to_bf16)(out + 1, &in, 1);
+    uint32_t got = out[1] | (uint32_t)out[2] << 8;
+    if (got != want)
+        fail_msg("%s: %.9g becomes 0x%04x, expected 0x%04x", k->level, (double)in, got, want);
+}
+
+static void check_narrowing(const pn_kernels *k)
+{
+    for (int f16 = 0; f16 < 2; f16++) {
+        uint32_t infinity = f16 ? 0x7C00 : 0x7F80;
+        for (uint32_t h = 0; h < infinity; h++) {
+            double low = f16 ? f16_value(h) : bf16_value(h);
+            double high = h + 1 < infinity ? (f16 ? f16_value(h + 1) : bf16_value(h + 1))
+                                           : 2 * low - (f16 ? f16_value(h - 1) : bf16_value(h - 1));
+            float middle = (float)((low + high) / 2); /* exact: 11 bits, or 8, and one more */
+            expect_narrow(k, f16, (float)low, h);
+            expect_narrow(k, f16, -(float)low, h | 0x8000);
+            expect_narrow(k, f16, middle, h % 2 ? h + 1 : h);
+            expect_narrow(k, f16, nextafterf(middle, 0), h);
+            expect_narrow(k, f16, nextafterf(middle, INFINITY), h + 1);
+        }
+        expect_narrow(k, f16, INFINITY, infinity);
+        float nan = NAN, back;
+        uint8_t out[2];
+        (f16 ? k->f32_to_f16 : k->f32_to_bf16)(out, &nan, 1);
+        (f16 ? k->f16_to_f32 : k->bf16_to_f32)(&back, out, 1);
+        assert_true(isnan(back));
+    }
+}
+
+static void convert__narrowing_goes_to_the_nearest_even(void **state)
+{
+    (void)state;
+    for_every_level(check_narrowing);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(convert__every_value_is_exact),
+        cmocka_unit_test(convert__narrowing_goes_to_the_nearest_even),
         cmocka_unit_test(convert__any_length_stays_inside),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -44,7 +44,7 @@ static pn_gemm gemm_of(const problem *p)
                      .ldc = p->ldc,
                      .a = p->a,
                      .lda = p->lda,
-                     .packed = p->packed,
+                     .w = {.packed = p->packed},
                      .bias = p->bias,
                      .m = p->m,
                      .n = p->n,
@@ -155,6 +155,39 @@ static void gemm__division_over_threads_and_rows_changes_no_bit(void **state)
     for_every_level(check_division);
 }
 
+/* Panels of 16 bits give the bits of the f32 panels they are equal to. */
+static void check_narrow_panels(const pn_kernels *kernels)
+{
+    static const size_t ms[] = {1, 3, 13, 14, 15, 40}, ns[] = {1, 16, 17, 47, 96};
+    for (size_t i = 0; i < PN_COUNT_OF(ms) * PN_COUNT_OF(ns); i++) {
+        problem p;
+        setup(kernels, &p, ms[i % PN_COUNT_OF(ms)], ns[i / PN_COUNT_OF(ms)], 21 + i % 5);
+        const size_t values = pn_gemm_panels(p.n) * PN_GEMM_PANEL * p.k, bytes = p.m * p.ldc * 4;
+        uint8_t *narrow = guarded_alloc(2 * values, 0);
+        float *want = guarded_alloc(bytes, 0);
+        for (int type = PN_PANEL_F16; type <= PN_PANEL_BF16; type++) {
+            bool f16 = type == PN_PANEL_F16;
+            (f16 ? kernels->f32_to_f16 : kernels->f32_to_bf16)(narrow, p.packed, values);
+            (f16 ? kernels->f16_to_f32 : kernels->bf16_to_f32)(p.packed, narrow, values);
+            pn_gemm g = gemm_of(&p);
+            kernels->gemm_f32(&g, 0, pn_gemm_panels(p.n));
+            memcpy(want, p.c, bytes);
+            g.w = (pn_panels){.packed = narrow, .type = (pn_panel_type)type};
+            kernels->gemm_f32(&g, 0, pn_gemm_panels(p.n));
+            assert_memory_equal(p.c, want, bytes);
+        }
+        guarded_free(narrow);
+        guarded_free(want);
+        teardown(&p);
+    }
+}
+
+static void gemm__panels_of_16_bits_give_the_bits_of_f32(void **state)
+{
+    (void)state;
+    for_every_level(check_narrow_panels);
+}
+
 static void check_packing(const pn_kernels *kernels)
 {
     for (size_t n = 1; n <= 40; n += 3) {
@@ -191,6 +224,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(gemm__every_size_agrees_with_double),
         cmocka_unit_test(gemm__division_over_threads_and_rows_changes_no_bit),
+        cmocka_unit_test(gemm__panels_of_16_bits_give_the_bits_of_f32),
         cmocka_unit_test(gemm_pack__both_orders_give_the_documented_layout),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
