@@ -145,29 +145,60 @@ static void (*activation_of(const pn_forward *f))(float *, size_t)
     return NULL;
 }
 
-/* x += out(normed); x += mlp(norm2(x)), for rows [0, rows). */
-static void finish_block(const pn_forward *f, const pn_block *b, size_t rows)
+static void add_attention(const pn_forward *f, const pn_block *b, size_t rows)
 {
     const pn_activations *a = &f->act;
-    const size_t stride = a->x_stride;
-    pn_gemm out = {
-        .c = a->x, .ldc = stride, .a = a->normed, .lda = stride, .m = rows, .accumulate = true};
+    pn_gemm out = {.c = a->x,
+                   .ldc = a->x_stride,
+                   .a = a->normed,
+                   .lda = a->x_stride,
+                   .m = rows,
+                   .accumulate = true};
     pn_linear_run_all(f, &b->out, out);
-    pn_norm_run(f, &b->norm2, a->normed, a->x, rows, stride);
+}
+
+static void add_mlp(const pn_forward *f, const pn_block *b, const float *in, size_t rows)
+{
+    const pn_activations *a = &f->act;
     pn_gemm fc1 = {.c = a->wide,
                    .ldc = a->wide_stride,
-                   .a = a->normed,
-                   .lda = stride,
+                   .a = in,
+                   .lda = a->x_stride,
                    .m = rows,
                    .activate = activation_of(f)};
     pn_linear_run_all(f, &b->fc1, fc1);
     pn_gemm fc2 = {.c = a->x,
-                   .ldc = stride,
+                   .ldc = a->x_stride,
                    .a = a->wide,
                    .lda = a->wide_stride,
                    .m = rows,
                    .accumulate = true};
     pn_linear_run_all(f, &b->fc2, fc2);
+}
+
+/* What the block's first product reads: normed, or x itself when the norms stand behind the sums. */
+static float *first_input(const pn_forward *f, const pn_block *b, size_t rows)
+{
+    const pn_activations *a = &f->act;
+    if (f->config->post_norm)
+        return a->x;
+    pn_norm_run(f, &b->norm1, a->normed, a->x, rows, a->x_stride);
+    return a->normed;
+}
+
+/* The rest of the block behind attention, for rows [0, rows). */
+static void finish_block(const pn_forward *f, const pn_block *b, size_t rows)
+{
+    const pn_activations *a = &f->act;
+    add_attention(f, b, rows);
+    if (f->config->post_norm) {
+        pn_norm_run(f, &b->norm1, a->x, a->x, rows, a->x_stride);
+        add_mlp(f, b, a->x, rows);
+        pn_norm_run(f, &b->norm2, a->x, a->x, rows, a->x_stride);
+    } else {
+        pn_norm_run(f, &b->norm2, a->normed, a->x, rows, a->x_stride);
+        add_mlp(f, b, a->normed, rows);
+    }
 }
 
 static pn_attention attention_of(const pn_forward *f, const pn_sequences *s)
@@ -189,9 +220,8 @@ static void run_block(const pn_forward *f, const pn_block *b, const pn_sequences
 {
     const pn_activations *a = &f->act;
     const size_t rows = s->starts[s->n];
-    pn_norm_run(f, &b->norm1, a->normed, a->x, rows, a->x_stride);
-    pn_gemm qkv = {
-        .c = a->wide, .ldc = a->wide_stride, .a = a->normed, .lda = a->x_stride, .m = rows};
+    const float *in = first_input(f, b, rows);
+    pn_gemm qkv = {.c = a->wide, .ldc = a->wide_stride, .a = in, .lda = a->x_stride, .m = rows};
     pn_linear_run_all(f, &b->qkv, qkv);
     const pn_attention attention = attention_of(f, s);
     pn_attention_run(f, &attention);
@@ -208,35 +238,60 @@ static void keep_pooled(const pn_forward *f, const pn_sequences *s, float *matri
                    f->config->width * sizeof *matrix);
 }
 
-static void run_last_block(const pn_forward *f, const pn_block *b, const pn_sequences *s)
+/* k and v of all rows of `in`. */
+static void make_keys(const pn_forward *f, const pn_block *b, const pn_sequences *s,
+                      const float *in)
 {
     const pn_activations *a = &f->act;
     const size_t panels = pn_gemm_panels(f->config->width);
-    pn_norm_run(f, &b->norm1, a->normed, a->x, s->starts[s->n], a->x_stride);
-    pn_gemm kv = {.c = a->wide,
-                  .ldc = a->wide_stride,
-                  .a = a->normed,
-                  .lda = a->x_stride,
-                  .m = s->starts[s->n]};
+    pn_gemm kv = {
+        .c = a->wide, .ldc = a->wide_stride, .a = in, .lda = a->x_stride, .m = s->starts[s->n]};
     pn_linear_run(f, &b->qkv, kv, panels, 3 * panels);
+}
 
-    keep_pooled(f, s, a->normed);
-    keep_pooled(f, s, a->x);
-    pn_gemm q = {.c = a->query, .ldc = a->x_stride, .a = a->normed, .lda = a->x_stride, .m = s->n};
-    pn_linear_run(f, &b->qkv, q, 0, panels);
-
+/* One query each, in act.query. */
+static void attend_once(const pn_forward *f, const pn_sequences *s)
+{
     pn_attention attention = attention_of(f, s);
-    attention.query_starts = s->ones; /* one query each */
-    attention.q = a->query;
-    attention.q_stride = a->x_stride;
+    attention.query_starts = s->ones;
+    attention.q = f->act.query;
+    attention.q_stride = f->act.x_stride;
     pn_attention_run(f, &attention);
+}
+
+static void run_last_block(const pn_forward *f, const pn_block *b, const pn_sequences *s)
+{
+    const pn_activations *a = &f->act;
+    float *in = first_input(f, b, s->starts[s->n]);
+    make_keys(f, b, s, in);
+    keep_pooled(f, s, a->x);
+    if (in != a->x)
+        keep_pooled(f, s, in);
+    pn_gemm q = {.c = a->query, .ldc = a->x_stride, .a = in, .lda = a->x_stride, .m = s->n};
+    pn_linear_run(f, &b->qkv, q, 0, pn_gemm_panels(f->config->width));
+    attend_once(f, s);
     finish_block(f, b, s->n);
 }
 
 void pn_blocks_run(const pn_forward *f, const pn_block *blocks, const pn_sequences *s)
 {
-    const uint32_t last = f->config->layers - 1;
-    for (uint32_t i = 0; i < last; i++)
+    const uint32_t whole = s->pooled ? f->config->layers - 1 : f->config->layers;
+    for (uint32_t i = 0; i < whole; i++)
         run_block(f, &blocks[i], s);
-    run_last_block(f, &blocks[last], s);
+    if (s->pooled)
+        run_last_block(f, &blocks[whole], s);
+}
+
+void pn_head_run(const pn_forward *f, const pn_block *head, const float *probe_query,
+                 const pn_sequences *s)
+{
+    const pn_activations *a = &f->act;
+    const size_t bytes = f->config->width * sizeof *probe_query;
+    make_keys(f, head, s, a->normed);
+    for (size_t i = 0; i < s->n; i++) {
+        memcpy(a->query + i * a->x_stride, probe_query, bytes);
+        memset(a->x + i * a->x_stride, 0, bytes); /* nothing to add to */
+    }
+    attend_once(f, s);
+    finish_block(f, head, s->n);
 }

@@ -1,8 +1,8 @@
 /*
  * block.h - one transformer block, shared by both encoders
  *
- *     x = x + attention(norm1(x))
- *     x = x + mlp(norm2(x))
+ *     x = x + attention(norm1(x))              x = norm1(x + attention(x))
+ *     x = x + mlp(norm2(x))          or        x = norm2(x + mlp(x))          in BERT
  *
  * The rows of several sequences (pictures, texts) lie behind each other in one matrix, whatever their lengths: products run
  * over all rows at once, and only attention knows where a sequence ends.
@@ -17,8 +17,9 @@
 typedef struct pn_sequences {
     size_t n;
     const size_t *starts; /* [n + 1] */
-    const size_t *pooled; /* [n], ascending; the last row of its sequence when causal */
-    const size_t *ones;   /* [n + 1]: 0, 1, ... n */
+    const size_t *
+        pooled; /* [n], ascending; the last row of its sequence when causal. NULL: all rows are needed */
+    const size_t *ones; /* [n + 1]: 0, 1, ... n */
     bool causal; /* a row sees the rows before it and itself; otherwise all of its sequence */
 } pn_sequences;
 
@@ -31,12 +32,20 @@ typedef struct pn_forward {
 } pn_forward;
 
 /*
- * Run all blocks over forward->act.x. On return row i of act.x is the pooled row of sequence i, before the last norm.
+ * Run all blocks over forward->act.x. On return row i of act.x is the pooled row of sequence i, before the last norm; or
+ * all rows are there, when nothing is pooled.
  * Threads: spread over forward->pool; the result is the same for any number of threads, and for a sequence alone or
  * among others.
  */
 void pn_blocks_run(const pn_forward *forward, const pn_block *blocks,
                    const pn_sequences *sequences);
+
+/*
+ * Attention pooling: one query, the same for all sequences, attends to all rows of a sequence; then an MLP.
+ * The rows are in act.normed; on return row i of act.x is the vector of sequence i.
+ */
+void pn_head_run(const pn_forward *forward, const pn_block *head, const float *probe_query,
+                 const pn_sequences *sequences);
 
 /* c = a W^T + bias for m rows: columns of panels [begin, end) of the matrix, spread over the pool. gemm: c, ldc, a, lda, m,
  * accumulate and activate are the caller's, the rest comes from linear. */

@@ -42,11 +42,11 @@ static pn_status make_fingerprint(pn_clip *clip, pn_error *err)
     int64_t end_token = c->end_token == (int64_t)c->vocabulary - 1 ? -1 : c->end_token;
     describe_encoder(&c->vision, vision, sizeof vision);
     describe_encoder(&c->text, text, sizeof text);
-    int n =
-        snprintf(all, sizeof all, "clip 1; vision %s; text %s; %ux%u/%u; %u %u %lld; %s; %016llx",
-                 vision, text, c->image_width, c->image_height, c->patch, c->context, c->vocabulary,
-                 (long long)end_token, clip->weights.values_hash,
-                 (unsigned long long)pn_tokenizer_fingerprint(clip->tokenizer));
+    int n = snprintf(all, sizeof all, "%s 1; vision %s; text %s; %ux%u/%u; %u %u %lld; %s; %016llx",
+                     pn_clip_family_name(c->family), vision, text, c->image_width, c->image_height,
+                     c->patch, c->context, c->vocabulary, (long long)end_token,
+                     clip->weights.values_hash,
+                     (unsigned long long)pn_tokenizer_fingerprint(clip->tokenizer));
     if (n < 0 || (size_t)n >= sizeof all)
         return pn_fail(err, PN_ERR_BUG, "the description of a model does not fit");
     pn_hash128_text(all, (size_t)n, clip->info.fingerprint);
@@ -62,6 +62,7 @@ static void fill_info(pn_clip *clip)
 {
     const pn_clip_config *c = &clip->config;
     clip->info = (pn_clip_info){
+        .family = pn_clip_family_name(c->family),
         .layout = pn_clip_layout_name(c->layout),
         .weights_type = dtype_name(clip->weights.dtype),
         .dim = clip->weights.dim,

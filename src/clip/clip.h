@@ -17,6 +17,7 @@
 typedef struct pn_clip pn_clip;
 
 typedef struct pn_clip_info {
+    const char *family;       /* "clip", "chinese-clip", "siglip" */
     const char *layout;       /* "huggingface", "open_clip", "openai" */
     const char *weights_type; /* "f32", "f16", "bf16" */
     uint32_t dim;             /* of the embeddings */

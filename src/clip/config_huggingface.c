@@ -1,5 +1,5 @@
 /*
- * config_huggingface.c - config.json of a CLIPModel
+ * config_huggingface.c - config.json of a CLIPModel, ChineseCLIPModel or SiglipModel
  *
  *     {"model_type": "clip", "projection_dim": 512, "text_config": {...}, "vision_config": {...}}
  *
@@ -8,34 +8,51 @@
  * is unreliable and not read.
  */
 #include "clip/internal.h"
+#include "clip/tensor_names.h"
 
 #include <stddef.h>
 #include <string.h>
 
 static const char file[] = "config.json";
 
+/* fallback: what each family's framework means when the key is missing */
 typedef struct key_row {
     const char *key;
     size_t offset; /* of a uint32_t in pn_clip_config */
-    uint32_t fallback, most;
+    uint32_t fallback[PN_FAMILY_SIGLIP + 1], most;
 } key_row;
 
 #define FIELD(member) offsetof(pn_clip_config, member)
 static const key_row text_keys[] = {
-    {"hidden_size", FIELD(text.width), 512, PN_CLIP_MAX_WIDTH},
-    {"intermediate_size", FIELD(text.mlp), 2048, PN_CLIP_MAX_MLP},
-    {"num_hidden_layers", FIELD(text.layers), 12, PN_CLIP_MAX_LAYERS},
-    {"num_attention_heads", FIELD(text.heads), 8, PN_CLIP_MAX_WIDTH},
-    {"vocab_size", FIELD(vocabulary), 49408, PN_CLIP_MAX_VOCABULARY},
-    {"max_position_embeddings", FIELD(context), 77, PN_CLIP_MAX_CONTEXT},
+    {"hidden_size", FIELD(text.width), {512, 768, 768}, PN_CLIP_MAX_WIDTH},
+    {"intermediate_size", FIELD(text.mlp), {2048, 3072, 3072}, PN_CLIP_MAX_MLP},
+    {"num_hidden_layers", FIELD(text.layers), {12, 12, 12}, PN_CLIP_MAX_LAYERS},
+    {"num_attention_heads", FIELD(text.heads), {8, 12, 12}, PN_CLIP_MAX_WIDTH},
+    {"vocab_size", FIELD(vocabulary), {49408, 30522, 32000}, PN_CLIP_MAX_VOCABULARY},
+    {"max_position_embeddings", FIELD(positions), {77, 512, 64}, PN_CLIP_MAX_CONTEXT},
 };
 static const key_row vision_keys[] = {
-    {"hidden_size", FIELD(vision.width), 768, PN_CLIP_MAX_WIDTH},
-    {"intermediate_size", FIELD(vision.mlp), 3072, PN_CLIP_MAX_MLP},
-    {"num_hidden_layers", FIELD(vision.layers), 12, PN_CLIP_MAX_LAYERS},
-    {"num_attention_heads", FIELD(vision.heads), 12, PN_CLIP_MAX_WIDTH},
-    {"patch_size", FIELD(patch), 32, PN_CLIP_MAX_PATCH_PX},
+    {"hidden_size", FIELD(vision.width), {768, 768, 768}, PN_CLIP_MAX_WIDTH},
+    {"intermediate_size", FIELD(vision.mlp), {3072, 3072, 3072}, PN_CLIP_MAX_MLP},
+    {"num_hidden_layers", FIELD(vision.layers), {12, 12, 12}, PN_CLIP_MAX_LAYERS},
+    {"num_attention_heads", FIELD(vision.heads), {12, 12, 12}, PN_CLIP_MAX_WIDTH},
+    {"patch_size", FIELD(patch), {32, 32, 16}, PN_CLIP_MAX_PATCH_PX},
 };
+
+/* The same for what is no whole number. Chinese-CLIP's encoders differ from each other. */
+typedef struct encoder_defaults {
+    const char *activation;
+    double eps;
+} encoder_defaults;
+static const encoder_defaults vision_defaults[] = {
+    [PN_FAMILY_CLIP] = {"quick_gelu", 1e-5},
+    [PN_FAMILY_CHINESE_CLIP] = {"quick_gelu", 1e-5},
+    [PN_FAMILY_SIGLIP] = {"gelu_pytorch_tanh", 1e-6}};
+static const encoder_defaults text_defaults[] = {[PN_FAMILY_CLIP] = {"quick_gelu", 1e-5},
+                                                 [PN_FAMILY_CHINESE_CLIP] = {"gelu", 1e-12},
+                                                 [PN_FAMILY_SIGLIP] = {"gelu_pytorch_tanh", 1e-6}};
+/* A BERT has more positions than texts may have tokens. */
+enum { CHINESE_CONTEXT = 52 };
 
 /* A part of the configuration: the newer object, and the older one that overrules it. Either may be NULL. */
 typedef struct part {
@@ -59,13 +76,14 @@ static pn_status read_keys(part p, const key_row *rows, size_t n, pn_clip_config
     for (size_t i = 0; i < n; i++) {
         uint32_t value;
         PN_TRY(pn_json_u32(holder(p, rows[i].key), file, rows[i].key, 1, rows[i].most,
-                           rows[i].fallback, &value, err));
+                           rows[i].fallback[out->family], &value, err));
         memcpy((char *)out + rows[i].offset, &value, sizeof value);
     }
     return PN_OK;
 }
 
-static pn_status read_activation(part p, pn_clip_activation *out, pn_error *err)
+static pn_status read_activation(part p, const char *fallback, pn_clip_activation *out,
+                                 pn_error *err)
 {
     static const struct {
         const char *name;
@@ -74,7 +92,7 @@ static pn_status read_activation(part p, pn_clip_activation *out, pn_error *err)
                  {"gelu_pytorch_tanh", PN_CLIP_GELU_TANH}, {"gelu_new", PN_CLIP_GELU_TANH},
                  {"gelu_fast", PN_CLIP_GELU_TANH},         {"gelu_python", PN_CLIP_GELU}};
     const json_t *value = json_object_get(holder(p, "hidden_act"), "hidden_act");
-    const char *name = value ? json_string_value(value) : "quick_gelu";
+    const char *name = value ? json_string_value(value) : fallback;
     for (size_t i = 0; name && i < PN_COUNT_OF(names); i++)
         if (strcmp(name, names[i].name) == 0) {
             *out = names[i].activation;
@@ -83,11 +101,13 @@ static pn_status read_activation(part p, pn_clip_activation *out, pn_error *err)
     return pn_fail(err, PN_ERR_UNSUPPORTED, "%s: hidden_act \"%s\"", file, name ? name : "");
 }
 
-static pn_status read_encoder(part p, pn_encoder_config *out, pn_error *err)
+static pn_status read_encoder(part p, encoder_defaults defaults, pn_encoder_config *out,
+                              pn_error *err)
 {
     double eps;
-    PN_TRY(read_activation(p, &out->activation, err));
-    PN_TRY(pn_json_number(holder(p, "layer_norm_eps"), file, "layer_norm_eps", 1e-5, &eps, err));
+    PN_TRY(read_activation(p, defaults.activation, &out->activation, err));
+    PN_TRY(pn_json_number(holder(p, "layer_norm_eps"), file, "layer_norm_eps", defaults.eps, &eps,
+                          err));
     if (!(eps >= 0 && eps < 1))
         return pn_fail(err, PN_ERR_CORRUPT, "%s: layer_norm_eps %g", file, eps);
     out->eps = (float)eps;
@@ -105,29 +125,60 @@ static pn_status read_end_token(part p, int64_t *out, pn_error *err)
     return PN_OK;
 }
 
-static pn_status check_model_type(const json_t *config, pn_error *err)
+static pn_status check_model_type(const json_t *config, const char *wanted, pn_error *err)
 {
     const json_t *value = json_object_get(config, "model_type");
     const char *type = json_string_value(value);
-    if (value && (!type || strcmp(type, "clip") != 0))
-        return pn_fail(err, PN_ERR_UNSUPPORTED, "%s: model_type \"%s\": only \"clip\" is supported",
-                       file, type ? type : "");
+    if (value && (!type || strcmp(type, wanted) != 0))
+        return pn_fail(err, PN_ERR_UNSUPPORTED,
+                       "%s: model_type \"%s\": only \"%s\" is supported with these tensors", file,
+                       type ? type : "", wanted);
     return PN_OK;
 }
 
-pn_status pn_config_read_huggingface(const json_t *config, pn_clip_config *out, pn_error *err)
+/* How many tokens a text may have, and what fills it up. */
+static pn_status read_text_length(part text, pn_clip_config *c, pn_error *err)
+{
+    c->context = c->positions;
+    if (c->family == PN_FAMILY_CHINESE_CLIP)
+        c->context = PN_MIN(c->positions, (uint32_t)CHINESE_CONTEXT);
+    if (c->padded)
+        PN_TRY(pn_json_u32(holder(text, "pad_token_id"), file, "pad_token_id", 0, c->vocabulary - 1,
+                           1, &c->pad_token, err));
+    return PN_OK;
+}
+
+/* SigLIP has no common projection: both encoders end in the same width. */
+static pn_status read_dim(const json_t *config, part text, pn_clip_config *c, pn_error *err)
+{
+    if (c->family != PN_FAMILY_SIGLIP)
+        return pn_json_u32(config, file, "projection_dim", 1, PN_CLIP_MAX_WIDTH, 0, &c->dim, err);
+    PN_TRY(pn_json_u32(holder(text, "projection_size"), file, "projection_size", 1,
+                       PN_CLIP_MAX_WIDTH, c->text.width, &c->dim, err));
+    if (c->dim != c->vision.width)
+        return pn_fail(err, PN_ERR_CORRUPT, "%s: texts of %u values, pictures of %u", file, c->dim,
+                       c->vision.width);
+    return PN_OK;
+}
+
+pn_status pn_config_read_huggingface(const json_t *config, const pn_tensor_names *names,
+                                     pn_clip_config *out, pn_error *err)
 {
     if (!json_is_object(config))
         return pn_fail(err, PN_ERR_CORRUPT, "%s: not an object", file);
-    PN_TRY(check_model_type(config, err));
+    PN_TRY(check_model_type(config, names->model_type, err));
     part text = part_of(config, "text_config", "text_config_dict");
     part vision = part_of(config, "vision_config", "vision_config_dict");
     pn_clip_config c = {.layout = PN_CLIP_HUGGINGFACE};
+    pn_config_take_traits(names, &c);
     PN_TRY(read_keys(text, text_keys, PN_COUNT_OF(text_keys), &c, err));
     PN_TRY(read_keys(vision, vision_keys, PN_COUNT_OF(vision_keys), &c, err));
-    PN_TRY(read_encoder(text, &c.text, err));
-    PN_TRY(read_encoder(vision, &c.vision, err));
-    PN_TRY(read_end_token(text, &c.end_token, err));
+    PN_TRY(read_encoder(text, text_defaults[c.family], &c.text, err));
+    PN_TRY(read_encoder(vision, vision_defaults[c.family], &c.vision, err));
+    PN_TRY(read_text_length(text, &c, err));
+    if (c.text.pooling == PN_POOL_END)
+        PN_TRY(read_end_token(text, &c.end_token, err));
+    PN_TRY(read_dim(config, text, &c, err));
 
     uint32_t channels;
     PN_TRY(pn_json_u32(holder(vision, "num_channels"), file, "num_channels", 1, 1024, 3, &channels,
@@ -140,7 +191,6 @@ pn_status pn_config_read_huggingface(const json_t *config, pn_clip_config *out, 
     if (image_size)
         PN_TRY(pn_json_size(image_size, file, "image_size", PN_CLIP_MAX_IMAGE_PX, &c.image_height,
                             &c.image_width, err));
-    PN_TRY(pn_json_u32(config, file, "projection_dim", 1, PN_CLIP_MAX_WIDTH, 0, &c.dim, err));
     *out = c;
     return PN_OK;
 }

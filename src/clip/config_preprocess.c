@@ -2,7 +2,7 @@
  * config_preprocess.c - how the model wants its pictures
  *
  * Hugging Face writes preprocessor_config.json, open_clip a preprocess_cfg beside its model_cfg; without either it is
- * OpenAI's: shorter side to S, centre crop, bicubic. What pn_preprocess cannot express (resize to 256 and crop 224,
+ * the family's: shorter side to S, centre crop, bicubic for CLIP; both sides to S for the others. What pn_preprocess cannot express (resize to 256 and crop 224,
  * other filters, no rescaling) is refused by name, because a slightly wrong picture gives a slightly wrong vector and
  * nobody would ever notice.
  */
@@ -16,14 +16,19 @@ static const char open_clip_file[] = "open_clip_config.json";
 
 void pn_config_default_preprocess(pn_clip_config *config)
 {
+    static const pn_preprocess_mode modes[] = {[PN_FAMILY_CLIP] = PN_PREPROCESS_CROP,
+                                               [PN_FAMILY_CHINESE_CLIP] = PN_PREPROCESS_SQUASH,
+                                               [PN_FAMILY_SIGLIP] = PN_PREPROCESS_SQUASH};
     config->preprocess = (pn_preprocess){
-        .mode = PN_PREPROCESS_CROP,
+        .mode = modes[config->family],
         .filter = PN_RESIZE_BICUBIC,
         .width = config->image_width,
         .height = config->image_height,
         .mean = {0.48145466f, 0.4578275f, 0.40821073f},
         .std = {0.26862954f, 0.26130258f, 0.27577711f},
     };
+    for (size_t i = 0; i < 3 && config->family == PN_FAMILY_SIGLIP; i++)
+        config->preprocess.mean[i] = config->preprocess.std[i] = 0.5f;
 }
 
 static pn_status check_std(const pn_preprocess *p, const char *file, pn_error *err)

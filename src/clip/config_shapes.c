@@ -7,14 +7,16 @@
  * and the picture is taken to be square.
  */
 #include "clip/internal.h"
+#include "clip/tensor_names.h"
 
 #include "base/endian.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
-enum { NAME_BYTES = 256, HEAD_WIDTH = 64 };
+enum { NAME_BYTES = 256, HEAD_WIDTH = 64, CHINESE_CONTEXT = 52 };
 
 typedef struct reader {
     const pn_safetensors *tensors;
@@ -45,19 +47,27 @@ static pn_status read_dim(const reader *r, const char *part, const char *name, u
     return PN_OK;
 }
 
-static pn_status read_encoder(const reader *r, const char *part, pn_encoder_config *out,
-                              pn_error *err)
+/* "part folder name" of block number. */
+static const char *block_name(const pn_block_names *block, uint32_t number, const char *name,
+                              const char *ending, char out[NAME_BYTES])
 {
-    PN_TRY(read_dim(r, part, "transformer.resblocks.0.ln_1.weight", 1, 0, PN_CLIP_MAX_WIDTH,
-                    &out->width, err));
-    PN_TRY(read_dim(r, part, "transformer.resblocks.0.mlp.c_fc.weight", 2, 0, PN_CLIP_MAX_MLP,
-                    &out->mlp, err));
+    int head = (int)strcspn(block->folder, "#");
+    (void)snprintf(out, NAME_BYTES, "%.*s%" PRIu32 "%s%s%s", head, block->folder, number,
+                   block->folder + head + 1, name, ending);
+    return out;
+}
+
+static pn_status read_encoder(const reader *r, const char *part, const pn_block_names *block,
+                              pn_encoder_config *out, pn_error *err)
+{
+    char name[NAME_BYTES];
+    PN_TRY(read_dim(r, part, block_name(block, 0, block->norm1, ".weight", name), 1, 0,
+                    PN_CLIP_MAX_WIDTH, &out->width, err));
+    PN_TRY(read_dim(r, part, block_name(block, 0, block->fc1, ".weight", name), 2, 0,
+                    PN_CLIP_MAX_MLP, &out->mlp, err));
     uint32_t layers = 0;
-    for (bool there = true; there && layers <= PN_CLIP_MAX_LAYERS; layers += there) {
-        char name[NAME_BYTES];
-        (void)snprintf(name, sizeof name, "transformer.resblocks.%u.ln_1.weight", layers);
-        there = find(r, part, name) != NULL;
-    }
+    for (bool there = true; there && layers <= PN_CLIP_MAX_LAYERS; layers += there)
+        there = find(r, part, block_name(block, layers, block->norm1, ".weight", name)) != NULL;
     if (layers > PN_CLIP_MAX_LAYERS)
         return pn_fail(err, PN_ERR_LIMIT, "more than %d layers", PN_CLIP_MAX_LAYERS);
     if (out->width % HEAD_WIDTH != 0 && out->width > HEAD_WIDTH)
@@ -66,16 +76,17 @@ static pn_status read_encoder(const reader *r, const char *part, pn_encoder_conf
                        HEAD_WIDTH);
     out->layers = layers;
     out->heads = PN_MAX(out->width / HEAD_WIDTH, 1u);
-    out->activation = PN_CLIP_QUICK_GELU;
-    out->eps = 1e-5f;
+    out->activation = out->post_norm ? PN_CLIP_GELU : PN_CLIP_QUICK_GELU;
+    out->eps = out->post_norm ? 1e-12f : 1e-5f;
     return PN_OK;
 }
 
 static pn_status read_image(const reader *r, pn_clip_config *c, pn_error *err)
 {
     uint32_t positions = 0;
-    PN_TRY(read_dim(r, "visual.", "conv1.weight", 4, 3, PN_CLIP_MAX_PATCH_PX, &c->patch, err));
-    PN_TRY(read_dim(r, "visual.", "positional_embedding", 2, 0, 1u << 26, &positions, err));
+    const pn_tensor_names *names = r->naming->names;
+    PN_TRY(read_dim(r, names->vision, names->patch, 4, 3, PN_CLIP_MAX_PATCH_PX, &c->patch, err));
+    PN_TRY(read_dim(r, names->vision, names->vision_position, 2, 0, 1u << 26, &positions, err));
     pn_assert(positions >= 1 && c->patch >= 1);
     uint32_t grid = (uint32_t)lround(sqrt((double)(positions - 1)));
     uint64_t side = (uint64_t)grid * c->patch;
@@ -97,18 +108,71 @@ static pn_status read_image(const reader *r, pn_clip_config *c, pn_error *err)
     return PN_OK;
 }
 
+/* Stages and their bottlenecks by counting; the picture from the positions of the last grid. */
+static pn_status read_resnet(const reader *r, pn_clip_config *c, pn_error *err)
+{
+    uint32_t positions = 0, channels = 0;
+    char name[NAME_BYTES];
+    PN_TRY(read_dim(r, "visual.", "layer1.0.conv1.weight", 4, 0, PN_CLIP_MAX_WIDTH / 32,
+                    &c->resnet.width, err));
+    PN_TRY(
+        read_dim(r, "visual.", "attnpool.positional_embedding", 2, 0, 1u << 16, &positions, err));
+    PN_TRY(read_dim(r, "visual.", "attnpool.positional_embedding", 2, 1, PN_CLIP_MAX_WIDTH,
+                    &channels, err));
+    for (uint32_t stage = 0; stage < 4; stage++) {
+        uint32_t n = 0;
+        for (bool there = true; there && n <= PN_CLIP_MAX_LAYERS; n += there) {
+            (void)snprintf(name, sizeof name, "layer%u.%u.conv1.weight", stage + 1, n);
+            there = find(r, "visual.", name) != NULL;
+        }
+        if (n < 1 || n > PN_CLIP_MAX_LAYERS)
+            return pn_fail(err, PN_ERR_CORRUPT, "visual.layer%u: %u bottlenecks", stage + 1, n);
+        c->resnet.layers[stage] = n;
+    }
+    uint32_t grid = (uint32_t)lround(sqrt((double)(positions - 1)));
+    if (grid < 1 || grid * grid != positions - 1 || grid * PN_RESNET_STRIDE > PN_CLIP_MAX_IMAGE_PX)
+        return pn_fail(err, PN_ERR_UNSUPPORTED,
+                       "visual.attnpool.positional_embedding: %u positions are no square picture",
+                       positions);
+    c->image_width = c->image_height = grid * PN_RESNET_STRIDE;
+    pn_config_set_resnet(c, HEAD_WIDTH);
+    return PN_OK;
+}
+
+pn_status pn_config_read_vision_shapes(const pn_safetensors *tensors, const pn_clip_naming *naming,
+                                       pn_clip_config *c, pn_error *err)
+{
+    const reader r = {tensors, naming};
+    const pn_tensor_names *names = naming->names;
+    PN_TRY(read_dim(&r, names->vision, names->patch, 4, 3, PN_CLIP_MAX_PATCH_PX, &c->patch, err));
+    return read_encoder(&r, names->vision, names->vision_block, &c->vision, err);
+}
+
 pn_status pn_config_read_shapes(const pn_safetensors *tensors, const pn_clip_naming *naming,
                                 pn_clip_config *out, pn_error *err)
 {
     const reader r = {tensors, naming};
+    const pn_tensor_names *names = naming->names;
     pn_clip_config c = {.layout = PN_CLIP_OPENAI, .end_token = -1};
-    PN_TRY(read_encoder(&r, "visual.", &c.vision, err));
-    PN_TRY(read_encoder(&r, naming->text, &c.text, err));
-    PN_TRY(read_image(&r, &c, err));
-    PN_TRY(read_dim(&r, naming->text, "positional_embedding", 2, 0, PN_CLIP_MAX_CONTEXT, &c.context,
+    char text[NAME_BYTES];
+    if (names->family == PN_FAMILY_SIGLIP)
+        return pn_fail(err, PN_ERR_NOT_FOUND,
+                       "a SigLIP model needs its open_clip_config.json: shapes do not tell all");
+    pn_config_take_traits(names, &c);
+    (void)snprintf(text, sizeof text, "%s%s", naming->text, names->text);
+    if (names->vision_block) {
+        PN_TRY(read_encoder(&r, names->vision, names->vision_block, &c.vision, err));
+        PN_TRY(read_image(&r, &c, err));
+    } else {
+        PN_TRY(read_resnet(&r, &c, err));
+    }
+    PN_TRY(read_encoder(&r, text, names->text_block, &c.text, err));
+    PN_TRY(read_dim(&r, text, names->text_position, 2, 0, PN_CLIP_MAX_CONTEXT, &c.positions, err));
+    PN_TRY(read_dim(&r, text, names->token_embedding, 2, 0, PN_CLIP_MAX_VOCABULARY, &c.vocabulary,
                     err));
-    PN_TRY(read_dim(&r, naming->text, "token_embedding.weight", 2, 0, PN_CLIP_MAX_VOCABULARY,
-                    &c.vocabulary, err));
+    c.context = c.positions;
+    if (names->family == PN_FAMILY_CHINESE_CLIP)
+        c.context = PN_MIN(c.positions, (uint32_t)CHINESE_CONTEXT);
     *out = c;
     return PN_OK;
 }

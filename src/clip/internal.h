@@ -30,15 +30,28 @@ PN_NODISCARD pn_status pn_json_triple(const json_t *object, const char *file, co
 bool pn_json_is_off(const json_t *value);
 
 /* One configuration each, for a model whose pictures have the size in *config. *config is complete but for dim. */
-PN_NODISCARD pn_status pn_config_read_huggingface(const json_t *config, pn_clip_config *out,
+PN_NODISCARD pn_status pn_config_read_huggingface(const json_t *config,
+                                                  const pn_tensor_names *names, pn_clip_config *out,
                                                   pn_error *err);
-PN_NODISCARD pn_status pn_config_read_open_clip(const json_t *config, pn_clip_config *out,
+PN_NODISCARD pn_status pn_config_read_open_clip(const json_t *config, const pn_safetensors *tensors,
+                                                const pn_clip_naming *naming, pn_clip_config *out,
                                                 pn_error *err);
 PN_NODISCARD pn_status pn_config_read_shapes(const pn_safetensors *tensors,
                                              const pn_clip_naming *naming, pn_clip_config *out,
                                              pn_error *err);
 
-/* The preprocessing: OpenAI's for the size in *config, then changed by what the file says. */
+/* The parts of such a vision encoder, from the shapes alone: a timm trunk's configuration names it and no more. Sets the
+ * vision's width, layers and mlp, and the patch. */
+PN_NODISCARD pn_status pn_config_read_vision_shapes(const pn_safetensors *tensors,
+                                                    const pn_clip_naming *naming,
+                                                    pn_clip_config *out, pn_error *err);
+/* What follows from a ResNet's width: the attention pooling's, and the pixels of a place of its grid. */
+enum { PN_RESNET_STRIDE = 32 };
+void pn_config_set_resnet(pn_clip_config *config, uint32_t head_width);
+/* What the family's row of names says of the encoders. */
+void pn_config_take_traits(const pn_tensor_names *names, pn_clip_config *config);
+
+/* The preprocessing: the family's for the size in *config, then changed by what the file says. */
 void pn_config_default_preprocess(pn_clip_config *config);
 PN_NODISCARD pn_status pn_config_read_processor(const json_t *processor, pn_clip_config *config,
                                                 pn_error *err);

@@ -1,5 +1,5 @@
 /*
- * text.c - a text transformer that stops at the end token
+ * text.c - a text transformer that computes no more rows than its vector depends on
  *
  *     ids            <start> a red shirt <end>  . . . padding, never looked at . . .
  *     x [tokens][width]   token embedding + position embedding
@@ -11,6 +11,9 @@
  *
  * Which row that is: the first end token, or in models whose configuration has the legacy value, the first place of the
  * largest id. The two differ only for a text that contains special tokens itself.
+ *
+ * A BERT (Chinese-CLIP) looks both ways and pools its first row; padding is masked there, so leaving it out is exact too. In
+ * SigLIP the padding takes part: all positions are computed, and the last one is the vector's.
  *
  * Texts of a batch lie behind each other without padding, in groups of about a thousand rows.
  */
@@ -28,22 +31,30 @@ typedef struct text {
     const pn_clip_config *c;
     const pn_clip_weights *w;
     const uint32_t *ids;
+    const size_t *lengths;
     size_t *used; /* [n] tokens up to the pooled one */
 } text;
 
-/* How many ids count: up to and including the one to pool at. */
-static pn_status find_end(const pn_clip_config *c, const uint32_t *ids, size_t length,
-                          size_t text_i, size_t *used, pn_error *err)
+static pn_status check_ids(const pn_clip_config *c, const uint32_t *ids, size_t length,
+                           size_t text_i, pn_error *err)
 {
     if (length < 1 || length > c->context)
         return pn_fail(err, PN_ERR_INVALID, "text %zu: %zu tokens, 1 to %" PRIu32 " are possible",
                        text_i, length, c->context);
-    size_t largest = 0, end = length;
-    for (size_t i = 0; i < length; i++) {
+    for (size_t i = 0; i < length; i++)
         if (ids[i] >= c->vocabulary)
             return pn_fail(err, PN_ERR_INVALID,
                            "text %zu: token %" PRIu32 " in a vocabulary of %" PRIu32, text_i,
                            ids[i], c->vocabulary);
+    return PN_OK;
+}
+
+/* How many ids count, up to and including the one to pool at. */
+static pn_status find_end(const pn_clip_config *c, const uint32_t *ids, size_t length,
+                          size_t text_i, size_t *used, pn_error *err)
+{
+    size_t largest = 0, end = length;
+    for (size_t i = 0; i < length; i++) {
         if (ids[i] > ids[largest])
             largest = i;
         if (end == length && (int64_t)ids[i] == c->end_token)
@@ -55,6 +66,19 @@ static pn_status find_end(const pn_clip_config *c, const uint32_t *ids, size_t l
         return pn_fail(err, PN_ERR_INVALID, "text %zu: no end token %" PRId64, text_i,
                        c->end_token);
     *used = end + 1;
+    return PN_OK;
+}
+
+/* How many rows a text has. */
+static pn_status count_rows(const pn_clip_config *c, const uint32_t *ids, size_t length,
+                            size_t text_i, size_t *used, pn_error *err)
+{
+    PN_TRY(check_ids(c, ids, length, text_i, err));
+    if (c->text.pooling == PN_POOL_END)
+        return find_end(c, ids, length, text_i, used, err);
+    while (!c->padded && length > 1 && ids[length - 1] == c->pad_token)
+        length--; /* padding that the caller's row may have, and that takes no part */
+    *used = c->padded ? c->context : length;
     return PN_OK;
 }
 
@@ -76,7 +100,7 @@ static void embed_tokens(const text *t, size_t first, size_t end)
     float *row = a->x;
     for (size_t i = first; i < end; i++)
         for (size_t p = 0; p < t->used[i]; p++, row += a->x_stride) {
-            size_t id = t->ids[i * t->c->context + p];
+            size_t id = p < t->lengths[i] ? t->ids[i * t->c->context + p] : t->c->pad_token;
             pn_tensor_widen(t->w->token_embedding, id * width, width, row);
             const float *position = t->w->text_position + p * width;
             for (size_t j = 0; j < width; j++)
@@ -94,14 +118,20 @@ static void run_group(const text *t, size_t first, size_t end, float *out)
     starts[0] = ones[0] = 0;
     for (size_t i = 0; i < n; i++) {
         starts[i + 1] = starts[i] + t->used[first + i];
-        pooled[i] = starts[i + 1] - 1;
+        pooled[i] = t->c->text.pooling == PN_POOL_FIRST ? starts[i] : starts[i + 1] - 1;
         ones[i + 1] = i + 1;
     }
     const pn_sequences s = {
-        .n = n, .starts = starts, .pooled = pooled, .ones = ones, .causal = true};
+        .n = n, .starts = starts, .pooled = pooled, .ones = ones, .causal = t->c->text.causal};
+    if (t->w->embedding_norm.weight)
+        pn_norm_run(f, &t->w->embedding_norm, a->x, a->x, starts[n], a->x_stride);
     pn_blocks_run(f, t->w->text_blocks, &s);
-    pn_norm_run(f, &t->w->final_norm, a->normed, a->x, n, a->x_stride);
-    pn_gemm projection = {.c = out, .ldc = t->w->dim, .a = a->normed, .lda = a->x_stride, .m = n};
+    const float *rows = a->x;
+    if (t->w->final_norm.weight) {
+        pn_norm_run(f, &t->w->final_norm, a->normed, a->x, n, a->x_stride);
+        rows = a->normed;
+    }
+    pn_gemm projection = {.c = out, .ldc = t->w->dim, .a = rows, .lda = a->x_stride, .m = n};
     pn_linear_run_all(f, &t->w->text_projection, projection);
 }
 
@@ -142,7 +172,8 @@ pn_status pn_text_run(const pn_clip_config *c, const pn_clip_weights *w, const u
     text t = {.f = {.kernels = pn_kernels_get(), .pool = means->pool, .config = &c->text},
               .c = c,
               .w = w,
-              .ids = ids};
+              .ids = ids,
+              .lengths = lengths};
     size_t bytes;
     if (pn_size_mul(n, sizeof *t.used, &bytes))
         t.used = pn_scratch_take(means->scratch, bytes);
@@ -150,7 +181,7 @@ pn_status pn_text_run(const pn_clip_config *c, const pn_clip_weights *w, const u
         return pn_fail_nomem(err);
     pn_status status = PN_OK;
     for (size_t i = 0; status == PN_OK && i < n; i++)
-        status = find_end(c, ids + i * c->context, lengths[i], i, &t.used[i], err);
+        status = count_rows(c, ids + i * c->context, lengths[i], i, &t.used[i], err);
     if (status == PN_OK)
         status = run_groups(&t, n, means->scratch, out, err);
     pn_scratch_give(means->scratch, t.used);

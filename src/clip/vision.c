@@ -8,6 +8,8 @@
  *       | blocks
  *     row 0 of each picture: norm, projection -> [dim]
  *
+ * SigLIP has no row 0, no norm before the blocks, and pools with a head that attends to all rows.
+ *
  * The empty row 0 costs one row of one product and saves a product per picture: rows of all pictures have one stride.
  *
  * Pictures go through in groups of about a thousand rows (20 of ViT-B/32, 5 of ViT-B/16): enough for the products to be
@@ -16,6 +18,7 @@
 #include "clip/vision.h"
 
 #include "clip/block.h"
+#include "clip/resnet.h"
 
 #include <string.h>
 
@@ -25,7 +28,7 @@ typedef struct vision {
     pn_forward f;
     const pn_clip_config *c;
     const pn_clip_weights *w;
-    size_t tokens; /* 1 + patches */
+    size_t tokens; /* patches, and the class token in the families that have one */
 } vision;
 
 typedef struct group {
@@ -33,7 +36,7 @@ typedef struct group {
     const float *pixels;
 } group;
 
-/* The rows of one picture: zeros, then its patches. */
+/* The rows of one picture: zeros for a class token, then its patches. */
 static void take_patches(void *context, size_t i, unsigned worker)
 {
     (void)worker; /* every picture has its own rows */
@@ -44,10 +47,13 @@ static void take_patches(void *context, size_t i, unsigned worker)
     const size_t columns = c->image_width / p, depth = 3 * p * p;
     const float *picture = g->pixels + i * 3 * plane;
     float *rows = a->wide + i * g->v->tokens * a->wide_stride;
-    memset(rows, 0, depth * sizeof *rows);
-    for (size_t token = 1; token < g->v->tokens; token++) {
-        size_t top = (token - 1) / columns * p, left = (token - 1) % columns * p;
-        float *out = rows + token * a->wide_stride;
+    if (c->class_token) {
+        memset(rows, 0, depth * sizeof *rows);
+        rows += a->wide_stride;
+    }
+    for (size_t patch = 0; patch < pn_clip_patches(c); patch++) {
+        size_t top = patch / columns * p, left = patch % columns * p;
+        float *out = rows + patch * a->wide_stride;
         for (size_t channel = 0; channel < 3; channel++)
             for (size_t y = 0; y < p; y++, out += p)
                 memcpy(out, picture + channel * plane + (top + y) * c->image_width + left,
@@ -63,11 +69,25 @@ static void add_positions(void *context, size_t i, unsigned worker)
     const pn_activations *a = &g->v->f.act;
     const size_t width = g->v->c->vision.width;
     float *rows = a->x + i * g->v->tokens * a->x_stride;
-    for (size_t j = 0; j < width; j++)
+    for (size_t j = 0; w->class_embedding && j < width; j++)
         rows[j] = w->class_embedding[j];
     for (size_t token = 0; token < g->v->tokens; token++)
         for (size_t j = 0; j < width; j++)
             rows[token * a->x_stride + j] += w->vision_position[token * width + j];
+}
+
+/* n rows to their vectors. */
+static void project(const vision *v, const float *rows, size_t n, float *out)
+{
+    const pn_forward *f = &v->f;
+    const pn_clip_weights *w = v->w;
+    if (!w->vision_projection.w.packed) {
+        for (size_t i = 0; i < n; i++)
+            memcpy(out + i * w->dim, rows + i * f->act.x_stride, w->dim * sizeof *out);
+        return;
+    }
+    pn_gemm projection = {.c = out, .ldc = w->dim, .a = rows, .lda = f->act.x_stride, .m = n};
+    pn_linear_run_all(f, &w->vision_projection, projection);
 }
 
 static void run_group(const vision *v, const float *pixels, size_t n, float *out)
@@ -82,7 +102,8 @@ static void run_group(const vision *v, const float *pixels, size_t n, float *out
         .c = a->x, .ldc = a->x_stride, .a = a->wide, .lda = a->wide_stride, .m = rows};
     pn_linear_run_all(f, &w->patch, patches);
     pn_spread(f, n, (double)(rows * width), add_positions, &g);
-    pn_norm_run(f, &w->pre_norm, a->x, a->x, rows, a->x_stride);
+    if (w->pre_norm.weight)
+        pn_norm_run(f, &w->pre_norm, a->x, a->x, rows, a->x_stride);
 
     /* starts [n + 1], which are the pooled rows too, and 0 .. n */
     size_t *starts = a->indices, *ones = a->indices + n + 1;
@@ -90,20 +111,25 @@ static void run_group(const vision *v, const float *pixels, size_t n, float *out
         starts[i] = i * v->tokens;
         ones[i] = i;
     }
-    const pn_sequences s = {.n = n, .starts = starts, .pooled = starts, .ones = ones};
+    const bool probe = v->c->vision.pooling == PN_POOL_PROBE;
+    const pn_sequences s = {
+        .n = n, .starts = starts, .pooled = probe ? NULL : starts, .ones = ones};
     pn_blocks_run(f, w->vision_blocks, &s);
-    pn_norm_run(f, &w->post_norm, a->normed, a->x, n, a->x_stride);
-    pn_gemm projection = {.c = out, .ldc = w->dim, .a = a->normed, .lda = a->x_stride, .m = n};
-    pn_linear_run_all(f, &w->vision_projection, projection);
+    pn_norm_run(f, &w->post_norm, a->normed, a->x, probe ? rows : n, a->x_stride);
+    if (probe)
+        pn_head_run(f, &w->head, w->probe_query, &s);
+    project(v, probe ? a->x : a->normed, n, out);
 }
 
 pn_status pn_vision_run(const pn_clip_config *c, const pn_clip_weights *w, const float *pixels,
                         size_t n, const pn_clip_means *means, float *out, pn_error *err)
 {
+    if (w->resnet)
+        return pn_resnet_run(c, w->resnet, pixels, n, means, out, err);
     vision v = {.f = {.kernels = pn_kernels_get(), .pool = means->pool, .config = &c->vision},
                 .c = c,
                 .w = w,
-                .tokens = 1 + (size_t)pn_clip_patches(c)};
+                .tokens = pn_clip_rows(c)};
     const size_t most = PN_MIN(n, PN_MAX(GROUP_ROWS / v.tokens, (size_t)1));
     size_t rows;
     if (!pn_size_mul(most, v.tokens, &rows))

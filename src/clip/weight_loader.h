@@ -26,6 +26,50 @@ typedef struct pn_weight_loader {
     pn_error *err;
 } pn_weight_loader;
 
+/* ---- weight_find.c */
+
+enum { PN_TENSOR_NAME_BYTES = 256 };
+
+/* a + b + c. All pieces are the house's own, so the room is always enough. */
+void pn_loader_join(char out[PN_TENSOR_NAME_BYTES], const char *a, const char *b, const char *c);
+/* prefix + the naming's text part (for the text encoder) + part + name */
+void pn_loader_name(const pn_weight_loader *loader, bool is_text, const char *part,
+                    const char *name, char out[PN_TENSOR_NAME_BYTES]);
+/* The tensor of this name and shape, ticked off. CORRUPT: missing, or of another shape; UNSUPPORTED: its type. */
+PN_NODISCARD pn_status pn_loader_find(pn_weight_loader *loader, const char *name,
+                                      const uint64_t *dims, uint32_t n_dims, const pn_tensor **out);
+/* A piece of the store for n floats. */
+PN_NODISCARD pn_status pn_loader_floats(pn_weight_loader *loader, size_t n, float **out);
+/* FILL only: n values of t from first on, widened, hashed, and CORRUPT when one is not finite. */
+PN_NODISCARD pn_status pn_loader_take_values(pn_weight_loader *loader, const pn_tensor *t,
+                                             size_t first, size_t n, float *out);
+/* A whole tensor as f32 in the store. */
+PN_NODISCARD pn_status pn_loader_values(pn_weight_loader *loader, const char *name,
+                                        const uint64_t *dims, uint32_t n_dims, const float **out);
+/* The same for stem + ending, [n]; and for stem.weight and stem.bias. */
+PN_NODISCARD pn_status pn_loader_vector(pn_weight_loader *loader, const char *stem,
+                                        const char *ending, size_t n, const float **out);
+PN_NODISCARD pn_status pn_loader_norm(pn_weight_loader *loader, const char *stem, size_t width,
+                                      pn_norm *out);
+PN_NODISCARD pn_status pn_loader_not_finite(pn_weight_loader *loader, const char *name);
+
+static inline bool pn_loader_fills(const pn_weight_loader *loader)
+{
+    return loader->w->store.phase == PN_STORE_FILL;
+}
+
+/* ---- weight_block.c, weight_resnet.c: parts of a model. *out of blocks is made on the first walk. */
+
+PN_NODISCARD pn_status pn_loader_blocks(pn_weight_loader *loader, bool is_text, pn_block **out);
+/* The pooling head, and its probe's query, [width]. */
+PN_NODISCARD pn_status pn_loader_head(pn_weight_loader *loader, pn_block *out,
+                                      const float **probe_query);
+PN_NODISCARD pn_status pn_loader_resnet(pn_weight_loader *loader, pn_resnet_weights **out);
+/* Values of the deepest matrix of a ResNet of this width: 3 x 3 places of 8 widths. */
+enum { PN_RESNET_DEEPEST = 72 };
+
+/* ---- weight_panels.c */
+
 /* Up to three tensors, or pieces of one, that become one matrix. */
 typedef struct pn_matrix_source {
     const pn_tensor *tensor;
@@ -35,6 +79,7 @@ typedef struct pn_matrix_source {
 /*
  * One matrix to pack.
  *
+ * values      [rows][k], when they are not the tensor's own as they lie there: then its one source says only whose they are
  * in_block    a product of a transformer block: stored in 8 bits when that is the precision
  * gamma, beta the norm before the product, [k], to be folded into it; NULL: none
  * balance     with gamma: [k] of the store, becomes the norm's weight (its bias becomes zero)
@@ -44,6 +89,7 @@ typedef struct pn_matrix {
     size_t n_sources;
     size_t rows; /* of each source */
     size_t k;
+    const float *values;
     bool transposed; /* stored [k][rows] */
     bool in_block;
     const float *gamma, *beta;
@@ -57,13 +103,5 @@ PN_NODISCARD pn_status pn_matrix_pack(pn_weight_loader *loader, const pn_matrix 
 
 /* How the blocks' matrices are stored under this precision, for tensors of this type. */
 pn_panel_type pn_panel_type_of(pn_clip_precision precision, pn_dtype dtype, bool in_block);
-
-/* A piece of the store for n floats. */
-PN_NODISCARD pn_status pn_loader_floats(pn_weight_loader *loader, size_t n, float **out);
-static inline bool pn_loader_fills(const pn_weight_loader *loader)
-{
-    return loader->w->store.phase == PN_STORE_FILL;
-}
-PN_NODISCARD pn_status pn_loader_not_finite(pn_weight_loader *loader, const char *name);
 
 #endif

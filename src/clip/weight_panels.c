@@ -87,6 +87,10 @@ static void make_panel(const packing *p, size_t i, unsigned worker, float *out)
             pn_tensor_widen(from->tensor, q * m->rows + row, rows, out + q * PN_GEMM_PANEL);
         return;
     }
+    if (m->values) {
+        p->l->kernels->gemm_pack(out, m->values + row * m->k, rows, m->k, m->k, 1);
+        return;
+    }
     float *wide = scratch_of(p, worker, 0);
     pn_tensor_widen(from->tensor, (from->first_row + row) * m->k, rows * m->k, wide);
     p->l->kernels->gemm_pack(out, wide, rows, m->k, m->k, 1);
@@ -219,7 +223,7 @@ static pn_status take_pieces(packing *p)
 
 static pn_panel_type type_of(const pn_weight_loader *l, const pn_matrix *m)
 {
-    pn_dtype dtype = m->sources[0].tensor->dtype;
+    pn_dtype dtype = m->values ? PN_DTYPE_F32 : m->sources[0].tensor->dtype;
     for (size_t i = 1; i < m->n_sources; i++)
         if (m->sources[i].tensor->dtype != dtype)
             dtype = PN_DTYPE_F32; // which holds them all

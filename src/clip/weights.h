@@ -46,22 +46,29 @@ static inline size_t pn_qkv_stride(size_t width)
     return pn_gemm_panels(width) * PN_GEMM_PANEL;
 }
 
+typedef struct pn_resnet_weights pn_resnet_weights;
+
 typedef struct pn_clip_weights {
     pn_arena arena;        /* the structs */
     pn_weight_store store; /* the numbers */
 
-    pn_linear patch;              /* n = width, k = 3 * patch * patch; no bias */
+    /* Parts that the family does without are zero. */
+    pn_linear patch;              /* n = width, k = 3 * patch * patch */
     const float *class_embedding; /* [vision width] */
-    const float *vision_position; /* [1 + patches][vision width] */
+    const float *vision_position; /* [rows][vision width] */
     pn_norm pre_norm, post_norm;
     pn_block *vision_blocks;     /* [vision layers] */
-    pn_linear vision_projection; /* n = dim, k = vision width; no bias */
+    pn_block head;               /* of the pooling: no norm1 */
+    const float *probe_query;    /* [vision width], the head's */
+    pn_linear vision_projection; /* n = dim, k = vision width */
+    pn_resnet_weights *resnet;   /* in the place of all above; resnet.h */
 
     const pn_tensor *token_embedding; /* [vocabulary][text width], in the mapped file */
-    const float *text_position;       /* [context][text width] */
-    pn_block *text_blocks;            /* [text layers] */
+    const float *text_position;       /* [positions][text width] */
+    pn_norm embedding_norm;
+    pn_block *text_blocks; /* [text layers] */
     pn_norm final_norm;
-    pn_linear text_projection; /* n = dim, k = text width; no bias */
+    pn_linear text_projection; /* n = dim, k = text width */
 
     pn_clip_precision precision;
     bool prepared;      /* mapped from the cache */

@@ -24,7 +24,44 @@ static json_t *parse(const char *text)
     return json;
 }
 
+/* What the weights of a family look like from outside: one tensor that only they have. */
+static pn_clip_naming naming_of(const char *marker, pn_safetensors **tensors)
+{
+    char header[256] = {0}, text[240];
+    pn_clip_naming naming;
+    pn_error err = {0};
+    (void)snprintf(text, sizeof text,
+                   "{\"%s\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", marker);
+    size_t n = strlen(text);
+    header[0] = (char)n; /* little-endian, below 256 */
+    memcpy(header + 8, text, n);
+    static uint8_t bytes[256]; /* outlives *tensors */
+    memcpy(bytes, header, sizeof bytes);
+    assert_int_equal(pn_safetensors_open_memory(bytes, 8 + n + 4, tensors, &err), PN_OK);
+    if (pn_clip_naming_detect(*tensors, &naming, &err) != PN_OK)
+        fail_msg("%s: %s", marker, err.message);
+    return naming;
+}
+
 typedef pn_status (*config_reader)(const json_t *config, pn_clip_config *out, pn_error *err);
+
+static pn_status read_huggingface(const json_t *config, pn_clip_config *out, pn_error *err)
+{
+    pn_safetensors *tensors = NULL;
+    const pn_clip_naming naming = naming_of("visual_projection.weight", &tensors);
+    pn_status status = pn_config_read_huggingface(config, naming.names, out, err);
+    pn_safetensors_close(tensors);
+    return status;
+}
+
+static pn_status read_open_clip(const json_t *config, pn_clip_config *out, pn_error *err)
+{
+    pn_safetensors *tensors = NULL;
+    const pn_clip_naming naming = naming_of("visual.proj", &tensors);
+    pn_status status = pn_config_read_open_clip(config, tensors, &naming, out, err);
+    pn_safetensors_close(tensors);
+    return status;
+}
 
 static pn_clip_config read_with(config_reader reader, const char *text)
 {
@@ -65,7 +102,7 @@ static void huggingface__missing_keys_are_defaults(void **state)
         "{}", "{\"text_config\": {}, \"vision_config\": {}}",
         "{\"model_type\": \"clip\", \"text_config\": null, \"vision_config_dict\": null}"};
     for (size_t i = 0; i < PN_COUNT_OF(texts); i++) {
-        pn_clip_config c = read_with(pn_config_read_huggingface, texts[i]);
+        pn_clip_config c = read_with(read_huggingface, texts[i]);
         assert_int_equal(c.text.width, 512);
         assert_int_equal(c.text.mlp, 2048);
         assert_int_equal(c.text.layers, 12);
@@ -90,7 +127,7 @@ static void huggingface__old_dicts_win(void **state)
 {
     (void)state;
     pn_clip_config c = read_with(
-        pn_config_read_huggingface,
+        read_huggingface,
         "{\"projection_dim\": 768, \"text_config\": {\"hidden_size\": 512, \"projection_dim\": 1,"
         " \"num_hidden_layers\": 5}, \"text_config_dict\": {\"hidden_size\": 768,"
         " \"eos_token_id\": 2}, \"vision_config_dict\": {\"hidden_act\": \"gelu\","
@@ -128,7 +165,7 @@ static void huggingface__faults_are_named(void **state)
         {"{\"vision_config\": {\"image_size\": [1, 2, 3]}}", PN_ERR_CORRUPT, "image_size"},
         {"{\"vision_config\": {\"layer_norm_eps\": -1}}", PN_ERR_CORRUPT, "layer_norm_eps"},
     };
-    expect_refused(pn_config_read_huggingface, rows, PN_COUNT_OF(rows));
+    expect_refused(read_huggingface, rows, PN_COUNT_OF(rows));
 }
 
 /* ---- open_clip */
@@ -140,7 +177,7 @@ static void huggingface__faults_are_named(void **state)
 static void open_clip__missing_keys_are_defaults(void **state)
 {
     (void)state;
-    pn_clip_config c = read_with(pn_config_read_open_clip, OPEN_CLIP("", "", ""));
+    pn_clip_config c = read_with(read_open_clip, OPEN_CLIP("", "", ""));
     assert_int_equal(c.vision.width, 768);
     assert_int_equal(c.vision.heads, 12);
     assert_int_equal(c.vision.mlp, 3072);
@@ -159,7 +196,7 @@ static void open_clip__details_are_read(void **state)
 {
     (void)state;
     pn_clip_config c = read_with(
-        pn_config_read_open_clip,
+        read_open_clip,
         OPEN_CLIP(", \"quick_gelu\": true",
                   "\"width\": 1280, \"head_width\": 80, \"image_size\": [48, 32], \"layers\": 32,"
                   "\"mlp_ratio\": 2.5, \"norm_kwargs\": {\"eps\": 1e-6}, \"ls_init_value\": null",
@@ -180,9 +217,9 @@ static void open_clip__settings_we_lack_are_named(void **state)
     static const refused_row rows[] = {
         {"{}", PN_ERR_CORRUPT, "model_cfg"},
         {"{\"model_cfg\": {\"vision_cfg\": {}}}", PN_ERR_CORRUPT, "text_cfg"},
-        {OPEN_CLIP("", "\"layers\": [3, 4, 6, 3]", ""), PN_ERR_UNSUPPORTED, "ModifiedResNet"},
+        {OPEN_CLIP("", "\"layers\": [3, 4, 6, 3]", ""), PN_ERR_CORRUPT, "transformer"},
         {OPEN_CLIP("", "\"timm_model_name\": \"vit_base_patch16_siglip_224\"", ""),
-         PN_ERR_UNSUPPORTED, "vit_base_patch16_siglip_224"},
+         PN_ERR_UNSUPPORTED, "timm_model_name"},
         {OPEN_CLIP("", "\"ls_init_value\": 1e-4", ""), PN_ERR_UNSUPPORTED, "ls_init_value"},
         {OPEN_CLIP("", "\"attentional_pool\": true", ""), PN_ERR_UNSUPPORTED, "attentional_pool"},
         {OPEN_CLIP("", "\"pos_embed_type\": \"sin_cos_2d\"", ""), PN_ERR_UNSUPPORTED, "sin_cos_2d"},
@@ -204,7 +241,7 @@ static void open_clip__settings_we_lack_are_named(void **state)
         {OPEN_CLIP("", "\"mlp_ratio\": -1", ""), PN_ERR_CORRUPT, "mlp_ratio"},
         {OPEN_CLIP("", "\"patch_size\": 0", ""), PN_ERR_CORRUPT, "patch_size"},
     };
-    expect_refused(pn_config_read_open_clip, rows, PN_COUNT_OF(rows));
+    expect_refused(read_open_clip, rows, PN_COUNT_OF(rows));
 }
 
 /* ---- preprocessing */
@@ -366,6 +403,118 @@ static void locate__reads_the_hub_cache(void **state)
     stage_remove(&s);
 }
 
+/* ---- families */
+
+static pn_clip_config read_family(const char *marker, const char *text)
+{
+    pn_safetensors *tensors = NULL;
+    const pn_clip_naming naming = naming_of(marker, &tensors);
+    json_t *json = parse(text);
+    pn_clip_config c;
+    pn_error err = {0};
+    if (pn_config_read_huggingface(json, naming.names, &c, &err) != PN_OK)
+        fail_msg("%s: %s", text, err.message);
+    json_decref(json);
+    pn_safetensors_close(tensors);
+    return c;
+}
+
+static void families__have_their_own_defaults(void **state)
+{
+    (void)state;
+    pn_clip_config c = read_family("vision_model.head.probe", "{\"model_type\": \"siglip\"}");
+    assert_int_equal(c.family, PN_FAMILY_SIGLIP);
+    assert_true(c.text.width == 768 && c.vision.width == 768 && c.dim == 768);
+    assert_true(c.context == 64 && c.positions == 64 && c.vocabulary == 32000 && c.patch == 16);
+    assert_true(c.padded && c.pad_token == 1 && !c.class_token && !c.text.causal);
+    assert_true(c.vision.pooling == PN_POOL_PROBE && c.text.pooling == PN_POOL_LAST);
+    assert_true(c.vision.activation == PN_CLIP_GELU_TANH && fabs((double)c.text.eps - 1e-6) < 1e-9);
+    pn_config_default_preprocess(&c);
+    assert_true(c.preprocess.mode == PN_PREPROCESS_SQUASH);
+    assert_true(c.preprocess.mean[0] == 0.5f && c.preprocess.std[2] == 0.5f);
+
+    /* SigLIP 2 */
+    c = read_family("vision_model.head.probe",
+                    "{\"text_config\": {\"vocab_size\": 256000, \"pad_token_id\": 0}}");
+    assert_true(c.vocabulary == 256000 && c.pad_token == 0);
+
+    c = read_family("text_model.encoder.layer.0.attention.self.query.weight",
+                    "{\"model_type\": \"chinese_clip\", \"projection_dim\": 512}");
+    assert_int_equal(c.family, PN_FAMILY_CHINESE_CLIP);
+    assert_true(c.context == 52 && c.positions == 512 && c.dim == 512 && !c.padded);
+    assert_true(c.text.post_norm && !c.text.causal && c.text.pooling == PN_POOL_FIRST);
+    assert_true(c.text.activation == PN_CLIP_GELU && c.vision.activation == PN_CLIP_QUICK_GELU);
+    assert_true(c.text.eps < 1e-11f && c.class_token && c.vision.pooling == PN_POOL_FIRST);
+}
+
+static void families__do_not_take_each_others_settings(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *marker, *text;
+        pn_status status;
+        const char *word;
+    } rows[] = {
+        {"vision_model.head.probe", "{\"model_type\": \"clip\"}", PN_ERR_UNSUPPORTED, "siglip"},
+        {"vision_model.head.probe", "{\"model_type\": \"siglip2\"}", PN_ERR_UNSUPPORTED, "siglip2"},
+        {"vision_model.head.probe", "{\"vision_config\": {\"hidden_size\": 64}}", PN_ERR_CORRUPT,
+         "pictures of 64"},
+        {"vision_model.head.probe", "{\"text_config\": {\"pad_token_id\": 32000}}", PN_ERR_CORRUPT,
+         "pad_token_id"},
+        {"visual_projection.weight", "{\"model_type\": \"siglip\"}", PN_ERR_UNSUPPORTED, "clip"},
+    };
+    for (size_t i = 0; i < PN_COUNT_OF(rows); i++) {
+        pn_safetensors *tensors = NULL;
+        const pn_clip_naming naming = naming_of(rows[i].marker, &tensors);
+        json_t *json = parse(rows[i].text);
+        pn_clip_config c;
+        pn_error err = {0};
+        pn_status got = pn_config_read_huggingface(json, naming.names, &c, &err);
+        if (got != rows[i].status || !strstr(err.message, rows[i].word))
+            fail_msg("%s: status %d: %s", rows[i].text, got, err.message);
+        json_decref(json);
+        pn_safetensors_close(tensors);
+    }
+}
+
+/* A trunk of timm: its name and the text's settings are all there is. */
+static void siglip__in_open_clips_file_says_all_or_is_refused(void **state)
+{
+    (void)state;
+#define SIGLIP(vision, text)                                                                       \
+    "{\"model_cfg\": {\"embed_dim\": 768, \"vision_cfg\": {" vision "}, \"text_cfg\": {" text "}}" \
+                                                                                              "}"
+#define TEXT "\"no_causal_mask\": true, \"proj_bias\": true, \"pool_type\": \"last\""
+    static const refused_row rows[] = {
+        {SIGLIP("\"timm_model_name\": \"x\"", ""), PN_ERR_UNSUPPORTED, "no_causal_mask"},
+        {SIGLIP("\"timm_model_name\": \"x\"", "\"no_causal_mask\": true"), PN_ERR_UNSUPPORTED,
+         "proj_bias"},
+        {SIGLIP("\"timm_model_name\": \"x\"", "\"no_causal_mask\": true, \"proj_bias\": true"),
+         PN_ERR_UNSUPPORTED, "pool_type"},
+        {SIGLIP("", TEXT), PN_ERR_UNSUPPORTED, "timm_model_name"},
+        {SIGLIP("\"timm_model_name\": \"x\", \"timm_pool\": \"avg\"", TEXT), PN_ERR_UNSUPPORTED,
+         "timm_pool avg"},
+        {SIGLIP("\"timm_model_name\": \"x\", \"timm_pool\": \"map\"",
+                TEXT ", \"tokenizer_kwargs\": {\"clean\": \"lower\"}"),
+         PN_ERR_UNSUPPORTED, "clean lower"},
+        /* the settings are fine, and the weights are missing */
+        {SIGLIP("\"timm_model_name\": \"x\", \"timm_pool\": \"map\"", TEXT), PN_ERR_CORRUPT,
+         "visual.trunk.patch_embed.proj.weight"},
+    };
+    for (size_t i = 0; i < PN_COUNT_OF(rows); i++) {
+        pn_safetensors *tensors = NULL;
+        const pn_clip_naming naming = naming_of("visual.trunk.attn_pool.latent", &tensors);
+        json_t *json = parse(rows[i].text);
+        pn_clip_config c;
+        pn_error err = {0};
+        pn_status got = pn_config_read_open_clip(json, tensors, &naming, &c, &err);
+        if (got != rows[i].status || !strstr(err.message, rows[i].word))
+            fail_msg("%s: status %d: %s", rows[i].text, got, err.message);
+        json_decref(json);
+        pn_safetensors_close(tensors);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -379,6 +528,9 @@ int main(void)
         cmocka_unit_test(processor__what_cannot_be_done_is_named),
         cmocka_unit_test(preprocess_cfg__is_read),
         cmocka_unit_test(locate__reads_the_hub_cache),
+        cmocka_unit_test(families__have_their_own_defaults),
+        cmocka_unit_test(families__do_not_take_each_others_settings),
+        cmocka_unit_test(siglip__in_open_clips_file_says_all_or_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
