@@ -14,6 +14,9 @@
 /* Append the cleaned text. Threads: pure. */
 PN_NODISCARD pn_status pn_text_clean(pn_str text, pn_buffer *out, pn_error *err);
 
+/* The same, but letters keep their case. */
+PN_NODISCARD pn_status pn_text_repair(pn_str text, pn_buffer *out, pn_error *err);
+
 /* html.unescape() of Python: named references with and without semicolon, numeric ones with the Windows-1252 repairs. */
 PN_NODISCARD pn_status pn_html_unescape(pn_str text, pn_buffer *out, pn_error *err);
 
