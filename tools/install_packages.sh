@@ -10,7 +10,7 @@ run_packages="gcc libc6-dev cmake ninja-build pkg-config
     libvips-dev libzstd-dev liblz4-dev libprotobuf-c-dev protobuf-c-compiler
     libpcre2-dev libroaring-dev libcsv-dev libjansson-dev libmicrohttpd-dev libyaml-dev"
 test_packages="g++ clang libclang-rt-14-dev clang-format clang-tidy cppcheck shellcheck gcovr libcmocka-dev
-    python3 python3-numpy curl groff-base mandoc zsh chromium prometheus fonts-noto-cjk"
+    python3 python3-numpy curl groff-base mandoc zsh chromium prometheus fonts-noto-cjk sentencepiece"
 
 missing()
 {
