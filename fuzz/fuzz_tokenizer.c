@@ -29,7 +29,7 @@ static pn_tokenizer *make_tokenizer(void)
     char *path = pn_path_join(&arena, dir, "bpe_simple_vocab_16e6.txt");
     if (!path || pn_file_write_atomic(path, merges, sizeof merges - 1, &err) != PN_OK)
         abort();
-    if (pn_tokenizer_load(dir, &tokenizer, &err) != PN_OK)
+    if (pn_tokenizer_load(dir, NULL, &tokenizer, &err) != PN_OK)
         abort();
     if (pn_dir_remove_all(dir, &err) != PN_OK)
         abort();

@@ -131,7 +131,7 @@ static pn_status open_parts(pn_clip *clip, const char *dir, const pn_clip_option
     if (status != PN_OK)
         return status == PN_ERR_NOMEM ? status : pn_fail_wrap(err, status, "%s: ", dir);
     pn_safetensors_rest(clip->tensors); /* all but some rows of the token embedding were copied */
-    PN_TRY(pn_tokenizer_load(dir, &clip->tokenizer, err));
+    PN_TRY(pn_tokenizer_load(dir, NULL, &clip->tokenizer, err));
     PN_TRY(check_tokenizer(clip, dir, err));
     fill_info(clip);
     return make_fingerprint(clip, err);

@@ -30,7 +30,7 @@ static pn_tokenizer *load(const char *dir)
 {
     pn_tokenizer *tokenizer = NULL;
     pn_error err = {0};
-    if (pn_tokenizer_load(dir, &tokenizer, &err) != PN_OK)
+    if (pn_tokenizer_load(dir, NULL, &tokenizer, &err) != PN_OK)
         fail_msg("%s", err.message);
     return tokenizer;
 }
@@ -394,7 +394,7 @@ static void encode__reports_missing_memory_and_leaks_nothing(void **state)
         uint32_t ids[CONTEXT];
         size_t n_ids;
         pn_alloc_fail_after(n);
-        status = pn_tokenizer_load(dir, &t, &err);
+        status = pn_tokenizer_load(dir, NULL, &t, &err);
         if (status == PN_OK)
             status = pn_tokenizer_encode(t, PN_STR_LITERAL("caf\xC3\xA9 &amp; shoes"), CONTEXT, ids,
                                          &n_ids, &err);
@@ -412,7 +412,7 @@ static void expect_refusal(const stage *s, pn_status want, const char *named)
 {
     pn_tokenizer *t = NULL;
     pn_error err = {0};
-    pn_status status = pn_tokenizer_load(s->dir, &t, &err);
+    pn_status status = pn_tokenizer_load(s->dir, NULL, &t, &err);
     if (status != want || !strstr(err.message, named))
         fail_msg("status %d, expected %d naming \"%s\": %s", (int)status, (int)want, named,
                  err.message);
@@ -465,7 +465,7 @@ static void load__refuses_other_tokenizers(void **state)
         pn_error err = {0};
         stage_make(&s);
         stage_write_text(&s, "tokenizer.json", texts[i]);
-        pn_status status = pn_tokenizer_load(s.dir, &t, &err);
+        pn_status status = pn_tokenizer_load(s.dir, NULL, &t, &err);
         assert_true(status == PN_ERR_CORRUPT || status == PN_ERR_UNSUPPORTED);
         assert_non_null(strstr(err.message, "tokenizer.json"));
         stage_remove(&s);
