@@ -37,12 +37,17 @@ static const model_row models[] = {
     {"clip-gelu", "clip-gelu", NULL, "huggingface", "f32", "gelu"},
     {"clip-rect-openclip", "clip-rect-openclip", NULL, "open_clip", "f32", "gelu"},
     {"clip-resnet-openai", "clip-resnet-openai", NULL, "open_clip", "f32", "quick_gelu"},
+    {"chinese-clip", "chinese-clip", NULL, "huggingface", "f32", "quick_gelu"},
+    {"chinese-clip-original", "chinese-clip", "config.json", "openai", "f32", "quick_gelu"},
+    {"siglip", "siglip", NULL, "huggingface", "f32", "gelu_tanh"},
+    {"siglip-openclip", "siglip", NULL, "open_clip", "f32", "gelu_tanh"},
 };
 
 /* The model's own files, and the tokenizer of the one it shares goldens with. */
 static void stage_model(stage *s, const model_row *row)
 {
-    static const char *const tokenizer[] = {"vocab.json", "merges.txt"};
+    static const char *const tokenizer[] = {"vocab.json", "merges.txt", "vocab.txt", "spiece.model",
+                                            "tokenizer_config.json"};
     char dir[GOLDEN_PATH_BYTES], golden[GOLDEN_PATH_BYTES], name[256];
     (void)snprintf(name, sizeof name, MODELS "%s", row->golden);
     golden_require(name, golden);
