@@ -105,6 +105,21 @@ static pn_status flush(run *r, pn_buffer *out, pn_error *err)
     return PN_OK;
 }
 
+/* One character of the decomposed text. */
+static pn_status append_unmarked(uint32_t c, run *r, pn_buffer *out, pn_error *err)
+{
+    const utf8proc_property_t *property = utf8proc_get_property((utf8proc_int32_t)c);
+    if (property->combining_class == 0)
+        PN_TRY(flush(r, out, err));
+    if (property->category == UTF8PROC_CATEGORY_MN)
+        return PN_OK;
+    if (property->combining_class == 0)
+        return pn_char_append(c, out, err);
+    r->marks[r->n] = c;
+    r->classes[r->n++] = (uint8_t)property->combining_class;
+    return PN_OK;
+}
+
 /* NFD without nonspacing marks. r has room for every character of the decomposed text. */
 static pn_status strip_accents(pn_str text, run *r, pn_buffer *out, pn_error *err)
 {
@@ -116,20 +131,10 @@ static pn_status strip_accents(pn_str text, run *r, pn_buffer *out, pn_error *er
         utf8proc_ssize_t n = utf8proc_decompose_char((utf8proc_int32_t)c, parts,
                                                      (utf8proc_ssize_t)PN_COUNT_OF(parts),
                                                      UTF8PROC_DECOMPOSE, &boundary);
-        pn_assert(n >= 0 && n <= (utf8proc_ssize_t)PN_COUNT_OF(parts)); // canonical: four at most
-        for (utf8proc_ssize_t k = 0; k < n; k++) {
-            const utf8proc_property_t *property = utf8proc_get_property(parts[k]);
-            if (property->combining_class == 0)
-                PN_TRY(flush(r, out, err));
-            if (property->category == UTF8PROC_CATEGORY_MN)
-                continue;
-            if (property->combining_class == 0) {
-                PN_TRY(pn_char_append((uint32_t)parts[k], out, err));
-                continue;
-            }
-            r->marks[r->n] = (uint32_t)parts[k];
-            r->classes[r->n++] = (uint8_t)property->combining_class;
-        }
+        pn_assert(n >= 0); // canonical: four at most
+        pn_assert(n <= (utf8proc_ssize_t)PN_COUNT_OF(parts));
+        for (utf8proc_ssize_t k = 0; k < n; k++)
+            PN_TRY(append_unmarked((uint32_t)parts[k], r, out, err));
     }
     return flush(r, out, err);
 }

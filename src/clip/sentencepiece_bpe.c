@@ -80,7 +80,7 @@ static void consider(merging *m, int32_t left, int32_t right)
     if (id == PN_PIECE_NONE)
         return;
     heap_push(m, (candidate){m->model->scores[id], left, right, (uint32_t)together.len});
-    if (m->model->types[id] == PN_PIECE_UNUSED)
+    if (m->split_at && m->model->types[id] == PN_PIECE_UNUSED)
         m->split_at[id] = (uint16_t)a->n_bytes;
 }
 
@@ -131,7 +131,7 @@ static void put_symbol(const merging *m, pn_str all, pn_piece_sink *sink)
     while (n > 0) {
         pn_str part = todo[--n];
         uint32_t id = pn_sentencepiece_id(m->model, part);
-        size_t left = m->model->types[id] == PN_PIECE_UNUSED ? m->split_at[id] : 0;
+        size_t left = m->split_at && m->model->types[id] == PN_PIECE_UNUSED ? m->split_at[id] : 0;
         if (left == 0) {
             pn_piece_sink_put(sink, part, id);
             continue;
