@@ -19,7 +19,7 @@ NAMES = {
     "liblz4-dev": "lz4", "libprotobuf-c-dev": "protobuf-c", "libpcre2-dev": "PCRE2", "libroaring-dev": "CRoaring",
     "libcsv-dev": "libcsv", "libjansson-dev": "jansson", "libmicrohttpd-dev": "libmicrohttpd", "libyaml-dev": "libyaml",
     "g++": "g++", "clang": "clang", "clang-format": "clang-format", "clang-tidy": "clang-tidy", "cppcheck": "cppcheck",
-    "shellcheck": "shellcheck", "gcovr": "gcovr",
+    "shellcheck": "shellcheck", "gcovr": "gcovr", "sentencepiece": "sentencepiece",
     "libcmocka-dev": "cmocka", "python3": "Python", "curl": "curl", "groff-base": "groff", "mandoc": "mandoc", "zsh": "zsh",
     "chromium": "Chromium", "prometheus": "promtool", "nodejs": "Node.js",
 }
