@@ -2,7 +2,7 @@
  * bench_embed.c - how long does a picture take, and how long a query?
  *
  *     bench_embed [--model DIR] [--threads N] [--seconds S] [--case NAME] [--dump FILE] [--precision P] [--cache DIR]
- *     bench_embed --write DIR [--type f32|f16]      write a model of random weights and stop
+ *     bench_embed --write DIR [--type f32|f16] [--shape b32|b16|l14]     write a model of random weights and stop
  *
  * Without --model, a ViT-B/32 of random weights is written into a temporary folder first: only shapes decide the speed. Inputs
  * are made by a formula that other programs can repeat (embed_peer.mjs does): a generator of 32-bit numbers for the pixels,
@@ -25,8 +25,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* OpenAI's ViTs. Heads are 64 wide, hidden layers four times the width. */
+typedef struct shape {
+    const char *name;
+    uint64_t patch, vision_width, vision_layers, text_width, text_layers, dim;
+} shape;
+
 typedef struct options {
     const char *model, *write, *type, *only, *dump, *cache;
+    const shape *shape;
     pn_clip_precision precision;
     unsigned threads;
     double seconds;
@@ -40,18 +47,11 @@ static void stop(const char *what, const pn_error *err)
 
 /* ---- a model of random weights */
 
-enum {
-    VISION_WIDTH = 768,
-    TEXT_WIDTH = 512,
-    LAYERS = 12,
-    PATCH = 32,
-    IMAGE = 224,
-    CONTEXT = 77,
-    VOCABULARY = 49408,
-    DIM = 512,
-    START = 49406,
-    END = 49407
-};
+enum { IMAGE = 224, CONTEXT = 77, VOCABULARY = 49408, START = 49406, END = 49407 };
+
+static const shape shapes[] = {{"b32", 32, 768, 12, 512, 12, 512},
+                               {"b16", 16, 768, 12, 512, 12, 512},
+                               {"l14", 14, 1024, 24, 768, 12, 768}};
 
 /* Runs twice over the list of tensors: once to write the header, once the data. */
 typedef struct writer {
@@ -85,10 +85,10 @@ static void put_values(writer *w, uint64_t n, double spread, double middle)
 static void put(writer *w, const char *name, const uint64_t dims[4], double spread, double middle)
 {
     uint64_t n = 1;
-    char shape[100] = "";
+    char sizes[100] = "";
     for (size_t i = 0; i < 4 && dims[i] > 0; i++) {
-        size_t used = strlen(shape);
-        (void)snprintf(shape + used, sizeof shape - used, "%s%" PRIu64, i ? "," : "", dims[i]);
+        size_t used = strlen(sizes);
+        (void)snprintf(sizes + used, sizeof sizes - used, "%s%" PRIu64, i ? "," : "", dims[i]);
         n *= dims[i];
     }
     if (w->data) {
@@ -98,7 +98,7 @@ static void put(writer *w, const char *name, const uint64_t dims[4], double spre
     uint64_t end = w->offset + n * (w->half ? 2 : 4);
     fprintf(w->file,
             "%s\"%s\":{\"dtype\":\"%s\",\"shape\":[%s],\"data_offsets\":[%" PRIu64 ",%" PRIu64 "]}",
-            w->offset ? "," : "", name, w->half ? "F16" : "F32", shape, w->offset, end);
+            w->offset ? "," : "", name, w->half ? "F16" : "F32", sizes, w->offset, end);
     w->offset = end;
 }
 
@@ -112,43 +112,47 @@ static void put_pair(writer *w, const char *stem, uint64_t n, uint64_t k)
     put(w, name, bias, 0.05, 0);
 }
 
-static void put_blocks(writer *w, const char *part, uint64_t width)
+static void put_blocks(writer *w, const char *part, uint64_t width, uint64_t layers)
 {
     static const char *const square[] = {"self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj",
                                          "self_attn.out_proj"};
     char stem[128];
-    for (int i = 0; i < LAYERS; i++) {
+    for (uint64_t i = 0; i < layers; i++) {
         for (size_t j = 0; j < 4; j++) {
-            (void)snprintf(stem, sizeof stem, "%s.encoder.layers.%d.%s", part, i, square[j]);
+            (void)snprintf(stem, sizeof stem, "%s.encoder.layers.%" PRIu64 ".%s", part, i,
+                           square[j]);
             put_pair(w, stem, width, width);
         }
         for (int j = 1; j <= 2; j++) {
-            (void)snprintf(stem, sizeof stem, "%s.encoder.layers.%d.layer_norm%d", part, i, j);
+            (void)snprintf(stem, sizeof stem, "%s.encoder.layers.%" PRIu64 ".layer_norm%d", part, i,
+                           j);
             put_pair(w, stem, width, 0);
-            (void)snprintf(stem, sizeof stem, "%s.encoder.layers.%d.mlp.fc%d", part, i, j);
+            (void)snprintf(stem, sizeof stem, "%s.encoder.layers.%" PRIu64 ".mlp.fc%d", part, i, j);
             put_pair(w, stem, j == 1 ? 4 * width : width, j == 1 ? width : 4 * width);
         }
     }
 }
 
-static void put_model(writer *w)
+static void put_model(writer *w, const shape *m)
 {
-    const uint64_t patch[4] = {VISION_WIDTH, 3, PATCH, PATCH}, class_dims[4] = {VISION_WIDTH};
-    const uint64_t grid = (uint64_t)(IMAGE / PATCH) * (IMAGE / PATCH);
-    const uint64_t places[4] = {1 + grid, VISION_WIDTH}, projection[4] = {DIM, VISION_WIDTH};
-    const uint64_t tokens[4] = {VOCABULARY, TEXT_WIDTH}, context[4] = {CONTEXT, TEXT_WIDTH};
-    const uint64_t text_projection[4] = {DIM, TEXT_WIDTH}, scalar[4] = {1};
+    const uint64_t patch[4] = {m->vision_width, 3, m->patch, m->patch},
+                   class_dims[4] = {m->vision_width};
+    const uint64_t grid = (IMAGE / m->patch) * (IMAGE / m->patch);
+    const uint64_t places[4] = {1 + grid, m->vision_width},
+                   projection[4] = {m->dim, m->vision_width};
+    const uint64_t tokens[4] = {VOCABULARY, m->text_width}, context[4] = {CONTEXT, m->text_width};
+    const uint64_t text_projection[4] = {m->dim, m->text_width}, scalar[4] = {1};
     put(w, "vision_model.embeddings.patch_embedding.weight", patch, 0.018, 0);
     put(w, "vision_model.embeddings.class_embedding", class_dims, 0.5, 0);
     put(w, "vision_model.embeddings.position_embedding.weight", places, 0.2, 0);
-    put_pair(w, "vision_model.pre_layrnorm", VISION_WIDTH, 0);
-    put_blocks(w, "vision_model", VISION_WIDTH);
-    put_pair(w, "vision_model.post_layernorm", VISION_WIDTH, 0);
+    put_pair(w, "vision_model.pre_layrnorm", m->vision_width, 0);
+    put_blocks(w, "vision_model", m->vision_width, m->vision_layers);
+    put_pair(w, "vision_model.post_layernorm", m->vision_width, 0);
     put(w, "visual_projection.weight", projection, 0.036, 0);
     put(w, "text_model.embeddings.token_embedding.weight", tokens, 0.5, 0);
     put(w, "text_model.embeddings.position_embedding.weight", context, 0.2, 0);
-    put_blocks(w, "text_model", TEXT_WIDTH);
-    put_pair(w, "text_model.final_layer_norm", TEXT_WIDTH, 0);
+    put_blocks(w, "text_model", m->text_width, m->text_layers);
+    put_pair(w, "text_model.final_layer_norm", m->text_width, 0);
     put(w, "text_projection.weight", text_projection, 0.044, 0);
     put(w, "logit_scale", scalar, 0, 4.6);
 }
@@ -189,23 +193,32 @@ static void write_tokenizer(const char *dir)
     finish(file);
 }
 
-static void write_model(const char *dir, bool half)
+static void write_model(const char *dir, const shape *m, bool half)
 {
     FILE *file = create(dir, "model.safetensors");
     writer w = {.file = file, .half = half, .rng = pn_rng_seed(1)};
     uint64_t length = 0;
     (void)fwrite(&length, sizeof length, 1, file); /* room for it */
     fprintf(file, "{");
-    put_model(&w);
+    put_model(&w, m);
     fprintf(file, "}");
     length = (uint64_t)ftell(file) - sizeof length;
     w.data = true;
-    put_model(&w);
+    put_model(&w, m);
     rewind(file);
     (void)fwrite(&length, sizeof length, 1, file);
     finish(file);
     file = create(dir, "config.json");
-    fprintf(file, "{\"model_type\":\"clip\"}"); /* ViT-B/32 is what defaults say */
+    const uint64_t vision_heads = m->vision_width / 64, text_heads = m->text_width / 64;
+    fprintf(file,
+            "{\"model_type\":\"clip\",\"projection_dim\":%" PRIu64
+            ",\"text_config\":{\"hidden_size\":%" PRIu64 ",\"intermediate_size\":%" PRIu64
+            ",\"num_hidden_layers\":%" PRIu64 ",\"num_attention_heads\":%" PRIu64
+            "},\"vision_config\":{\"hidden_size\":%" PRIu64 ",\"intermediate_size\":%" PRIu64
+            ",\"num_hidden_layers\":%" PRIu64 ",\"num_attention_heads\":%" PRIu64
+            ",\"patch_size\":%" PRIu64 "}}",
+            m->dim, m->text_width, 4 * m->text_width, m->text_layers, text_heads, m->vision_width,
+            4 * m->vision_width, m->vision_layers, vision_heads, m->patch);
     finish(file);
     write_tokenizer(dir);
 }
@@ -231,11 +244,11 @@ typedef struct input {
     float *out;
 } input;
 
-static input make_input(const bench_case *c)
+static input make_input(const bench_case *c, size_t dim)
 {
     const size_t n = (size_t)3 * IMAGE * IMAGE * c->batch;
     input in = {0};
-    in.out = pn_alloc_array(c->batch * DIM, sizeof *in.out);
+    in.out = pn_alloc_array(c->batch * dim, sizeof *in.out);
     in.pixels = c->is_text ? NULL : pn_alloc_array(n, sizeof *in.pixels);
     in.ids = c->is_text ? pn_alloc_zero(c->batch * CONTEXT * sizeof *in.ids) : NULL;
     in.lengths = pn_alloc_array(c->batch, sizeof *in.lengths);
@@ -289,7 +302,8 @@ enum { MAX_RUNS = 4096, LEAST_RUNS = 5, WARM_UP = 2 };
 static void run_case(const pn_clip *clip, const bench_case *c, pn_pool *pool, const options *o)
 {
     static double times[MAX_RUNS];
-    input in = make_input(c);
+    const size_t dim = pn_clip_get_info(clip)->dim;
+    input in = make_input(c, dim);
     for (int i = 0; i < WARM_UP; i++)
         (void)call(clip, c, &in, pool);
     int n = 0;
@@ -306,7 +320,7 @@ static void run_case(const pn_clip *clip, const bench_case *c, pn_pool *pool, co
     fflush(stdout);
     if (o->dump) {
         FILE *file = fopen(o->dump, "wb");
-        if (!file || fwrite(in.out, sizeof *in.out, c->batch * DIM, file) != c->batch * DIM)
+        if (!file || fwrite(in.out, sizeof *in.out, c->batch * dim, file) != c->batch * dim)
             stop(o->dump, NULL);
         finish(file);
     }
@@ -338,15 +352,26 @@ static void run(const char *dir, const options *o)
     pn_pool_free(pool);
 }
 
+static const shape *find_shape(const char *name)
+{
+    for (size_t i = 0; i < PN_COUNT_OF(shapes); i++)
+        if (strcmp(name, shapes[i].name) == 0)
+            return &shapes[i];
+    stop(name, NULL);
+    return NULL;
+}
+
 static options parse_options(int argc, char **argv)
 {
-    options o = {.seconds = 3, .type = "f32", .cache = ""};
+    options o = {.seconds = 3, .type = "f32", .cache = "", .shape = &shapes[0]};
     for (int i = 1; i + 1 < argc; i += 2) {
         const char *name = argv[i], *value = argv[i + 1];
         if (strcmp(name, "--model") == 0)
             o.model = value;
         else if (strcmp(name, "--write") == 0)
             o.write = value;
+        else if (strcmp(name, "--shape") == 0)
+            o.shape = find_shape(value);
         else if (strcmp(name, "--type") == 0)
             o.type = value;
         else if (strcmp(name, "--case") == 0)
@@ -378,13 +403,13 @@ int main(int argc, char **argv)
     if (o.write) {
         if (pn_dir_make(o.write, &err) != PN_OK)
             stop("folder", &err);
-        write_model(o.write, strcmp(o.type, "f16") == 0);
+        write_model(o.write, o.shape, strcmp(o.type, "f16") == 0);
     } else if (o.model) {
         run(o.model, &o);
     } else {
         if (pn_dir_make_temporary("bench-embed", &arena, &dir, &err) != PN_OK)
             stop("folder", &err);
-        write_model(dir, strcmp(o.type, "f16") == 0);
+        write_model(dir, o.shape, strcmp(o.type, "f16") == 0);
         run(dir, &o);
         if (pn_dir_remove_all(dir, &err) != PN_OK)
             stop("cannot remove the model", &err);

@@ -3,7 +3,8 @@
 
 embed_onnx.py DIR reads DIR/model.safetensors (Hugging Face names, F32) and writes DIR/image.onnx and DIR/text.onnx with the
 fused operators ONNX Runtime has for transformers (attention, skip layer norm, quick gelu), so that the peer runs at its
-best. The graphs end before the division by the length. Needs numpy and onnx (Debian: python3-numpy python3-onnx)."""
+best; and DIR/image-int8.onnx and DIR/text-int8.onnx, the same with its 8-bit operators in the blocks: weights signed with
+a scale for each column, rows quantised as they come. The graphs end before the division by the length. Needs numpy and onnx (Debian: python3-numpy python3-onnx)."""
 import json
 import struct
 import sys
@@ -29,8 +30,8 @@ def read_safetensors(path):
 
 
 class Graph:
-    def __init__(self, weights):
-        self.w, self.nodes, self.constants = weights, [], []
+    def __init__(self, weights, int8):
+        self.w, self.nodes, self.constants, self.int8 = weights, [], [], int8
 
     def constant(self, array):
         name = f"c{len(self.constants)}"
@@ -45,7 +46,18 @@ class Graph:
         self.nodes.append(helper.make_node(kind, inputs, names, domain=domain, **attributes))
         return names[0] if outputs == 1 else names
 
+    def quantised(self, weight):
+        """[k][n] in 8 bits, and the scales [n]."""
+        scale = np.abs(weight).max(axis=0) / 127
+        scale[scale == 0] = 1
+        values = np.rint(weight / scale).astype(np.int8)
+        zero = np.zeros(len(scale), np.int8)
+        return self.constant(values), self.constant(scale.astype(np.float32)), self.constant(zero)
+
     def linear(self, x, stem):
+        if self.int8:
+            inputs = [x, *self.quantised(self.w[stem + ".weight"].T), self.constant(self.w[stem + ".bias"])]
+            return self.node("DynamicQuantizeMatMul", inputs, domain=MS)
         product = self.node("MatMul", [x, self.constant(self.w[stem + ".weight"].T)])
         return self.node("Add", [product, self.constant(self.w[stem + ".bias"])])
 
@@ -59,6 +71,15 @@ class Graph:
         out = self.node("SkipLayerNormalization", [x, y, scale, shift], 4, MS, epsilon=1e-5)
         return out[3], out[0]
 
+    def attention(self, normed, weight, bias, causal):
+        settings = {"num_heads": weight.shape[0] // HEAD_WIDTH, "unidirectional": int(causal)}
+        if not self.int8:
+            return self.node("Attention", [normed, self.constant(weight), self.constant(bias)], domain=MS, **settings)
+        values, scale, zero = self.node("DynamicQuantizeLinear", [normed], 3)
+        w, w_scale, w_zero = self.quantised(weight)
+        inputs = [values, w, self.constant(bias), scale, w_scale, "", zero, w_zero]
+        return self.node("QAttention", inputs, domain=MS, **settings)
+
     def blocks(self, x, part, causal):
         pending = None
         layer = 0
@@ -71,8 +92,7 @@ class Graph:
             parts = [f"{stem}.self_attn.{letter}_proj" for letter in "qkv"]
             weight = np.concatenate([self.w[p + ".weight"] for p in parts]).T
             bias = np.concatenate([self.w[p + ".bias"] for p in parts])
-            seen = self.node("Attention", [normed, self.constant(weight), self.constant(bias)], domain=MS,
-                             num_heads=weight.shape[0] // HEAD_WIDTH, unidirectional=int(causal))
+            seen = self.attention(normed, weight, bias, causal)
             x, normed = self.add_norm(x, self.linear(seen, stem + ".self_attn.out_proj"), stem + ".layer_norm2")
             hidden = self.node("QuickGelu", [self.linear(normed, stem + ".mlp.fc1")], domain=MS, alpha=1.702)
             pending = self.linear(hidden, stem + ".mlp.fc2")
@@ -88,8 +108,8 @@ class Graph:
         onnx.save(model, path)
 
 
-def image_graph(weights, path):
-    g = Graph(weights)
+def image_graph(weights, path, int8):
+    g = Graph(weights, int8)
     kernel = weights["vision_model.embeddings.patch_embedding.weight"]
     width, patch = kernel.shape[0], kernel.shape[2]
     position = weights["vision_model.embeddings.position_embedding.weight"]
@@ -108,8 +128,8 @@ def image_graph(weights, path):
     g.save(x, helper.make_tensor_value_info("x", TensorProto.FLOAT, ["b", 3, 224, 224]), path)
 
 
-def text_graph(weights, path):
-    g = Graph(weights)
+def text_graph(weights, path, int8):
+    g = Graph(weights, int8)
     tokens = g.constant(weights["text_model.embeddings.token_embedding.weight"])
     places = g.constant(weights["text_model.embeddings.position_embedding.weight"])
     length = g.node("Shape", ["t"], start=1, end=2)
@@ -125,8 +145,9 @@ def text_graph(weights, path):
 def main():
     folder = sys.argv[1]
     weights = read_safetensors(folder + "/model.safetensors")
-    image_graph(weights, folder + "/image.onnx")
-    text_graph(weights, folder + "/text.onnx")
+    for suffix, int8 in (("", False), ("-int8", True)):
+        image_graph(weights, f"{folder}/image{suffix}.onnx", int8)
+        text_graph(weights, f"{folder}/text{suffix}.onnx", int8)
 
 
 main()

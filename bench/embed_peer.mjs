@@ -1,25 +1,27 @@
 // embed_peer.mjs - bench_embed and ONNX Runtime in turn, on the same weights, inputs and threads
 //
-//   node embed_peer.mjs DIR BENCH_EMBED [THREADS] [ROUNDS] [SECONDS]
+//   node embed_peer.mjs DIR BENCH_EMBED [THREADS] [ROUNDS] [SECONDS] [PAIRS] [CASES]
 //
-// DIR holds the model of bench_embed --write, the graphs of embed_onnx.py, and node_modules with onnxruntime-node. Every round
-// runs each case once in each program, seconds apart, and the ratio is taken inside a round: on a shared machine times
-// move by a third within minutes, ratios by a few per cent. One JSON line a case: medians over the rounds, ratio above
-// 1 when pennon is faster, and the least cosine between the two programs' vectors.
+// DIR holds the model of bench_embed --write, the graphs of embed_onnx.py, and node_modules with onnxruntime-node. PAIRS says
+// which precisions meet, as OURS:PEER with commas between (exact:f32,int8:f32,int8:int8), CASES which cases. Every round runs
+// each program once for each case and precision, seconds apart, and the ratio is taken inside a round: on a shared machine
+// times move by a third within minutes, ratios by a few per cent. One JSON line a case and pair: medians over the rounds, ratio
+// above 1 when pennon is faster, and the least cosine between the two programs' vectors.
 import { spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 
-const [, self, dir, bench, threadsText = '2', roundsText = '5', secondsText = '2', child] = process.argv;
+const [, self, dir, bench, threadsText = '2', roundsText = '5', secondsText = '2', pairsText = 'exact:f32', casesText = '', child] = process.argv;
 const threads = Number(threadsText), rounds = Number(roundsText), seconds = Number(secondsText);
 const cases = [
-  { name: 'image-1', batch: 1 }, { name: 'image-8', batch: 8 },
+  { name: 'image-1', batch: 1 }, { name: 'image-8', batch: 8 }, { name: 'image-32', batch: 32 },
   { name: 'text-8', batch: 1, tokens: 8 }, { name: 'text-20', batch: 1, tokens: 20 },
   { name: 'text-77', batch: 1, tokens: 77 }, { name: 'text-20x32', batch: 32, tokens: 20 },
 ];
 const median = (list) => [...list].sort((a, b) => a - b)[list.length >> 1];
-const dump = (program, c) => path.join(dir, `${program}-${c.name}.f32`);
+const pairs = pairsText.split(',').map((pair) => pair.split(':'));
+const dump = (program, c, precision) => path.join(dir, `${program}-${c.name}-${precision}.f32`);
 
 // The same numbers as bench_embed's.
 function pixels(batch) {
@@ -43,16 +45,16 @@ function tokens(batch, length) {
 }
 
 // One case of ONNX Runtime, in a process of its own.
-async function runPeer(c) {
+async function runPeer(c, precision) {
   const ort = createRequire(path.resolve(dir, 'x.js'))('onnxruntime-node');
   const options = { intraOpNumThreads: threads, interOpNumThreads: 1, graphOptimizationLevel: 'all', logSeverityLevel: 3 };
-  const session = await ort.InferenceSession.create(path.join(dir, c.tokens ? 'text.onnx' : 'image.onnx'), options);
+  const session = await ort.InferenceSession.create(path.join(dir, `${c.tokens ? 'text' : 'image'}${precision === 'int8' ? '-int8' : ''}.onnx`), options);
   const feed = c.tokens
     ? { t: new ort.Tensor('int64', tokens(c.batch, c.tokens), [c.batch, c.tokens]) }
     : { x: new ort.Tensor('float32', pixels(c.batch), [c.batch, 3, 224, 224]) };
   let result;
   for (let i = 0; i < 3; i++) result = (await session.run(feed)).y;
-  fs.writeFileSync(dump('peer', c), new Uint8Array(result.data.buffer, result.data.byteOffset, result.data.byteLength));
+  fs.writeFileSync(dump('peer', c, precision), new Uint8Array(result.data.buffer, result.data.byteOffset, result.data.byteLength));
   const times = [];
   for (const end = performance.now() + seconds * 1000; performance.now() < end || times.length < 5;) {
     const start = performance.now();
@@ -70,13 +72,14 @@ function lastLine(program, args, name) {
   return JSON.parse(lines.at(-1));
 }
 
-const runOurs = (c) => lastLine(bench, ['--model', dir, '--threads', String(threads), '--seconds', String(seconds),
-  '--case', c.name, '--dump', dump('ours', c)], c.name);
-const spawnPeer = (c) => lastLine(process.execPath, [self, dir, bench, threadsText, roundsText, secondsText, c.name], c.name);
+const runOurs = (c, precision) => lastLine(bench, ['--model', dir, '--threads', String(threads), '--seconds', String(seconds),
+  '--precision', precision, '--cache', path.join(dir, 'cache'), '--case', c.name, '--dump', dump('ours', c, precision)], c.name);
+const spawnPeer = (c, precision) => lastLine(process.execPath, [self, dir, bench, threadsText, roundsText, secondsText, pairsText,
+  casesText, `${c.name}:${precision}`], c.name);
 
-function leastCosine(c) {
+function leastCosine(c, ours, peer) {
   const read = (file) => { const b = fs.readFileSync(file); return new Float32Array(b.buffer, b.byteOffset, b.length / 4); };
-  const a = read(dump('ours', c)), b = read(dump('peer', c)), dim = a.length / c.batch;
+  const a = read(dump('ours', c, ours)), b = read(dump('peer', c, peer)), dim = a.length / c.batch;
   let least = 1;
   for (let i = 0; i < c.batch; i++) {
     let ab = 0, aa = 0, bb = 0;
@@ -87,18 +90,23 @@ function leastCosine(c) {
 }
 
 if (child) {
-  await runPeer(cases.find((c) => c.name === child));
+  const [name, precision] = child.split(':');
+  await runPeer(cases.find((c) => c.name === name), precision);
 } else {
-  for (const c of cases) {
-    const ours = [], peers = [], ratios = [];
+  const wanted = casesText ? casesText.split(',') : cases.map((c) => c.name);
+  for (const c of cases.filter((one) => wanted.includes(one.name))) {
+    const times = { ours: {}, peer: {} };
+    const unique = (i) => [...new Set(pairs.map((pair) => pair[i]))];
     for (let round = 0; round < rounds; round++) {
-      const peer = spawnPeer(c), our = runOurs(c);
-      ours.push(our.ms_med / c.batch);
-      peers.push(peer.ms_med / c.batch);
-      ratios.push(peer.ms_med / our.ms_med);
+      for (const precision of unique(1)) (times.peer[precision] ??= []).push(spawnPeer(c, precision).ms_med);
+      for (const precision of unique(0)) (times.ours[precision] ??= []).push(runOurs(c, precision).ms_med);
     }
-    console.log(JSON.stringify({ case: c.name, threads, rounds, pennon_ms_item: +median(ours).toFixed(3),
-      ort_ms_item: +median(peers).toFixed(3), ratio: +median(ratios).toFixed(3), ratio_min: +Math.min(...ratios).toFixed(3),
-      ratio_max: +Math.max(...ratios).toFixed(3), cosine: leastCosine(c) }));
+    for (const [ours, peer] of pairs) {
+      const ratios = times.peer[peer].map((ms, i) => ms / times.ours[ours][i]);
+      console.log(JSON.stringify({ case: c.name, threads, rounds, pennon: ours, ort: peer,
+        pennon_ms_item: +(median(times.ours[ours]) / c.batch).toFixed(3), ort_ms_item: +(median(times.peer[peer]) / c.batch).toFixed(3),
+        ratio: +median(ratios).toFixed(3), ratio_min: +Math.min(...ratios).toFixed(3), ratio_max: +Math.max(...ratios).toFixed(3),
+        cosine: leastCosine(c, ours, peer) }));
+    }
   }
 }
