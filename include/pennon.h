@@ -92,10 +92,13 @@ typedef struct pn_model_options {
     /* A folder where prepared weights are kept, so that the next opening takes a moment. NULL: $PENNON_CACHE, else
      * $XDG_CACHE_HOME/pennon, else ~/.cache/pennon; "": none. Weights of less than 32 MiB are never kept. */
     const char *cache;
+    /* Not 0: large JPEGs are decoded in full. 0: at the half, quarter or eighth whose shorter side still has twice the pixels
+     * that the model looks at, which takes a fraction of the time and changes vectors a little (docs/MODELS.md). */
+    int exact_decode;
 } pn_model_options;
 #define PN_MODEL_OPTIONS_INIT                                                                      \
     {                                                                                              \
-        sizeof(pn_model_options), NULL, NULL, NULL                                                 \
+        sizeof(pn_model_options), NULL, NULL, NULL, 0                                              \
     }
 
 /* spec: a directory with safetensors, or a Hugging Face name looked up in the local cache. Nothing is downloaded.

@@ -24,7 +24,8 @@ static pn_status open_model(pn_model *model, const char *spec, const pn_model_op
     pn_local_options local = {.model = spec,
                               .preprocess = options->preprocess,
                               .pool = model->library->pool,
-                              .cache = options->cache};
+                              .cache = options->cache,
+                              .exact_decode = options->exact_decode != 0};
     if (options->precision &&
         !pn_clip_precision_parse(pn_str_of(options->precision), &local.precision))
         return pn_fail(err, PN_ERR_INVALID,

@@ -25,6 +25,7 @@ typedef struct pn_common {
     const char *model;      /* NULL: not named */
     const char *preprocess; /* NULL: the model's own */
     const char *precision;  /* NULL: exact */
+    bool exact_decode;
     unsigned n_threads;
     unsigned long at_version; /* 0: the newest */
     pn_output output;
@@ -35,6 +36,7 @@ typedef struct pn_common {
 enum {
     PN_KEY_PREPROCESS = 256,
     PN_KEY_PRECISION,
+    PN_KEY_EXACT_DECODE,
     PN_KEY_THREADS,
     PN_KEY_JSON,
     PN_KEY_TSV,
@@ -69,6 +71,11 @@ enum {
             "how the model computes: exact, f32, f16, bf16 or int8 (default: $PENNON_PRECISION, "  \
             "else exact)",                                                                         \
             0                                                                                      \
+    }
+#define PN_OPTION_EXACT_DECODE                                                                     \
+    {                                                                                              \
+        "exact-decode", PN_KEY_EXACT_DECODE, NULL, 0,                                              \
+            "decode large JPEGs in full, not at the half, quarter or eighth that suffices", 0      \
     }
 #define PN_OPTION_THREADS                                                                          \
     {                                                                                              \

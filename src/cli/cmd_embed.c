@@ -194,6 +194,7 @@ static int with_model(const struct argp *argp, int argc, char **argv,
     static arguments args; /* large, and there is one command a process */
     args = (arguments){0};
     pn_common_init(&args.common);
+    args.common.exact_decode = true; /* these commands are for comparing */
     argp_parse(argp, argc, argv, 0, NULL, &args);
     if (!is_complete(&args))
         return PN_EXIT_USAGE;

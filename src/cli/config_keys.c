@@ -24,6 +24,8 @@ static const pn_config_key keys[] = {
     {NULL, "model", PN_CONFIG_TEXT, 0, 0, " ingest search serve embed tokenize preprocess ",
      "PENNON_MODEL"},
     {NULL, "preprocess", PN_CONFIG_MODE, 0, 0, " ingest embed ", NULL},
+    {NULL, "precision", PN_CONFIG_TEXT, 0, 0, " ingest search serve embed ", "PENNON_PRECISION"},
+    {NULL, "exact-decode", PN_CONFIG_FLAG, 0, 0, " ingest search serve ", NULL},
     {NULL, "threads", PN_CONFIG_WHOLE, 1, 256, " ingest search serve embed ", NULL},
     {"ingest", "thumbnail", PN_CONFIG_WHOLE, 0, 2048, NULL, NULL},
     {"ingest", "commit-rows", PN_CONFIG_WHOLE, 1, 65536, NULL, NULL},

@@ -54,6 +54,9 @@ error_t pn_common_parse(pn_common *common, int key, char *arg, struct argp_state
             argp_error(state, "--preprocess \"%s\": there are crop, pad and squash", arg);
         common->preprocess = arg;
         return 0;
+    case PN_KEY_EXACT_DECODE:
+        common->exact_decode = true;
+        return 0;
     case PN_KEY_PRECISION:
         common->precision = arg;
         return 0;
@@ -134,6 +137,7 @@ static bool open_model(pn_session *session, const pn_common *common, const char 
     pn_model_options options = PN_MODEL_OPTIONS_INIT;
     options.preprocess = common->preprocess ? common->preprocess : preprocess;
     options.precision = common->precision;
+    options.exact_decode = common->exact_decode;
     if (pn_model_open(session->library, name, &options, &session->model, &err) == PN_OK)
         return true;
     pn_cli_error(&err);

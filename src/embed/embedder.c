@@ -20,7 +20,8 @@ pn_status pn_embedder_embed_file(pn_embedder *embedder, const void *bytes, size_
 {
     pn_image image = {0};
     float *input = NULL;
-    pn_status status = pn_image_decode(bytes, n, name, NULL, &image, err);
+    const pn_decode_options options = {.shrink_to_px = embedder->shrink_to_px};
+    pn_status status = pn_image_decode(bytes, n, name, &options, &image, err);
     if (status == PN_OK) {
         input = pn_alloc_array(embedder->input_floats, sizeof *input);
         status = input ? embedder->prepare_image(embedder->self, &image, input, err)

@@ -20,6 +20,8 @@ struct pn_embedder {
         identity; /* "<model fingerprint>:<preprocessing mode>": equal identity, comparable vectors */
     const char *model; /* a name for people: directory or hub name */
 
+    /* JPEGs may be decoded smaller as long as their shorter side keeps this many pixels (image/decode.h); 0: never. */
+    uint32_t shrink_to_px;
     /* Turn a picture into the input of embed_images (resize, crop, normalise): input_floats values. Meant to run in the
      * decoding threads. */
     size_t input_floats;

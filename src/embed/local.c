@@ -128,6 +128,8 @@ pn_status pn_local_embedder_create(const pn_local_options *options, pn_embedder 
     embedder->identity = me->identity;
     embedder->model = me->model;
     embedder->input_floats = (size_t)3 * me->preprocess.width * me->preprocess.height;
+    if (!options->exact_decode)
+        embedder->shrink_to_px = 2 * PN_MAX(me->preprocess.width, me->preprocess.height);
     embedder->prepare_image = prepare_image;
     embedder->embed_images = embed_images;
     embedder->embed_texts = embed_texts;

@@ -13,6 +13,8 @@ typedef struct pn_local_options {
     pn_pool *pool;          /* borrowed; NULL: one thread */
     pn_clip_precision precision;
     const char *cache; /* as pn_clip_options has it */
+    bool
+        exact_decode; /* large JPEGs in full, instead of at the half, quarter or eighth that is still twice the input */
 } pn_local_options;
 
 /* Errors: those of pn_clip_locate() and pn_clip_open(); INVALID for the mode. */

@@ -214,6 +214,20 @@ static pn_status check_file(const void *bytes, size_t n, const char *name, pn_er
     return pn_picture_precheck(bytes, n, name, err);
 }
 
+/* By how much libjpeg may scale down while it decodes. */
+static int shrink_of(const VipsImage *image, const char *loader, const pn_decode_options *options)
+{
+    uint32_t least = options ? options->shrink_to_px : 0;
+    uint32_t side = (uint32_t)PN_MIN(image->Xsize, image->Ysize);
+    const char *mime = known_mime(loader);
+    if (least == 0 || !mime || strcmp(mime, "image/jpeg") != 0)
+        return 1;
+    for (int factor = 8; factor > 1; factor /= 2)
+        if (side / (uint32_t)factor >= least)
+            return factor;
+    return 1;
+}
+
 static pn_status open_image(const void *bytes, size_t n, const char *name,
                             const pn_decode_options *options, patience *time, VipsImage **out,
                             pn_error *err)
@@ -236,6 +250,14 @@ static pn_status open_image(const void *bytes, size_t n, const char *name,
     if (!image)
         return fail_vips(err, PN_ERR_CORRUPT, name);
     pn_status status = check_size(image, name, options, err);
+    int shrink = status == PN_OK ? shrink_of(image, loader, options) : 1;
+    if (shrink > 1) {
+        g_object_unref(image);
+        image = NULL;
+        if (vips_jpegload_buffer((void *)(uintptr_t)bytes, n, &image, "shrink", shrink, "fail_on",
+                                 VIPS_FAIL_ON_ERROR, "access", VIPS_ACCESS_SEQUENTIAL, NULL) != 0)
+            return fail_vips(err, PN_ERR_CORRUPT, name);
+    }
     if (status == PN_OK)
         status = check_samples(image, name, err);
     if (status == PN_OK && is_late(time))

@@ -19,10 +19,13 @@ typedef struct pn_decode_options {
     uint32_t max_side_px; /* 0: PN_IMAGE_MAX_SIDE_PX */
     uint64_t max_pixels;  /* 0: PN_IMAGE_MAX_PIXELS */
     uint32_t max_ms;      /* 0: PN_IMAGE_MAX_MS */
+    /* A JPEG may be decoded at 1/2, 1/4 or 1/8 as long as its shorter side keeps this many pixels: its blocks are then
+     * transformed at that size, which leaves out most of the work and changes pixels a little. 0: every pixel as it is. */
+    uint32_t shrink_to_px;
 } pn_decode_options;
 #define PN_DECODE_OPTIONS_INIT                                                                     \
     {                                                                                              \
-        0, 0, 0                                                                                    \
+        0, 0, 0, 0                                                                                 \
     }
 
 /* Start the library once, before any other call here and before threads; safe to call again. */

@@ -38,7 +38,9 @@ pn_status pn_prepare_picture(pn_ingest_item *item, const void *bytes, size_t n,
                              pn_embedder *embedder, uint32_t thumbnail_px, pn_error *err)
 {
     pn_image image = {0};
-    pn_status status = pn_image_decode(bytes, n, item->file, NULL, &image, err);
+    const pn_decode_options options = {
+        .shrink_to_px = embedder->shrink_to_px ? PN_MAX(embedder->shrink_to_px, thumbnail_px) : 0};
+    pn_status status = pn_image_decode(bytes, n, item->file, &options, &image, err);
     if (status != PN_OK)
         return status;
     item->input = pn_alloc_array(embedder->input_floats, sizeof *item->input);
