@@ -12,7 +12,7 @@ endforeach()
 set_target_properties(pennon_static PROPERTIES LINKER_LANGUAGE C OUTPUT_NAME pennon EXPORT_NAME static)
 # What a program has to link beside libpennon.a; pennon-config.cmake makes PkgConfig::PENNON_STATIC.
 target_link_libraries(pennon_static INTERFACE "$<INSTALL_INTERFACE:PkgConfig::PENNON_STATIC>"
-  "$<INSTALL_INTERFACE:roaring::roaring>" "$<INSTALL_INTERFACE:csv>" "$<INSTALL_INTERFACE:Threads::Threads>"
+  "$<INSTALL_INTERFACE:roaring::roaring>" "$<INSTALL_INTERFACE:csv>" "$<INSTALL_INTERFACE:curl>" "$<INSTALL_INTERFACE:Threads::Threads>"
   "$<INSTALL_INTERFACE:m>")
 target_include_directories(pennon_static INTERFACE $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
 list(TRANSFORM library_rooms PREPEND pn_)
@@ -34,6 +34,7 @@ set_target_properties(pennon PROPERTIES INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTAL
 include(CMakePackageConfigHelpers)
 get_property(modules GLOBAL PROPERTY PN_MODULES)
 list(REMOVE_ITEM modules libmicrohttpd yaml-0.1) # of the program, not of the library
+list(REMOVE_ITEM modules libcurl) # what a static libcurl wants is not installed with it: -lcurl, in pennon.pc.in
 list(JOIN modules " " PENNON_MODULES)
 # The prefix is known when it is installed (cmake --install --prefix), not before.
 set(PENNON_PREFIX "@CMAKE_INSTALL_PREFIX@")

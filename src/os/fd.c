@@ -128,6 +128,8 @@ pn_status pn_fd_open(const char *path, pn_open_mode mode, pn_fd *out, pn_error *
         flags = O_WRONLY | O_CREAT | O_EXCL;
     else if (mode == PN_OPEN_REPLACE)
         flags = O_WRONLY | O_CREAT | O_TRUNC;
+    else if (mode == PN_OPEN_APPEND)
+        flags = O_WRONLY | O_CREAT | O_APPEND;
     int fd;
     do {
         bool fails = mode == PN_OPEN_READ ? pn_fd_read_fault() : fault("create", path);
@@ -349,6 +351,14 @@ pn_status pn_path_rename_if_absent(const char *from, const char *to, pn_error *e
             return PN_OK;
     }
     return fail_errno(err, errno, "cannot make", to);
+}
+
+pn_status pn_path_link(const char *target, const char *path, pn_error *err)
+{
+    PN_TRY(pn_path_remove(path, err));
+    if (fault("link", path) || symlink(target, path) != 0)
+        return fail_errno(err, errno, "cannot make", path);
+    return PN_OK;
 }
 
 pn_status pn_path_rename(const char *from, const char *to, pn_error *err)

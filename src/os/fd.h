@@ -18,7 +18,8 @@ typedef int pn_fd;
 typedef enum pn_open_mode {
     PN_OPEN_READ,
     PN_OPEN_CREATE_NEW, /* write; PN_ERR_EXISTS when the file is there */
-    PN_OPEN_REPLACE     /* write; an old file of that name is truncated */
+    PN_OPEN_REPLACE,    /* write; an old file of that name is truncated */
+    PN_OPEN_APPEND      /* write behind what is there; made when it is not */
 } pn_open_mode;
 
 typedef struct pn_file_info {
@@ -62,6 +63,8 @@ PN_NODISCARD pn_status pn_file_write_atomic(const char *path, const void *bytes,
 /* Give the file `from` the name `to` if that name is free; EXISTS otherwise. Atomic: link() and unlink(), or
  * renameat2(RENAME_NOREPLACE) where there are no hard links. `from` is gone afterwards in both cases of success. */
 PN_NODISCARD pn_status pn_path_rename_if_absent(const char *from, const char *to, pn_error *err);
+/* Make path a symbolic link to target, in the place of whatever file is there. */
+PN_NODISCARD pn_status pn_path_link(const char *target, const char *path, pn_error *err);
 /* Rename over whatever is at `to`. */
 PN_NODISCARD pn_status pn_path_rename(const char *from, const char *to, pn_error *err);
 /* A missing file is fine. */

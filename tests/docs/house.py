@@ -18,6 +18,7 @@ NAMES = {
     "libutf8proc-dev": "utf8proc", "uthash-dev": "uthash", "uuid-dev": "libuuid", "libvips-dev": "libvips", "libzstd-dev": "zstd",
     "liblz4-dev": "lz4", "libprotobuf-c-dev": "protobuf-c", "libpcre2-dev": "PCRE2", "libroaring-dev": "CRoaring",
     "libcsv-dev": "libcsv", "libjansson-dev": "jansson", "libmicrohttpd-dev": "libmicrohttpd", "libyaml-dev": "libyaml",
+    "libcurl4-openssl-dev": "libcurl", "libssl-dev": "OpenSSL",
     "g++": "g++", "clang": "clang", "clang-format": "clang-format", "clang-tidy": "clang-tidy", "cppcheck": "cppcheck",
     "shellcheck": "shellcheck", "gcovr": "gcovr", "sentencepiece": "sentencepiece",
     "libcmocka-dev": "cmocka", "python3": "Python", "curl": "curl", "groff-base": "groff", "mandoc": "mandoc", "zsh": "zsh",

@@ -71,10 +71,29 @@ static void open__keeps_the_rules_of_its_mode(void **state)
     assert_int_equal(pn_fd_write(fd, path, "x", 1, &err), PN_OK);
     pn_fd_close(fd);
     expect_content(path, "x");
+    assert_int_equal(pn_fd_open(path, PN_OPEN_APPEND, &fd, &err), PN_OK);
+    assert_int_equal(pn_fd_write(fd, path, "yz", 2, &err), PN_OK);
+    pn_fd_close(fd);
+    expect_content(path, "xyz");
     assert_int_equal(pn_fd_open(scratch_path(s, "a/b"), PN_OPEN_READ, &fd, &err),
                      PN_ERR_NOT_FOUND); // a file is no folder
     assert_int_equal(pn_fd_open(s->path, PN_OPEN_REPLACE, &fd, &err), PN_ERR_IO);
     pn_fd_close(PN_FD_NONE);
+}
+
+static void link__takes_the_place_of_what_is_there(void **state)
+{
+    scratch_folder *s = *state;
+    pn_error err = {0};
+    char *link = scratch_file(s, "link", "a file");
+    (void)scratch_file(s, "one", "first");
+    (void)scratch_file(s, "two", "second");
+    assert_int_equal(pn_path_link("one", link, &err), PN_OK);
+    expect_content(link, "first");
+    assert_int_equal(pn_path_link("two", link, &err), PN_OK);
+    expect_content(link, "second");
+    expect_content(scratch_path(s, "one"), "first"); // the link was removed, not what it led to
+    assert_int_equal(pn_path_link("one", scratch_path(s, "none/link"), &err), PN_ERR_NOT_FOUND);
 }
 
 static void info__tells_size_and_kind(void **state)
@@ -466,6 +485,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(open__keeps_the_rules_of_its_mode, setup, teardown),
+        cmocka_unit_test_setup_teardown(link__takes_the_place_of_what_is_there, setup, teardown),
         cmocka_unit_test_setup_teardown(info__tells_size_and_kind, setup, teardown),
         cmocka_unit_test_setup_teardown(read_at__gives_all_bytes_or_an_error, setup, teardown),
         cmocka_unit_test_setup_teardown(write__moves_all_bytes_however_short_the_steps, setup,
