@@ -31,7 +31,7 @@ ROOMS = {
 PUBLIC = {"pennon.h": {"api", "serve", "cli"}, "pennon_status.h": {"base"}}
 # System headers with an owner: nobody else includes them.
 LIBRARIES = {
-    r"vips/": {"image"}, r"curl/": {"os"}, r"uuid/": {"os"},
+    r"vips/": {"image"}, r"curl/": {"os"}, r"openssl/": {"os"}, r"uuid/": {"os"},
     r"(sys|arpa|netinet)/(?!types)": {"os"}, r"unistd\.h": {"os"}, r"fcntl\.h": {"os"}, r"dirent\.h": {"os"},
     r"poll\.h": {"os"}, r"signal\.h": {"os"}, r"(imm|x86|avx).*intrin\.h": {"kernels"}, r"arm_neon\.h": {"kernels"},
     r"zstd\.h": {"lance"}, r"lz4\.h": {"lance"}, r"protobuf-c": {"lance", "dataset"},
