@@ -44,6 +44,11 @@ typedef struct pn_clip_info {
  */
 PN_NODISCARD pn_status pn_clip_locate(const char *spec, pn_arena *arena, char **dir, pn_error *err);
 
+/* For who fills and lists that cache: its folder, and the folder in it of an "owner/model": "models--owner--model". NULL: none of
+ * the variables is set; it is no such name; no memory. */
+const char *pn_clip_hub_folder(pn_arena *arena);
+const char *pn_clip_hub_entry(const char *name, pn_arena *arena);
+
 typedef struct pn_clip_options {
     pn_pool *pool; /* prepares the weights; NULL: one thread */
     pn_clip_precision precision;

@@ -46,10 +46,9 @@ static bool is_plain(pn_str part)
     return more_than_dots;
 }
 
-/* "owner/model" -> "models--owner--model"; NULL when it is no such name, or no memory. */
-static const char *cache_name(const char *spec, pn_arena *arena)
+const char *pn_clip_hub_entry(const char *name, pn_arena *arena)
 {
-    pn_str model = pn_str_of(spec);
+    pn_str model = pn_str_of(name);
     if (model.len > MAX_NAME_BYTES)
         return NULL;
     pn_str owner = pn_str_split(&model, '/');
@@ -59,7 +58,7 @@ static const char *cache_name(const char *spec, pn_arena *arena)
                            PN_STR_ARG(model));
 }
 
-static const char *cache_folder(pn_arena *arena)
+const char *pn_clip_hub_folder(pn_arena *arena)
 {
     const char *cache = pn_environment("HF_HUB_CACHE");
     const char *home = pn_environment("HF_HOME");
@@ -119,11 +118,11 @@ pn_status pn_clip_locate(const char *spec, pn_arena *arena, char **dir, pn_error
         *dir = copy;
         return PN_OK;
     }
-    const char *name = cache_name(spec, arena);
+    const char *name = pn_clip_hub_entry(spec, arena);
     if (!name)
         return pn_fail(err, PN_ERR_NOT_FOUND,
                        "model %s: no such folder, and no name of the form owner/model", spec);
-    const char *cache = cache_folder(arena);
+    const char *cache = pn_clip_hub_folder(arena);
     const char *model = cache ? pn_path_join(arena, cache, name) : NULL;
     if (!model)
         return pn_fail(
