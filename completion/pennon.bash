@@ -20,6 +20,13 @@ _pennon_value()
     DIR | MODEL) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
     FILE* | OUT* | SOURCE* | PICTURE*) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
     MODE) mapfile -t COMPREPLY < <(compgen -W "crop pad squash" -- "$word") ;;
+    ACTION*) # of "pennon model"; behind it models
+        if [[ " ${COMP_WORDS[*]:0:COMP_CWORD} " =~ \ (list|info|verify|pull)\  ]]; then
+            _pennon_value MODEL "$word"
+        else
+            mapfile -t COMPREPLY < <(compgen -W "list info verify pull" -- "$word")
+        fi
+        ;;
     esac
 }
 

@@ -138,6 +138,88 @@ PN_API pn_status pn_model_tokenize(pn_model *model, const char *text, size_t tex
 PN_API pn_status pn_model_preprocess(pn_model *model, const void *bytes, size_t n_bytes,
                                      const char *name, float *out, pn_error *err);
 
+/* Everything about an open model as JSON: {"name","directory","family","layout","weights_type","precision","parameters",
+ * "weights_bytes","dim","image":{...},"vision":{...},"text":{...},"preprocess","tokenizer":{...},"fingerprint","identity",
+ * "files":[{"name","bytes"}]}. Freed with pn_memory_free(). */
+PN_API pn_status pn_model_describe_json(const pn_model *model, char **out, pn_error *err);
+
+/* The models of the local hub cache and of n_folders folders (each a model, or a folder with models right in it), as JSON:
+ * [{"spec","directory","where":"cache"|"folder","family","layout","dim","weights_bytes","problem"}]. "spec" is for
+ * pn_model_open(); "problem" says why that would fail. Only headers are read. NOT_FOUND (a folder). Freed with pn_memory_free(). */
+PN_API pn_status pn_models_list_json(const char *const *folders, size_t n_folders, char **out,
+                                     pn_error *err);
+
+typedef struct pn_model_pull_progress {
+    const char *file;
+    size_t file_i, n_files;
+    uint64_t done_bytes, total_bytes; /* of all files */
+    uint64_t came_bytes;              /* by this call, without what was there before */
+    double seconds;
+} pn_model_pull_progress;
+
+typedef struct pn_model_pull_options {
+    size_t struct_bytes;
+    const char *base;     /* the hub's URL; NULL: https://huggingface.co */
+    const char *revision; /* branch, tag or commit; NULL: "main" */
+    const char *
+        directory; /* a folder for the files; NULL: the local hub cache, where pn_model_open() finds the name */
+    const char
+        *token; /* sent to the base's own scheme, host and port and nowhere else; NULL: none */
+    void (*progress)(void *context, const pn_model_pull_progress *progress);
+    int (*cancelled)(void *context); /* polled at least once a second; nonzero: stop */
+    void *context;
+} pn_model_pull_options;
+#define PN_MODEL_PULL_OPTIONS_INIT                                                                 \
+    {                                                                                              \
+        sizeof(pn_model_pull_options), NULL, NULL, NULL, NULL, NULL, NULL, NULL                    \
+    }
+
+/*
+ * Download what pennon reads of the repository "owner/model": safetensors, configuration, tokenizer, preprocessing. This is the only
+ * function of the library that goes to the network, and nothing calls it but you. Sizes and digests (SHA-256; git's for small files)
+ * are checked before a file gets its name. When it fails what has come stays, and the next call goes on from there.
+ *
+ * *directory  the folder to open; freed with pn_memory_free()
+ *
+ * Errors: INVALID (name, revision, URL), NOT_FOUND (no such model, or none with safetensors), CORRUPT (size, digest, a file name
+ *         that leaves the folder), CONFLICT (the same pull is running elsewhere), CANCELLED, LIMIT, IO.
+ */
+PN_API pn_status pn_model_pull(const char *name, const pn_model_pull_options *options,
+                               char **directory, pn_error *err);
+
+typedef struct pn_model_verify_options {
+    size_t struct_bytes;
+    const char *precision; /* only this one; NULL: all, and golden vectors at "exact" */
+    const char *
+        golden; /* file of golden vectors; NULL: pennon-golden.json of the model, when it is there */
+    uint32_t n_pictures;                                    /* 20 to 10000; 0: 200 */
+    const char *cache;                                      /* as in pn_model_options */
+    void (*progress)(void *context, const char *precision); /* before each */
+    int (*cancelled)(void *context);
+    void *context;
+} pn_model_verify_options;
+#define PN_MODEL_VERIFY_OPTIONS_INIT                                                               \
+    {                                                                                              \
+        sizeof(pn_model_verify_options), NULL, NULL, 0, NULL, NULL, NULL, NULL                     \
+    }
+
+/*
+ * Does this model compute here what it should? (a) Generated pictures and fixed texts at each precision against f32: the least cosine,
+ * and the share of the 10 nearest pictures that stay. (b) Golden vectors, computed elsewhere and kept beside the model: when they
+ * differ, the message says what it looks like (order of the channels, filter, normalisation, tokenizer, weights).
+ *
+ * *report  JSON, freed with pn_memory_free(); may be NULL. Unlike other outputs it is also written when the status is CORRUPT
+ *          because a check failed: {"passed","problem","pictures","texts","arithmetic":[{"precision","image_cosine",
+ *          "text_cosine","recall_at_10","needs_cosine","needs_recall","images_per_second","passed"}],
+ *          "golden":null|{"pictures","texts","image_cosine","text_cosine","passed","problem"}}. NULL on every other failure.
+ *
+ * Errors: CORRUPT (a check failed; the message is the first one's); those of pn_model_open(); INVALID (an option), CANCELLED.
+ * Cost:   n_pictures pictures for f32 and for each precision: a minute for ViT-B/32 on two cores.
+ */
+PN_API pn_status pn_model_verify(pn_library *library, const char *spec,
+                                 const pn_model_verify_options *options, char **report,
+                                 pn_error *err);
+
 /* ---------------------------------------------------------------- 3 table */
 
 typedef struct pn_table pn_table;

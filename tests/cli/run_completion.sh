@@ -12,7 +12,7 @@ ln -s "$PENNON" "$work/bin/pennon"
 export PATH="$work/bin:$PATH"
 cd "$work/here"
 commands=$(pennon help | sed -nE 's/^  ([a-z]+)  .*/\1/p')
-[ "$(wc -l <<< "$commands")" = 12 ] || fail "twelve commands: $commands"
+[ "$(wc -l <<< "$commands")" = 13 ] || fail "thirteen commands: $commands"
 # From the short usage, which is another text than the one that the completion reads.
 options_of() { { pennon help "$1" | sed -nE 's/^ .*(--[a-z-]+).*/\1/p' | grep -q . && echo --config
     COLUMNS=500 PENNON_CONFIG=/dev/null ARGP_HELP_FMT=rmargin=2000 pennon "$1" --usage | grep -oE -- '--[a-z-]+'; } | sort -u; }
@@ -77,6 +77,8 @@ same "bash: --table=s" $'shop.lance\nsome folder' "$(bash_offers pennon search -
 same "bash: -t" 'shop.lance' "$(bash_offers pennon search -t sh)"
 same "bash: --preprocess" $'crop\npad\nsquash' "$(bash_offers pennon --config = x ingest --preprocess '')"
 same "bash: --mode=" 'pad' "$(bash_offers pennon preprocess --mode = p)"
+same "bash: ACTION" $'info\nlist\npull\nverify' "$(bash_offers pennon model '' | sort)"
+same "bash: info MODEL" $'shop.lance\nsome folder' "$(bash_offers pennon model --json info s | sort)"
 same "bash: -o" 'a picture.jpg' "$(bash_offers pennon preprocess -o a)"
 same "bash: SOURCE" 'a picture.jpg' "$(bash_offers pennon ingest a)"
 same "bash: --config" 'pennon.yaml' "$(bash_offers pennon --config p)"
@@ -94,6 +96,8 @@ for command in $commands; do
 done
 same "zsh: --preprocess" $'crop\npad\nsquash' "$(zsh_offers 'pennon ingest --preprocess ')"
 same "zsh: --table" $'shop.lance\nsome folder' "$(zsh_offers 'pennon search --table s')"
+same "zsh: ACTION" $'info\nlist\npull\nverify' "$(zsh_offers 'pennon model ')"
+same "zsh: info MODEL" $'shop.lance\nsome folder' "$(zsh_offers 'pennon model info s')"
 same "zsh: PICTURE" 'a picture.jpg' "$(zsh_offers 'pennon preprocess a')"
 same "zsh: words" '' "$(zsh_offers 'pennon search a')"
 echo "zsh: the same"

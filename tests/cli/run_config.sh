@@ -44,7 +44,7 @@ serve:
   log-json: true
 END
 # All keys are options of the commands that get them.
-for command in ingest search serve info versions list show count delete embed tokenize preprocess; do
+for command in ingest search serve info versions list show count delete model embed tokenize preprocess; do
     expect 0 "Usage: pennon $command" --config shop.yaml $command --help
 done
 cp "$shop/products.csv" .
