@@ -483,7 +483,7 @@ static void siglip__in_open_clips_file_says_all_or_is_refused(void **state)
     (void)state;
 #define SIGLIP(vision, text)                                                                       \
     "{\"model_cfg\": {\"embed_dim\": 768, \"vision_cfg\": {" vision "}, \"text_cfg\": {" text "}}" \
-                                                                                              "}"
+    "}"
 #define TEXT "\"no_causal_mask\": true, \"proj_bias\": true, \"pool_type\": \"last\""
     static const refused_row rows[] = {
         {SIGLIP("\"timm_model_name\": \"x\"", ""), PN_ERR_UNSUPPORTED, "no_causal_mask"},
