@@ -26,7 +26,7 @@ expect 1 'does not exist\|No such file' ingest "$work/nowhere"
 # Bad files are reported and passed over.
 mkdir "$work/photos" && cp "$shop"/images/000[1-9].jpg "$work/photos" && head -c 3000 "$shop/images/0010.jpg" > "$work/photos/cut.jpg" && : > "$work/photos/empty.png"
 expect 0 '9 added, 0 updated, 0 unchanged, 2 failed' ingest "$work/photos"
-grep -q 'cut.jpg: ' "$work/out" && grep -q 'empty.png: ' "$work/out" || fail "failed pictures are named"
+{ grep -q 'cut.jpg: ' "$work/out" && grep -q 'empty.png: ' "$work/out"; } || fail "failed pictures are named"
 expect 0 '0 added, 0 updated, 9 unchanged' ingest "$work/photos"
 cp "$shop/images/0020.jpg" "$work/photos/0001.jpg"
 expect 0 '0 added, 1 updated, 8 unchanged' ingest "$work/photos"

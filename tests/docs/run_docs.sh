@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Every command and every C program of the documents; first a look whether a document that lies is found out.
+# shellcheck disable=SC2016 # the backquotes are Markdown
 set -euo pipefail
 here="$PN_SOURCE_DIR/tests/docs"
 work=$(mktemp -d)

@@ -29,7 +29,7 @@ done
 run 130 ingest_folder "$model" "$work/t.lance" "$shop/products.csv" 70
 says 'what was committed is kept' err
 kept=$("$PENNON" count --table "$work/t.lance")
-[ "$kept" -ge 64 ] && [ "$kept" -lt 340 ] || fail "$kept rows were kept"
+{ [ "$kept" -ge 64 ] && [ "$kept" -lt 340 ]; } || fail "$kept rows were kept"
 run 0 ingest_folder "$model" "$work/t.lance" "$shop/products.csv"
 says "^$((340 - kept)) added, 0 updated, $kept unchanged, 0 failed$"
 says "^340 of 340, $((340 - kept)) safe on disk$" err

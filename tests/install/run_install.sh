@@ -44,6 +44,7 @@ try() { # what, program
 # pkg-config. Its answer is a line of shell words, quoted where the prefix needs it.
 source="$PN_SOURCE_DIR/tests/install/consumer.c"
 export PKG_CONFIG_PATH="$prefix/lib/pkgconfig"
+# shellcheck disable=SC1003 # a backslash, not the end of a quote
 [ "$(pkg-config --variable=prefix pennon | tr -d '\\')" = "$prefix" ] || fail "pennon.pc says the prefix is $(pkg-config --variable=prefix pennon)"
 eval "cc -Wall -Werror -o '$work/shared' '$source' $(pkg-config --cflags --libs pennon) '-Wl,-rpath,$prefix/lib'"
 try "pkg-config --libs" "$work/shared" shared
