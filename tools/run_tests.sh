@@ -19,5 +19,5 @@ build release
 ctest --preset dev -j "$jobs" --label-exclude program
 # Rooms whose code runs on several threads, or may; the rest would only repeat what ASan's run has shown, five times slower.
 TSAN_OPTIONS="suppressions=$PWD/tools/tsan.supp" ctest --preset tsan -j "$jobs" \
-    -R '^(os|embed|collection|index|ingest|search|api|serve)/|clip/test_clip_golden'
+    -R '^(os|embed|collection|index|ingest|search|api|serve)/|clip/test_clip_golden|image/test_(decode|hostile|thumbnail)'
 ctest --preset release -j "$jobs" -L program

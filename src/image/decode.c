@@ -40,10 +40,14 @@
 
 static const gint64 MAX_RETELL_US = 250000; /* others wait meanwhile */
 
-/* One decoding's time, header included. */
+/*
+ * One decoding's time, header included. libvips' threads read it while they decode. They come and go by GLib's
+ * locks, which ThreadSanitizer does not know, so ran_out also passes the rest on: stored last by patience_begin(),
+ * loaded first and written last by is_late(), loaded once more when they are done.
+ */
 typedef struct patience {
     gint64 start_us, max_us;
-    atomic_bool ran_out;
+    atomic_int ran_out; // a bool; C has no fetch_or for those
 } patience;
 
 static const struct {
@@ -151,17 +155,19 @@ static pn_status check_samples(const VipsImage *image, const char *name, pn_erro
     return PN_OK;
 }
 
-static patience patience_begin(const pn_decode_options *options)
+static void patience_begin(patience *p, const pn_decode_options *options)
 {
     uint32_t max_ms = options && options->max_ms ? options->max_ms : PN_IMAGE_MAX_MS;
-    return (patience){.start_us = g_get_monotonic_time(), .max_us = (gint64)max_ms * 1000};
+    p->start_us = g_get_monotonic_time();
+    p->max_us = (gint64)max_ms * 1000;
+    atomic_store(&p->ran_out, false);
 }
 
 static bool is_late(patience *p)
 {
-    if (g_get_monotonic_time() - p->start_us > p->max_us)
-        atomic_store(&p->ran_out, true); // from any of libvips' threads
-    return atomic_load(&p->ran_out);
+    bool late = atomic_load(&p->ran_out) || g_get_monotonic_time() - p->start_us > p->max_us;
+    atomic_fetch_or(&p->ran_out, late);
+    return late;
 }
 
 static pn_status fail_late(const patience *p, const char *name, pn_error *err)
@@ -280,9 +286,9 @@ static pn_status read_samples(VipsImage **image, const char *name, patience *tim
     vips_image_set_progress(*image, TRUE);
     g_signal_connect(*image, "eval", G_CALLBACK(stop_when_late), time);
     *samples = vips_image_write_to_memory(*image, &n);
+    bool ran_out = atomic_load(&time->ran_out);
     if (!*samples)
-        return atomic_load(&time->ran_out) ? fail_late(time, name, err)
-                                           : fail_vips(err, PN_ERR_CORRUPT, name);
+        return ran_out ? fail_late(time, name, err) : fail_vips(err, PN_ERR_CORRUPT, name);
     return PN_OK;
 }
 
@@ -399,7 +405,8 @@ static pn_status decode_essentials(const void *bytes, size_t n, const char *name
 {
     pn_vips_visit visit;
     pn_vips_enter(&visit);
-    patience time = patience_begin(options);
+    patience time;
+    patience_begin(&time, options);
     pn_status status = decode_with_vips(bytes, n, name, options, &time, out, err);
     bool reason_is_ours = pn_vips_leave(&visit);
     if (status != PN_ERR_CORRUPT || reason_is_ours)
