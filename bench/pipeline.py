@@ -8,7 +8,7 @@ pennon ingests. Every round runs, one after the other: `pennon ingest` of all pi
 resizing, the tower, the commit), the peer's image tower alone on tensors that are ready, batches of 8; then 200 text queries
 over HTTP to `pennon serve` on that table (of 8 tokens; tokenizing, tower, exact search, JSON) and the peer's
 text tower alone, 8 tokens. So the comparison is in the peer's favour: it decodes nothing and answers nobody. One JSON
-line a figure, medians over the rounds; ratio above 1: pennon is faster.
+line, medians over the rounds; ratio above 1: pennon is faster. $PENNON_PRECISION is pennon's; the peer's is f32.
 """
 import json
 import os
@@ -39,8 +39,15 @@ def ingest(pennon, model, pictures, table):
 
 
 def peer(folder, bench, threads, case):
-    out = run(["node", os.path.join(HERE, "embed_peer.mjs"), folder, bench, str(threads), "1", "4", case])
+    out = run(["node", os.path.join(HERE, "embed_peer.mjs"), folder, bench, str(threads), "1", "4", "", "", case + ":f32"])
     return json.loads(out.strip().splitlines()[-1])["ms_med"]
+
+
+def tower(bench, folder, threads):
+    """Pictures a second of pennon's own tower, at the precision that it ingests with."""
+    out = run([bench, "--model", folder, "--threads", str(threads), "--seconds", "4", "--case", "image-8",
+               "--precision", os.environ.get("PENNON_PRECISION", "exact")])
+    return 1000 / json.loads(out.strip().splitlines()[-1])["ms_item_med"]
 
 
 def memory_mib(pid, name):
@@ -92,11 +99,13 @@ def main():
         table = os.path.join(scratch, "bench.lance")
         for _ in range(rounds):
             row = {"ingest_per_s": ingest(pennon, folder, pictures, table),
+                   "tower_per_s": tower(bench, folder, threads),
                    "peer_images_per_s": 1000 / (peer(folder, bench, threads, "image-8") / 8)}
             row.update(serve(pennon, folder, table))
             row["peer_text_ms"] = peer(folder, bench, threads, "text-8")
             rows.append(row)
     out = {key: round(statistics.median(row[key] for row in rows), 3) for key in rows[0]}
+    out["share_of_tower"] = round(statistics.median(r["ingest_per_s"] / r["tower_per_s"] for r in rows), 3)
     out["ingest_ratio"] = round(statistics.median(r["ingest_per_s"] / r["peer_images_per_s"] for r in rows), 3)
     out["text_ratio"] = round(statistics.median(r["peer_text_ms"] / r["text_ms"] for r in rows), 3)
     print(json.dumps({"threads": threads, "rounds": rounds, "query_tokens": len(tokens), **out}))
