@@ -129,7 +129,6 @@ static grid run_bottleneck(const resnet *r, const pn_bottleneck *block, const gr
     if (block->shortcut.side > 0) {
         grid from = block->stride > 1 ? halve(x, b[1]) : *x;
         from = convolve(r, &block->shortcut, &from, 1, NULL, b[2]);
-        x = &from;
         for (size_t i = 0; i < places(&sum) * sum.channels; i++)
             sum.at[i] += from.at[i];
     } else {
