@@ -23,8 +23,8 @@ const pn_schema *pn_lance_file_schema(const pn_lance_file *file); /* as the file
 
 /*
  * What a reader that goes through files in windows remembers: the page in hand of each column, decoded, where a page cannot
- * be read in parts. With it a scan decodes each page once. For one thread; all files that were read with it stay open until
- * it is cleared or freed.
+ * be read in parts. With it a scan decodes each page once. For one thread; all files and fields that were read with it stay
+ * until it is cleared or freed.
  */
 typedef struct pn_lance_memo pn_lance_memo;
 PN_NODISCARD pn_status pn_lance_memo_create(pn_lance_memo **out, pn_error *err);

@@ -67,15 +67,27 @@ uint64_t pn_lance_memo_decoded(const pn_lance_memo *memo)
     return memo->n_decoded;
 }
 
+static bool decodes_alike(const pn_field *a, const pn_field *b)
+{
+    while (a->type == b->type && a->size == b->size) {
+        if (a->type != PN_TYPE_FIXED_SIZE_LIST)
+            return true;
+        a = a->children;
+        b = b->children;
+    }
+    return false;
+}
+
+/* A damaged manifest may give one column to two fields, as which it decodes differently. But a filter and the columns asked for
+ * have a pn_field each of what is one column, and must share its page. */
 static bool same_path(const pn_leaf_path *a, const pn_leaf_path *b)
 {
     for (unsigned i = 0; i < a->n && i < b->n; i++)
-        if (a->nodes[i] != b->nodes[i])
+        if (!decodes_alike(a->nodes[i], b->nodes[i]))
             return false;
     return a->n == b->n;
 }
 
-/* A damaged manifest may give one column to two fields, as which it decodes differently. */
 static pn_status find_slot(pn_lance_memo *memo, const pn_file_column *column,
                            const pn_leaf_path *path, slot **out, pn_error *err)
 {
