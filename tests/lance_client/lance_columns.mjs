@@ -1,5 +1,5 @@
-// Tables of LanceDB's own making: long columns of lists, and vectors of 16, 32 and 64 bits. Prints what LanceDB counts, for the script
-// that asks pennon the same: table, filter, rows.
+// Tables of LanceDB's own making: long columns of lists, vectors of 16, 32 and 64 bits, and compressed ones. Prints what LanceDB counts,
+// and which rows it finds near row 7, for the script that asks pennon the same: table, filter or "near 7", answer.
 import * as A from "apache-arrow";
 import { connect } from "@lancedb/lancedb";
 
@@ -49,7 +49,32 @@ const double = fixed(new A.Float64(), n, Float64Array.from({ length: n * DIM }, 
 await create("half", { id: idsOf(n), vector: half });
 await create("double", { id: idsOf(n), vector: double });
 const t = await create("three", { id: idsOf(n), half, double, vector: single });
-const seven = (await t.query().where("id = 7").toArray())[0].vector;
-const near = await t.query().nearestTo([...seven]).column("vector").distanceType("cosine").limit(9).toArray();
-console.log(`near 7\t\t${near.map((r) => Number(r.id)).filter((id) => id !== 7).join(" ")}`);
+async function near7(name, table) {
+  const seven = (await table.query().where("id = 7").toArray())[0].vector;
+  const near = await table.query().nearestTo([...seven]).column("vector").distanceType("cosine").limit(9).toArray();
+  console.log(`${name}\tnear 7\t${near.map((r) => Number(r.id)).filter((id) => id !== 7).join(" ")}`);
+}
+await near7("three", t);
 console.log(`three\tid % 3 = 1\t${await t.countRows("id % 3 = 1")}`);
+
+// Every way in which LanceDB lays out a vector column: short vectors in mini-blocks, long ones full-zip, plain and compressed; with and
+// without nulls, which no search finds.
+const layouts = {
+  plain: {}, zstd: { compression: "zstd" }, lz4: { compression: "lz4" }, split: { compression: "lz4", bss: "on" },
+  mini: { "structural-encoding": "miniblock" }, zip: { "structural-encoding": "fullzip", compression: "zstd" },
+};
+async function layout(name, dim, metadata, everyNull, version) {
+  const n = 600, type = new A.Float32(), list = new A.FixedSizeList(dim, field("item", type));
+  const child = vectorOf(type, n * dim, { data: Float32Array.from({ length: n * dim }, (_, i) => value(i)) });
+  const nullBitmap = new Uint8Array(Math.ceil(n / 8)).fill(255);
+  let nullCount = 0;
+  for (let i = 0; everyNull && i < n; i += everyNull, nullCount++) nullBitmap[i >> 3] &= ~(1 << (i & 7));
+  const vectors = new A.Vector([A.makeData({ type: list, length: n, nullCount, nullBitmap, child })]);
+  const told = new Map(Object.entries(metadata).map(([k, v]) => [`lance-encoding:${k}`, v]));
+  const schema = new A.Schema([field("id", new A.Int64()), new A.Field("vector", list, true, told)]);
+  await near7(name, await db.createTable(name, new A.Table(schema, { id: idsOf(n)[1], vector: vectors }), { storageOptions: { newTableDataStorageVersion: version } }));
+}
+for (const version of ["2.1", "2.2"])
+  for (const dim of [DIM, 512])
+    for (const [name, metadata] of Object.entries(layouts))
+      for (const everyNull of [0, 13]) await layout(`${name}_${dim}_${everyNull}_${version[2]}`, dim, metadata, everyNull, version);
