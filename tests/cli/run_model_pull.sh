@@ -144,7 +144,7 @@ for file in "$model"/*; do cmp -s "$file" "full/${file##*/}" || fail "${file##*/
 code=0; "$PENNON" model pull > out 2> err || code=$?
 [ $code = 2 ] || fail "no name: $code"
 code=0; "$PENNON" model pull a/b --golden x > out 2> err || code=$?
-[ $code = 2 ] && grep -q 'no use for --golden' err || fail "a useless option: $(cat err)"
+{ [ $code = 2 ] && grep -q 'no use for --golden' err; } || fail "a useless option: $(cat err)"
 script -qec "'$PENNON' model pull acme/slow --dir bar" typescript < /dev/null > /dev/null || fail "on a terminal"
 grep -q '\[#.*\] .* of 8.4 MB  .*/s  0:0. left  model.safetensors' typescript || fail "the bar: $(tail -c 300 typescript)"
 echo "pulled, cut, cancelled, refused: $(requests .) requests"
