@@ -94,6 +94,21 @@ static void print_list(const json_t *all)
     }
 }
 
+/* What the library reported, as it is or for people. text is released. */
+static int print_report(char *text, pn_output output, void (*print)(const json_t *))
+{
+    json_t *all = json_loads(text, 0, NULL);
+    pn_memory_free(text);
+    if (output == PN_OUTPUT_JSON) {
+        (void)pn_cli_print_json(all, JSON_INDENT(2)); // it has told
+        putchar('\n');
+        return PN_EXIT_OK;
+    }
+    print(all);
+    json_decref(all);
+    return PN_EXIT_OK;
+}
+
 static int run_list(const pn_model_arguments *args)
 {
     pn_error err = {0};
@@ -108,16 +123,7 @@ static int run_list(const pn_model_arguments *args)
             pn_cli_error(&err);
         return PN_EXIT_FAILURE;
     }
-    json_t *all = json_loads(text, 0, NULL);
-    pn_memory_free(text);
-    if (args->common.output == PN_OUTPUT_JSON) {
-        (void)pn_cli_print_json(all, JSON_INDENT(2)); // it has told
-        putchar('\n');
-        return PN_EXIT_OK;
-    }
-    print_list(all);
-    json_decref(all);
-    return PN_EXIT_OK;
+    return print_report(text, args->common.output, print_list);
 }
 
 /* ---- info */
@@ -183,16 +189,7 @@ static int run_info(const pn_model_arguments *args, pn_session *session)
         pn_cli_error(&err);
         return PN_EXIT_FAILURE;
     }
-    json_t *all = json_loads(text, 0, NULL);
-    pn_memory_free(text);
-    if (args->common.output == PN_OUTPUT_JSON) {
-        (void)pn_cli_print_json(all, JSON_INDENT(2)); // it has told
-        putchar('\n');
-        return PN_EXIT_OK;
-    }
-    print_info(all);
-    json_decref(all);
-    return PN_EXIT_OK;
+    return print_report(text, args->common.output, print_info);
 }
 
 /* ---- the command */
