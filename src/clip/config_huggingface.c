@@ -51,8 +51,6 @@ static const encoder_defaults vision_defaults[] = {
 static const encoder_defaults text_defaults[] = {[PN_FAMILY_CLIP] = {"quick_gelu", 1e-5},
                                                  [PN_FAMILY_CHINESE_CLIP] = {"gelu", 1e-12},
                                                  [PN_FAMILY_SIGLIP] = {"gelu_pytorch_tanh", 1e-6}};
-/* A BERT has more positions than texts may have tokens. */
-enum { CHINESE_CONTEXT = 52 };
 
 /* A part of the configuration: the newer object, and the older one that overrules it. Either may be NULL. */
 typedef struct part {
@@ -141,7 +139,7 @@ static pn_status read_text_length(part text, pn_clip_config *c, pn_error *err)
 {
     c->context = c->positions;
     if (c->family == PN_FAMILY_CHINESE_CLIP)
-        c->context = PN_MIN(c->positions, (uint32_t)CHINESE_CONTEXT);
+        c->context = PN_MIN(c->positions, (uint32_t)PN_CHINESE_CONTEXT);
     if (c->padded)
         PN_TRY(pn_json_u32(holder(text, "pad_token_id"), file, "pad_token_id", 0, c->vocabulary - 1,
                            1, &c->pad_token, err));

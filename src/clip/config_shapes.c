@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_BYTES = 256, HEAD_WIDTH = 64, CHINESE_CONTEXT = 52 };
+enum { NAME_BYTES = 256, HEAD_WIDTH = 64 };
 
 typedef struct reader {
     const pn_safetensors *tensors;
@@ -172,7 +172,7 @@ pn_status pn_config_read_shapes(const pn_safetensors *tensors, const pn_clip_nam
                     err));
     c.context = c.positions;
     if (names->family == PN_FAMILY_CHINESE_CLIP)
-        c.context = PN_MIN(c.positions, (uint32_t)CHINESE_CONTEXT);
+        c.context = PN_MIN(c.positions, (uint32_t)PN_CHINESE_CONTEXT);
     *out = c;
     return PN_OK;
 }

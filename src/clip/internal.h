@@ -45,6 +45,9 @@ PN_NODISCARD pn_status pn_config_read_shapes(const pn_safetensors *tensors,
 PN_NODISCARD pn_status pn_config_read_vision_shapes(const pn_safetensors *tensors,
                                                     const pn_clip_naming *naming,
                                                     pn_clip_config *out, pn_error *err);
+/* Tokens of a Chinese-CLIP text: its BERT has more positions than that. */
+enum { PN_CHINESE_CONTEXT = 52 };
+
 /* What follows from a ResNet's width: the attention pooling's, and the pixels of a place of its grid. */
 enum { PN_RESNET_STRIDE = 32 };
 void pn_config_set_resnet(pn_clip_config *config, uint32_t head_width);

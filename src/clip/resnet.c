@@ -125,16 +125,14 @@ static grid run_bottleneck(const resnet *r, const pn_bottleneck *block, const gr
     h = convolve(r, &block->conv[1], &h, 1, relu, b[2]);
     if (block->stride > 1)
         h = halve(&h, b[1]);
-    grid sum = convolve(r, &block->conv[2], &h, 1, NULL, b[3]);
+    grid sum = convolve(r, &block->conv[2], &h, 1, NULL, b[3]), from = *x;
     if (block->shortcut.side > 0) {
-        grid from = block->stride > 1 ? halve(x, b[1]) : *x;
+        if (block->stride > 1)
+            from = halve(x, b[1]);
         from = convolve(r, &block->shortcut, &from, 1, NULL, b[2]);
-        for (size_t i = 0; i < places(&sum) * sum.channels; i++)
-            sum.at[i] += from.at[i];
-    } else {
-        for (size_t i = 0; i < places(&sum) * sum.channels; i++)
-            sum.at[i] += x->at[i];
     }
+    for (size_t i = 0; i < places(&sum) * sum.channels; i++)
+        sum.at[i] += from.at[i];
     relu(sum.at, places(&sum) * sum.channels);
     memcpy(b[0], sum.at, places(&sum) * sum.channels * sizeof *b[0]);
     sum.at = b[0];
