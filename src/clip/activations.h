@@ -25,7 +25,8 @@ typedef struct pn_activation_sizes {
     size_t rows;      /* of all sequences together */
     size_t sequences; /* pictures or texts */
     size_t longest;   /* rows of the longest sequence */
-    size_t width, heads;
+    size_t width;     /* of the widest row of x, normed and query */
+    size_t head_width;
     size_t wide; /* the widest row of `wide` */
     size_t threads;
 } pn_activation_sizes;

@@ -31,8 +31,8 @@ typedef struct head {
 static head head_of(const job *j, size_t i)
 {
     const pn_attention *a = j->a;
-    const size_t n_heads = j->f->config->heads, width = j->f->config->width / n_heads;
-    const size_t sequence = i / n_heads, column = i % n_heads * width;
+    const size_t width = a->head_width;
+    const size_t sequence = i / a->heads, column = i % a->heads * width;
     const size_t token = a->sequences->starts[sequence], query = a->query_starts[sequence];
     return (head){.q = a->q + query * a->q_stride + column,
                   .k = a->k + token * a->kv_stride + column,
@@ -105,6 +105,7 @@ void pn_attention_run(const pn_forward *forward, const pn_attention *attention)
     const pn_sequences *s = attention->sequences;
     double queries = (double)attention->query_starts[s->n];
     double tokens = (double)s->starts[s->n] / (double)s->n;
-    double work = (queries * 2 + tokens * (double)s->n) * tokens * forward->config->width;
-    pn_spread(forward, s->n * forward->config->heads, work, run_head, &j);
+    double work = (queries * 2 + tokens * (double)s->n) * tokens *
+                  (double)(attention->heads * attention->head_width);
+    pn_spread(forward, s->n * attention->heads, work, run_head, &j);
 }

@@ -3,13 +3,14 @@
  *
  * Shapes, for R rows of all sequences together:
  *
- *     x [R][W] --norm1--> normed [R][W] --qkv--> wide [R][3 W'] --attention--> normed [R][W]
+ *     x [R][W] --norm1--> normed [R][W] --qkv--> wide [R][3 A'] --attention--> normed [R][A]
  *     x += normed out^T
  *     x        --norm2--> normed [R][W] --fc1, activation--> wide [R][M]
  *     x += wide fc2^T
  *
- * W' is W rounded up to whole panels. Products are cut by columns: each task takes some panels for all rows, which reads
- * every weight once. With few rows (a query of 8 tokens) the weights' bytes are all that counts.
+ * A is W, or less in a block that heads were pruned from; A' is A rounded up to whole panels. Products are cut by columns:
+ * each task takes some panels for all rows, which reads every weight once. With few rows (a query of 8 tokens) the weights'
+ * bytes are all that counts.
  *
  * The last block computes k and v for all rows, but q, the output product and the MLP for the pooled rows only: the
  * same result, and one block less of twelve for a picture.
@@ -201,11 +202,13 @@ static void finish_block(const pn_forward *f, const pn_block *b, size_t rows)
     }
 }
 
-static pn_attention attention_of(const pn_forward *f, const pn_sequences *s)
+static pn_attention attention_of(const pn_forward *f, const pn_block *b, const pn_sequences *s)
 {
     const pn_activations *a = &f->act;
-    const size_t qkv_stride = pn_qkv_stride(f->config->width);
+    const size_t qkv_stride = pn_qkv_stride(b->attention);
     return (pn_attention){.sequences = s,
+                          .heads = b->heads,
+                          .head_width = f->config->head_width,
                           .query_starts = s->starts,
                           .q = a->wide,
                           .q_stride = a->wide_stride,
@@ -223,7 +226,7 @@ static void run_block(const pn_forward *f, const pn_block *b, const pn_sequences
     const float *in = first_input(f, b, rows);
     pn_gemm qkv = {.c = a->wide, .ldc = a->wide_stride, .a = in, .lda = a->x_stride, .m = rows};
     pn_linear_run_all(f, &b->qkv, qkv);
-    const pn_attention attention = attention_of(f, s);
+    const pn_attention attention = attention_of(f, b, s);
     pn_attention_run(f, &attention);
     finish_block(f, b, rows);
 }
@@ -243,16 +246,16 @@ static void make_keys(const pn_forward *f, const pn_block *b, const pn_sequences
                       const float *in)
 {
     const pn_activations *a = &f->act;
-    const size_t panels = pn_gemm_panels(f->config->width);
+    const size_t panels = pn_gemm_panels(b->attention);
     pn_gemm kv = {
         .c = a->wide, .ldc = a->wide_stride, .a = in, .lda = a->x_stride, .m = s->starts[s->n]};
     pn_linear_run(f, &b->qkv, kv, panels, 3 * panels);
 }
 
 /* One query each, in act.query. */
-static void attend_once(const pn_forward *f, const pn_sequences *s)
+static void attend_once(const pn_forward *f, const pn_block *b, const pn_sequences *s)
 {
-    pn_attention attention = attention_of(f, s);
+    pn_attention attention = attention_of(f, b, s);
     attention.query_starts = s->ones;
     attention.q = f->act.query;
     attention.q_stride = f->act.x_stride;
@@ -268,8 +271,8 @@ static void run_last_block(const pn_forward *f, const pn_block *b, const pn_sequ
     if (in != a->x)
         keep_pooled(f, s, in);
     pn_gemm q = {.c = a->query, .ldc = a->x_stride, .a = in, .lda = a->x_stride, .m = s->n};
-    pn_linear_run(f, &b->qkv, q, 0, pn_gemm_panels(f->config->width));
-    attend_once(f, s);
+    pn_linear_run(f, &b->qkv, q, 0, pn_gemm_panels(b->attention));
+    attend_once(f, b, s);
     finish_block(f, b, s->n);
 }
 
@@ -292,6 +295,6 @@ void pn_head_run(const pn_forward *f, const pn_block *head, const float *probe_q
         memcpy(a->query + i * a->x_stride, probe_query, bytes);
         memset(a->x + i * a->x_stride, 0, bytes); /* nothing to add to */
     }
-    attend_once(f, s);
+    attend_once(f, head, s);
     finish_block(f, head, s->n);
 }

@@ -65,6 +65,7 @@ void pn_spread(const pn_forward *forward, size_t n, double work, pn_pool_task ta
  * they are the last ones of their sequence when causal. */
 typedef struct pn_attention {
     const pn_sequences *sequences;
+    size_t heads, head_width;
     const size_t *query_starts; /* [n + 1] */
     const float *q;
     size_t q_stride;

@@ -4,14 +4,22 @@
 #include "clip/internal.h"
 #include "clip/tensor_names.h"
 
-pn_status pn_config_check(const pn_clip_config *c, const char *file, pn_error *err)
+/* Heads have an even share of the width, unless the file said how wide they are. */
+static pn_status share_width(pn_encoder_config *e, const char *name, const char *file,
+                             pn_error *err)
 {
-    const pn_encoder_config *const encoders[] = {&c->vision, &c->text};
-    static const char *const names[] = {"vision", "text"};
-    for (size_t i = 0; i < 2; i++)
-        if (encoders[i]->width % encoders[i]->heads != 0)
-            return pn_fail(err, PN_ERR_CORRUPT, "%s: %u heads do not divide the %s width %u", file,
-                           encoders[i]->heads, names[i], encoders[i]->width);
+    if (e->head_width == 0 && e->width % e->heads != 0)
+        return pn_fail(err, PN_ERR_CORRUPT, "%s: %u heads do not divide the %s width %u", file,
+                       e->heads, name, e->width);
+    if (e->head_width == 0)
+        e->head_width = e->width / e->heads;
+    return PN_OK;
+}
+
+pn_status pn_config_check(pn_clip_config *c, const char *file, pn_error *err)
+{
+    PN_TRY(share_width(&c->vision, "vision", file, err));
+    PN_TRY(share_width(&c->text, "text", file, err));
     if (c->context > c->positions)
         return pn_fail(err, PN_ERR_CORRUPT, "%s: texts of %u tokens, but %u positions", file,
                        c->context, c->positions);
@@ -91,12 +99,19 @@ pn_status pn_clip_config_load(const char *dir, const pn_safetensors *tensors,
     return PN_OK;
 }
 
+void pn_config_set_heads(pn_encoder_config *e, uint32_t head_width)
+{
+    e->head_width = PN_MIN(head_width, e->width);
+    e->heads = (e->width + e->head_width - 1) / e->head_width;
+}
+
 void pn_config_set_resnet(pn_clip_config *c, uint32_t head_width)
 {
     c->patch = PN_RESNET_STRIDE;
     c->vision.width = PN_RESNET_STRIDE * c->resnet.width;
     c->vision.layers = c->vision.mlp = 1;
     c->vision.heads = PN_MAX(c->vision.width / head_width, 1u);
+    c->vision.head_width = 0; // an even share
     c->vision.eps = 1e-5f;
 }
 

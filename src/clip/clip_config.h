@@ -51,15 +51,22 @@ typedef enum pn_pooling {
     PN_POOL_PROBE  /* none: a head of its own attends to all of them */
 } pn_pooling;
 
-/* One transformer. */
+/* One transformer. Blocks of a pruned one may have fewer heads and a narrower hidden layer, each its own: weights.h. */
 typedef struct pn_encoder_config {
-    uint32_t width, layers, heads, mlp; /* heads divides width */
+    uint32_t width, layers, heads, mlp;
+    uint32_t head_width; /* times heads: the width, or a little more when pruning left an odd one */
     pn_clip_activation activation;
     float eps;      /* of the layer norms */
     bool causal;    /* a row sees itself and the rows before it */
     bool post_norm; /* norms behind the sums, as in BERT, instead of before the products */
     pn_pooling pooling;
 } pn_encoder_config;
+
+/* Values of q, of k and of v in a block that nothing was pruned from. */
+static inline uint32_t pn_attention_width(const pn_encoder_config *config)
+{
+    return config->heads * config->head_width;
+}
 
 /* A ModifiedResNet: width 0 for a transformer. Its attention pooling is in pn_clip_config.vision. */
 typedef struct pn_resnet_config {

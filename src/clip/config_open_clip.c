@@ -190,7 +190,8 @@ static pn_status read_timm(const json_t *part, const json_t *text, const pn_safe
                        name ? name : "(missing)", pool ? pool : "(missing)",
                        projection ? projection : "(missing)");
     PN_TRY(pn_config_read_vision_shapes(tensors, naming, c, err));
-    c->vision.eps = 1e-6f; /* timm's */
+    c->vision.eps = 1e-6f;    /* timm's */
+    c->vision.head_width = 0; // the number of heads follows
     for (size_t i = 0; i < PN_COUNT_OF(timm_models); i++)
         if (strncmp(name, timm_models[i].name, strlen(timm_models[i].name)) == 0) {
             c->vision.heads = timm_models[i].heads;
@@ -214,10 +215,10 @@ static pn_status read_vision(const json_t *part, pn_clip_config *c, pn_error *er
     PN_TRY(pn_json_u32(part, file, "layers", 1, PN_CLIP_MAX_LAYERS, 12, &c->vision.layers, err));
     PN_TRY(pn_json_u32(part, file, "head_width", 1, PN_CLIP_MAX_WIDTH, 64, &head_width, err));
     PN_TRY(pn_json_u32(part, file, "patch_size", 1, PN_CLIP_MAX_PATCH_PX, 16, &c->patch, err));
-    if (c->vision.width % head_width != 0)
+    if (c->vision.width % head_width != 0 && head_width != PN_USUAL_HEAD_WIDTH)
         return pn_fail(err, PN_ERR_CORRUPT, "%s: head_width %u does not divide width %u", file,
                        head_width, c->vision.width);
-    c->vision.heads = c->vision.width / head_width;
+    pn_config_set_heads(&c->vision, head_width); // pruning leaves widths that 64 does not divide
     PN_TRY(read_image_size(part, c, err));
     return read_mlp(part, &c->vision, err);
 }
@@ -227,6 +228,10 @@ static pn_status read_text(const json_t *part, pn_clip_config *c, pn_error *err)
     PN_TRY(pn_json_u32(part, file, "width", 1, PN_CLIP_MAX_WIDTH, 512, &c->text.width, err));
     PN_TRY(pn_json_u32(part, file, "layers", 1, PN_CLIP_MAX_LAYERS, 12, &c->text.layers, err));
     PN_TRY(pn_json_u32(part, file, "heads", 1, PN_CLIP_MAX_WIDTH, 8, &c->text.heads, err));
+    pn_encoder_config usual = c->text;
+    pn_config_set_heads(&usual, PN_USUAL_HEAD_WIDTH);
+    if (usual.heads == c->text.heads) // also of an odd width, which pruning leaves
+        c->text.head_width = usual.head_width;
     PN_TRY(pn_json_u32(part, file, "context_length", 1, PN_CLIP_MAX_CONTEXT, 77, &c->context, err));
     PN_TRY(pn_json_u32(part, file, "vocab_size", 1, PN_CLIP_MAX_VOCABULARY, 49408, &c->vocabulary,
                        err));

@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { NAME_BYTES = 256, HEAD_WIDTH = 64 };
+enum { NAME_BYTES = 256 };
 
 typedef struct reader {
     const pn_safetensors *tensors;
@@ -57,25 +57,41 @@ static const char *block_name(const pn_block_names *block, uint32_t number, cons
     return out;
 }
 
+/* The inner widths of one block, where they are the widest so far: pruned blocks differ. */
+static pn_status widen_by_block(const reader *r, const char *part, const pn_block_names *block,
+                                uint32_t number, uint32_t *attention, uint32_t *mlp, pn_error *err)
+{
+    char name[NAME_BYTES];
+    uint32_t n = 0;
+    PN_TRY(read_dim(r, part, block_name(block, number, block->out, ".weight", name), 2, 1,
+                    PN_CLIP_MAX_WIDTH, &n, err));
+    *attention = PN_MAX(*attention, n);
+    PN_TRY(read_dim(r, part, block_name(block, number, block->fc1, ".weight", name), 2, 0,
+                    PN_CLIP_MAX_MLP, &n, err));
+    *mlp = PN_MAX(*mlp, n);
+    return PN_OK;
+}
+
 static pn_status read_encoder(const reader *r, const char *part, const pn_block_names *block,
                               pn_encoder_config *out, pn_error *err)
 {
     char name[NAME_BYTES];
+    uint32_t layers = 0, attention = 0, mlp = 0;
     PN_TRY(read_dim(r, part, block_name(block, 0, block->norm1, ".weight", name), 1, 0,
                     PN_CLIP_MAX_WIDTH, &out->width, err));
-    PN_TRY(read_dim(r, part, block_name(block, 0, block->fc1, ".weight", name), 2, 0,
-                    PN_CLIP_MAX_MLP, &out->mlp, err));
-    uint32_t layers = 0;
-    for (bool there = true; there && layers <= PN_CLIP_MAX_LAYERS; layers += there)
-        there = find(r, part, block_name(block, layers, block->norm1, ".weight", name)) != NULL;
+    while (layers <= PN_CLIP_MAX_LAYERS &&
+           find(r, part, block_name(block, layers, block->norm1, ".weight", name)))
+        PN_TRY(widen_by_block(r, part, block, layers++, &attention, &mlp, err));
     if (layers > PN_CLIP_MAX_LAYERS)
         return pn_fail(err, PN_ERR_LIMIT, "more than %d layers", PN_CLIP_MAX_LAYERS);
-    if (out->width % HEAD_WIDTH != 0 && out->width > HEAD_WIDTH)
+    pn_config_set_heads(out, PN_USUAL_HEAD_WIDTH);
+    if (attention % out->head_width != 0)
         return pn_fail(err, PN_ERR_UNSUPPORTED,
-                       "width %u without a configuration: heads of %d do not divide it", out->width,
-                       HEAD_WIDTH);
+                       "width %u without a configuration: heads of %u do not divide it", attention,
+                       out->head_width);
+    out->heads = attention / out->head_width;
+    out->mlp = mlp;
     out->layers = layers;
-    out->heads = PN_MAX(out->width / HEAD_WIDTH, 1u);
     out->activation = out->post_norm ? PN_CLIP_GELU : PN_CLIP_QUICK_GELU;
     out->eps = out->post_norm ? 1e-12f : 1e-5f;
     return PN_OK;
@@ -135,7 +151,7 @@ static pn_status read_resnet(const reader *r, pn_clip_config *c, pn_error *err)
                        "visual.attnpool.positional_embedding: %u positions are no square picture",
                        positions);
     c->image_width = c->image_height = grid * PN_RESNET_STRIDE;
-    pn_config_set_resnet(c, HEAD_WIDTH);
+    pn_config_set_resnet(c, PN_USUAL_HEAD_WIDTH);
     return PN_OK;
 }
 

@@ -48,6 +48,10 @@ PN_NODISCARD pn_status pn_config_read_vision_shapes(const pn_safetensors *tensor
 /* Tokens of a Chinese-CLIP text: its BERT has more positions than that. */
 enum { PN_CHINESE_CONTEXT = 52 };
 
+/* Heads of so many values, as many as hold the width. Pruning leaves odd widths, but whole heads. */
+enum { PN_USUAL_HEAD_WIDTH = 64 };
+void pn_config_set_heads(pn_encoder_config *config, uint32_t head_width);
+
 /* What follows from a ResNet's width: the attention pooling's, and the pixels of a place of its grid. */
 enum { PN_RESNET_STRIDE = 32 };
 void pn_config_set_resnet(pn_clip_config *config, uint32_t head_width);
@@ -61,8 +65,7 @@ PN_NODISCARD pn_status pn_config_read_processor(const json_t *processor, pn_clip
 PN_NODISCARD pn_status pn_config_read_preprocess_cfg(const json_t *preprocess_cfg,
                                                      pn_clip_config *config, pn_error *err);
 
-/* Checks that hold whatever the source: heads divide the width, the patch fits the picture. */
-PN_NODISCARD pn_status pn_config_check(const pn_clip_config *config, const char *file,
-                                       pn_error *err);
+/* Checks that hold whatever the source: heads divide the width, the patch fits the picture. Sets the heads' width where it is 0. */
+PN_NODISCARD pn_status pn_config_check(pn_clip_config *config, const char *file, pn_error *err);
 
 #endif

@@ -176,6 +176,8 @@ static void pool(const resnet *r, const grid *x, float *out)
     pn_linear_run_all(f, &r->w->qkv[0], q);
     const pn_sequences s = {.n = 1, .starts = starts, .ones = starts + 2};
     const pn_attention attention = {.sequences = &s,
+                                    .heads = f->config->heads,
+                                    .head_width = f->config->head_width,
                                     .query_starts = s.ones,
                                     .q = a->query,
                                     .q_stride = a->x_stride,
@@ -234,7 +236,7 @@ pn_status pn_resnet_run(const pn_clip_config *c, const pn_resnet_weights *w, con
                                        .sequences = 1,
                                        .longest = 1 + (size_t)pn_clip_patches(c),
                                        .width = c->vision.width,
-                                       .heads = c->vision.heads,
+                                       .head_width = c->vision.head_width,
                                        .wide = 3 * pn_qkv_stride(c->vision.width),
                                        .threads = pn_pool_threads(means->pool)};
     size_t one, gathered, total, bytes;

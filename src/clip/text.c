@@ -139,9 +139,10 @@ static void run_group(const text *t, size_t first, size_t end, float *out)
 static pn_activation_sizes sizes_of(const text *t, size_t n)
 {
     const pn_encoder_config *e = &t->c->text;
-    pn_activation_sizes sizes = {.width = e->width,
-                                 .heads = e->heads,
-                                 .wide = PN_MAX(3 * pn_qkv_stride(e->width), (size_t)e->mlp),
+    const size_t attention = pn_attention_width(e);
+    pn_activation_sizes sizes = {.width = PN_MAX((size_t)e->width, attention),
+                                 .head_width = e->head_width,
+                                 .wide = PN_MAX(3 * pn_qkv_stride(attention), (size_t)e->mlp),
                                  .threads = pn_pool_threads(t->f.pool)};
     for (size_t first = 0, end; first < n; first = end) {
         size_t rows = next_group(t, first, n, &end);

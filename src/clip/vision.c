@@ -134,14 +134,14 @@ pn_status pn_vision_run(const pn_clip_config *c, const pn_clip_weights *w, const
     size_t rows;
     if (!pn_size_mul(most, v.tokens, &rows))
         return pn_fail_nomem(err);
+    const size_t attention = pn_attention_width(&c->vision);
     const pn_activation_sizes sizes = {
         .rows = rows,
         .sequences = most,
         .longest = v.tokens,
-        .width = c->vision.width,
-        .heads = c->vision.heads,
-        .wide =
-            PN_MAX(PN_MAX(3 * pn_qkv_stride(c->vision.width), (size_t)c->vision.mlp), w->patch.k),
+        .width = PN_MAX((size_t)c->vision.width, attention),
+        .head_width = c->vision.head_width,
+        .wide = PN_MAX(PN_MAX(3 * pn_qkv_stride(attention), (size_t)c->vision.mlp), w->patch.k),
         .threads = pn_pool_threads(means->pool)};
     PN_TRY(pn_activations_init(&sizes, means->scratch, &v.f.act, err));
     const size_t picture = (size_t)3 * c->image_height * c->image_width;

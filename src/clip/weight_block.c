@@ -2,6 +2,9 @@
  * weight_block.c - one transformer block, or a pooling head, from its tensors
  *
  * In 8 bits the norm before a product is folded into it (weight_panels.c), so the two are loaded together.
+ *
+ * A pruned encoder (TinyCLIP's) has lost heads and hidden values here and there: how many are left in a block, no configuration says,
+ * but the shapes of its two last products do. What else the block has must then have the same sizes.
  */
 #include "clip/weight_loader.h"
 
@@ -95,17 +98,18 @@ static pn_status load_plain(loader *l, const char *stem, size_t n, size_t k, boo
 }
 
 /* q, k, v: the weights of three tensors, or rows of one or two; their biases alike. */
-static pn_status find_qkv(loader *l, const pn_qkv_name names[3], const char *block, size_t width,
-                          pn_matrix_source weights[3], pn_matrix_source biases[3])
+static pn_status find_qkv(loader *l, const pn_qkv_name names[3], const char *block,
+                          const pn_matrix *m, pn_matrix_source weights[3],
+                          pn_matrix_source biases[3])
 {
     char name[PN_TENSOR_NAME_BYTES];
     for (size_t i = 0; i < 3; i++) {
-        const uint64_t dims[] = {names[i].pieces * width, width};
+        const uint64_t dims[] = {names[i].pieces * m->rows, m->k};
         pn_loader_join(name, block, names[i].weight, "");
         PN_TRY(pn_loader_find(l, name, dims, 2, &weights[i].tensor));
         pn_loader_join(name, block, names[i].bias, "");
         PN_TRY(pn_loader_find(l, name, dims, 1, &biases[i].tensor));
-        weights[i].first_row = biases[i].first_row = names[i].piece * width;
+        weights[i].first_row = biases[i].first_row = names[i].piece * m->rows;
     }
     return PN_OK;
 }
@@ -138,18 +142,18 @@ typedef struct place {
 /* norm1, if there is one, and the product behind it. */
 static pn_status load_qkv(loader *l, const place *p, pn_block *out)
 {
-    const size_t width = p->config->width;
-    pn_matrix m = {.n_sources = 3, .rows = width, .k = width, .in_block = p->in_block};
+    pn_matrix m = {
+        .n_sources = 3, .rows = out->attention, .k = p->config->width, .in_block = p->in_block};
     pn_matrix_source biases[3] = {0};
     folded_norm f = {.matrix = &m};
     char stem[PN_TENSOR_NAME_BYTES];
     pn_status status = PN_OK;
     if (p->names->norm1) {
         pn_loader_join(stem, p->block, p->names->norm1, "");
-        status = load_norm_before(l, stem, p->config, 3 * pn_gemm_panels(width), &f, &out->norm1);
+        status = load_norm_before(l, stem, p->config, 3 * pn_gemm_panels(m.rows), &f, &out->norm1);
     }
     if (status == PN_OK)
-        status = find_qkv(l, p->names->qkv, p->block, width, m.sources, biases);
+        status = find_qkv(l, p->names->qkv, p->block, &m, m.sources, biases);
     if (status == PN_OK)
         status = pn_matrix_pack(l, &m, &out->qkv);
     if (status == PN_OK)
@@ -158,15 +162,15 @@ static pn_status load_qkv(loader *l, const place *p, pn_block *out)
     return status;
 }
 
-/* norm2 and the product behind it. */
-static pn_status load_fc1(loader *l, const place *p, pn_block *out)
+/* norm2 and the product behind it, of so many rows. */
+static pn_status load_fc1(loader *l, const place *p, size_t mlp, pn_block *out)
 {
     const pn_encoder_config *c = p->config;
-    pn_matrix m = {.rows = c->mlp, .k = c->width, .in_block = p->in_block};
+    pn_matrix m = {.rows = mlp, .k = c->width, .in_block = p->in_block};
     folded_norm f = {.matrix = &m};
     char stem[PN_TENSOR_NAME_BYTES];
     pn_loader_join(stem, p->block, p->names->norm2, "");
-    pn_status status = load_norm_before(l, stem, c, pn_gemm_panels(c->mlp), &f, &out->norm2);
+    pn_status status = load_norm_before(l, stem, c, pn_gemm_panels(mlp), &f, &out->norm2);
     pn_loader_join(stem, p->block, p->names->fc1, "");
     if (status == PN_OK)
         status = load_linear(l, stem, &m, &out->fc1);
@@ -174,16 +178,32 @@ static pn_status load_fc1(loader *l, const place *p, pn_block *out)
     return status;
 }
 
+/* Values that the product called stem reads: as its shape says, when that is `most` or some steps less. Any other shape is left
+ * to the walk, which names it. */
+static size_t inner_width(const loader *l, const char *block, const char *stem, size_t step,
+                          size_t most)
+{
+    char name[PN_TENSOR_NAME_BYTES];
+    pn_loader_join(name, block, stem, ".weight");
+    const pn_tensor *t = pn_safetensors_find(l->tensors, name);
+    bool pruned =
+        t && t->n_dims == 2 && t->dims[1] > 0 && t->dims[1] < most && t->dims[1] % step == 0;
+    return pruned ? (size_t)t->dims[1] : most;
+}
+
 static pn_status load_place(loader *l, const place *p, pn_block *out)
 {
-    const size_t width = p->config->width;
+    const pn_encoder_config *c = p->config;
     char stem[PN_TENSOR_NAME_BYTES];
+    out->attention = inner_width(l, p->block, p->names->out, c->head_width, pn_attention_width(c));
+    out->heads = out->attention / c->head_width;
+    const size_t mlp = inner_width(l, p->block, p->names->fc2, 1, c->mlp);
     PN_TRY(load_qkv(l, p, out));
     pn_loader_join(stem, p->block, p->names->out, "");
-    PN_TRY(load_plain(l, stem, width, width, p->in_block, &out->out));
-    PN_TRY(load_fc1(l, p, out));
+    PN_TRY(load_plain(l, stem, c->width, out->attention, p->in_block, &out->out));
+    PN_TRY(load_fc1(l, p, mlp, out));
     pn_loader_join(stem, p->block, p->names->fc2, "");
-    return load_plain(l, stem, width, p->config->mlp, p->in_block, &out->fc2);
+    return load_plain(l, stem, c->width, mlp, p->in_block, &out->fc2);
 }
 
 /* "encoder.layers.#." with the number in the place of '#'. */

@@ -270,6 +270,8 @@ static size_t scratch_floats(const pn_clip_config *c)
                                      : (size_t)3 * c->patch * c->patch;
     deepest = PN_MAX(deepest, (size_t)PN_MAX(c->vision.mlp, c->text.mlp));
     deepest = PN_MAX(deepest, (size_t)PN_MAX(c->vision.width, c->text.width));
+    deepest = PN_MAX(deepest, (size_t)pn_attention_width(&c->vision));
+    deepest = PN_MAX(deepest, (size_t)pn_attention_width(&c->text));
     return PN_GEMM_PANEL * deepest;
 }
 

@@ -31,19 +31,21 @@ typedef struct pn_norm {
 
 /*
  * One transformer block. qkv holds three matrices one after the other, each padded with zero columns to whole panels:
- * q at column 0, k at qkv_stride, v at 2 * qkv_stride.
+ * q at column 0, k at qkv_stride, v at 2 * qkv_stride. attention and mlp are the block's own: what out and fc2 read. They are
+ * the configuration's, or less in a pruned model.
  */
 typedef struct pn_block {
     pn_norm norm1, norm2;
-    pn_linear qkv; /* n = 3 * qkv_stride, k = width */
-    pn_linear out; /* n = k = width */
-    pn_linear fc1; /* n = mlp, k = width */
-    pn_linear fc2; /* n = width, k = mlp */
+    size_t heads, attention; /* attention = heads * the encoder's head_width */
+    pn_linear qkv;           /* n = 3 * qkv_stride, k = width */
+    pn_linear out;           /* n = width, k = attention */
+    pn_linear fc1;           /* n = mlp, k = width */
+    pn_linear fc2;           /* n = width, k = mlp */
 } pn_block;
 
-static inline size_t pn_qkv_stride(size_t width)
+static inline size_t pn_qkv_stride(size_t attention)
 {
-    return pn_gemm_panels(width) * PN_GEMM_PANEL;
+    return pn_gemm_panels(attention) * PN_GEMM_PANEL;
 }
 
 typedef struct pn_resnet_weights pn_resnet_weights;

@@ -25,10 +25,9 @@ static json_t *parse(const char *text)
 }
 
 /* What the weights of a family look like from outside: one tensor that only they have. */
-static pn_clip_naming naming_of(const char *marker, pn_safetensors **tensors)
+static void open_marked(const char *marker, pn_safetensors **tensors)
 {
     char header[256] = {0}, text[240];
-    pn_clip_naming naming;
     pn_error err = {0};
     (void)snprintf(text, sizeof text,
                    "{\"%s\":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}}", marker);
@@ -38,6 +37,13 @@ static pn_clip_naming naming_of(const char *marker, pn_safetensors **tensors)
     static uint8_t bytes[256]; /* outlives *tensors */
     memcpy(bytes, header, sizeof bytes);
     assert_int_equal(pn_safetensors_open_memory(bytes, 8 + n + 4, tensors, &err), PN_OK);
+}
+
+static pn_clip_naming naming_of(const char *marker, pn_safetensors **tensors)
+{
+    pn_clip_naming naming;
+    pn_error err = {0};
+    open_marked(marker, tensors);
     if (pn_clip_naming_detect(*tensors, &naming, &err) != PN_OK)
         fail_msg("%s: %s", marker, err.message);
     return naming;
@@ -242,6 +248,30 @@ static void open_clip__settings_we_lack_are_named(void **state)
         {OPEN_CLIP("", "\"patch_size\": 0", ""), PN_ERR_CORRUPT, "patch_size"},
     };
     expect_refused(read_open_clip, rows, PN_COUNT_OF(rows));
+}
+
+/* Other vision encoders than ours are told by their tensors, whatever the configuration says. */
+static void naming__other_architectures_are_refused_by_name(void **state)
+{
+    (void)state;
+    static const char *const rows[][2] = {
+        {"image_encoder.model.stem.0.weight",
+         "MobileCLIP (hybrid vision encoder) is not supported (the weights have image_encoder.)"},
+        {"visual.trunk.stem.0.conv_kxk.0.conv.weight",
+         "a timm vision encoder (MobileCLIP and others) is not supported"},
+        {"text.transformer.embeddings.word_embeddings.weight",
+         "a text encoder of another library is not supported"},
+        {"logit_scale", "no known CLIP model"}};
+    for (size_t i = 0; i < PN_COUNT_OF(rows); i++) {
+        pn_safetensors *tensors = NULL;
+        pn_clip_naming naming;
+        pn_error err = {0};
+        open_marked(rows[i][0], &tensors);
+        assert_int_equal(pn_clip_naming_detect(tensors, &naming, &err), PN_ERR_UNSUPPORTED);
+        if (!strstr(err.message, rows[i][1]))
+            fail_msg("%s: \"%s\" does not say \"%s\"", rows[i][0], err.message, rows[i][1]);
+        pn_safetensors_close(tensors);
+    }
 }
 
 /* ---- preprocessing */
@@ -524,6 +554,7 @@ int main(void)
         cmocka_unit_test(open_clip__missing_keys_are_defaults),
         cmocka_unit_test(open_clip__details_are_read),
         cmocka_unit_test(open_clip__settings_we_lack_are_named),
+        cmocka_unit_test(naming__other_architectures_are_refused_by_name),
         cmocka_unit_test(processor__every_way_to_say_a_size),
         cmocka_unit_test(processor__what_cannot_be_done_is_named),
         cmocka_unit_test(preprocess_cfg__is_read),

@@ -98,14 +98,52 @@ static void odd_sizes__agree_with_plain_loops(void **state)
             spec.image_width = 31;
             spec.image_height = 16;
             spec.context = 70;
-            spec.vision = (tiny_encoder){33, 1, 1, 5};
-            spec.text = (tiny_encoder){34, 1, 17, 3};
+            spec.vision = (tiny_encoder){33, 1, 1, 5, 0, NULL};
+            spec.text = (tiny_encoder){34, 1, 17, 3, 0, NULL};
             spec.dim = 17;
         }
         tiny_clip_make(&tiny, &spec);
         tiny_clip_write(&tiny, folder.dir, TINY_HUGGINGFACE, "F32", "");
         pn_clip *clip = open_model();
         check_against_reference(&tiny, clip, spec.activation);
+        pn_clip_close(clip);
+        tiny_clip_free(&tiny);
+    }
+}
+
+/* What pruning leaves, as TinyCLIP's "auto" models have it: an odd width, and blocks with fewer heads and a narrower MLP. */
+static tiny_spec pruned_spec(uint32_t vision_width, uint32_t text_width)
+{
+    static const tiny_pruned vision[] = {{3, 70}, {1, 96}, {2, 1}}, text[] = {{2, 17}, {3, 64}};
+    tiny_spec spec = tiny_spec_odd();
+    spec.vision = (tiny_encoder){vision_width, 3, 3, 96, 64, vision};
+    spec.text = (tiny_encoder){text_width, 2, 3, 64, 64, text};
+    spec.image_width = spec.image_height = 15;
+    return spec;
+}
+
+static void pruned__blocks_have_the_sizes_of_their_tensors(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t vision, text;
+        tiny_layout layout;
+        const char *activation;
+    } rows[] = {{183, 131, TINY_OPEN_CLIP, "gelu"}, /* 3 heads of 64 are wider than the encoder */
+                {183, 131, TINY_CUSTOM_TEXT, "gelu"},
+                {183, 131, TINY_OPENAI, "quick_gelu"},
+                {192, 192, TINY_HUGGINGFACE, "gelu"}, /* whose heads share the width evenly */
+                {250, 141, TINY_OPENAI, "quick_gelu"}};
+    for (size_t i = 0; i < PN_COUNT_OF(rows); i++) {
+        tiny_spec spec = pruned_spec(rows[i].vision, rows[i].text);
+        tiny_clip tiny;
+        spec.activation = rows[i].activation;
+        tiny_clip_make(&tiny, &spec);
+        stage_remove(&folder);
+        stage_make(&folder);
+        tiny_clip_write(&tiny, folder.dir, rows[i].layout, "F32", "");
+        pn_clip *clip = open_model();
+        check_against_reference(&tiny, clip, "pruned");
         pn_clip_close(clip);
         tiny_clip_free(&tiny);
     }
@@ -142,8 +180,8 @@ static void openai__sizes_come_from_the_shapes(void **state)
 {
     (void)state;
     tiny_spec spec = tiny_spec_odd();
-    spec.vision = (tiny_encoder){128, 2, 2, 40};
-    spec.text = (tiny_encoder){64, 1, 1, 24};
+    spec.vision = (tiny_encoder){128, 2, 2, 40, 0, NULL};
+    spec.text = (tiny_encoder){64, 1, 1, 24, 0, NULL};
     spec.image_width = spec.image_height = 15;
     spec.activation = "quick_gelu";
     tiny_clip tiny;
@@ -270,6 +308,36 @@ static void tensors__wrong_shapes_are_named(void **state)
         expect_refused(PN_ERR_CORRUPT, t->name);
         t->dims[0] = kept;
         t->n_dims = kept_dims;
+    }
+    tiny_clip_free(&tiny);
+}
+
+/* Every tensor of a pruned block has to fit the others of its block. */
+static void pruned__blocks_that_disagree_are_named(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *tensor;
+        int dim, change;
+    } rows[] = {{"self_attn.q_proj.weight", 0, -1},
+                {"self_attn.q_proj.weight", 0, -64},
+                {"self_attn.v_proj.bias", 0, -64},
+                {"self_attn.out_proj.weight", 1, -1},
+                {"self_attn.out_proj.weight", 0, -1},
+                {"mlp.fc1.weight", 0, -1},
+                {"mlp.fc1.bias", 0, -1},
+                {"mlp.fc2.weight", 0, -1}};
+    tiny_spec spec = pruned_spec(192, 192);
+    tiny_clip tiny;
+    tiny_clip_make(&tiny, &spec);
+    for (size_t i = 0; i < PN_COUNT_OF(rows); i++) {
+        char name[160];
+        (void)snprintf(name, sizeof name, "vision_model.encoder.layers.0.%s", rows[i].tensor);
+        tiny_tensor *t = tiny_clip_find(&tiny, name);
+        t->dims[rows[i].dim] += (uint64_t)(int64_t)rows[i].change;
+        tiny_clip_write(&tiny, folder.dir, TINY_HUGGINGFACE, "F32", "");
+        expect_refused(PN_ERR_CORRUPT, name);
+        t->dims[rows[i].dim] -= (uint64_t)(int64_t)rows[i].change;
     }
     tiny_clip_free(&tiny);
 }
@@ -436,6 +504,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(odd_sizes__agree_with_plain_loops, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(pruned__blocks_have_the_sizes_of_their_tensors, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(pruned__blocks_that_disagree_are_named, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(layouts__and_types_give_the_same_bits, make_folder,
                                         remove_folder),

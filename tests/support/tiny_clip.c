@@ -20,8 +20,8 @@
 
 tiny_spec tiny_spec_odd(void)
 {
-    return (tiny_spec){.vision = {20, 3, 5, 33},
-                       .text = {12, 2, 2, 30},
+    return (tiny_spec){.vision = {20, 3, 5, 33, 0, NULL},
+                       .text = {12, 2, 2, 30, 0, NULL},
                        .image_width = 11,
                        .image_height = 17,
                        .patch = 5,
@@ -75,24 +75,36 @@ static void add_linear(tiny_clip *c, pn_rng *rng, const char *stem, uint64_t n, 
     add(c, rng, 0.1, 0, name, n, 0, 0, 0);
 }
 
+static uint32_t head_width(const tiny_encoder *e)
+{
+    return e->head_width ? e->head_width : e->width / e->heads;
+}
+
+static tiny_pruned block_of(const tiny_encoder *e, uint32_t i)
+{
+    return e->pruned ? e->pruned[i] : (tiny_pruned){e->heads, e->mlp};
+}
+
 static void add_blocks(tiny_clip *c, pn_rng *rng, const char *part, const tiny_encoder *e)
 {
     static const char *const square[] = {"q_proj", "k_proj", "v_proj", "out_proj"};
     char stem[128];
     for (uint32_t i = 0; i < e->layers; i++) {
+        const tiny_pruned b = block_of(e, i);
+        const uint32_t attention = b.heads * head_width(e);
         for (size_t j = 0; j < 4; j++) {
             (void)snprintf(stem, sizeof stem, "%s.encoder.layers.%u.self_attn.%s", part, i,
                            square[j]);
-            add_linear(c, rng, stem, e->width, e->width);
+            add_linear(c, rng, stem, j < 3 ? attention : e->width, j < 3 ? e->width : attention);
         }
         for (size_t j = 1; j <= 2; j++) {
             (void)snprintf(stem, sizeof stem, "%s.encoder.layers.%u.layer_norm%zu", part, i, j);
             add_norm(c, rng, stem, e->width);
         }
         (void)snprintf(stem, sizeof stem, "%s.encoder.layers.%u.mlp.fc1", part, i);
-        add_linear(c, rng, stem, e->mlp, e->width);
+        add_linear(c, rng, stem, b.mlp, e->width);
         (void)snprintf(stem, sizeof stem, "%s.encoder.layers.%u.mlp.fc2", part, i);
-        add_linear(c, rng, stem, e->width, e->mlp);
+        add_linear(c, rng, stem, e->width, b.mlp);
     }
 }
 
@@ -221,9 +233,9 @@ static void write_open_clip_config(const tiny_clip *c, const char *dir, bool cus
         " \"layers\": %u, \"mlp_ratio\": %.17g}}}",
         s->dim, strcmp(s->activation, "quick_gelu") == 0 ? "true" : "false",
         custom_text ? "true" : "false", s->image_height, s->image_width, s->vision.layers,
-        s->vision.width, s->vision.width / s->vision.heads,
-        (s->vision.mlp + 0.01) / s->vision.width, s->patch, s->context, TINY_VOCABULARY,
-        s->text.width, s->text.heads, s->text.layers, (s->text.mlp + 0.01) / s->text.width);
+        s->vision.width, head_width(&s->vision), (s->vision.mlp + 0.01) / s->vision.width, s->patch,
+        s->context, TINY_VOCABULARY, s->text.width, s->text.heads, s->text.layers,
+        (s->text.mlp + 0.01) / s->text.width);
     write_text(dir, "open_clip_config.json", json);
 }
 
@@ -307,7 +319,7 @@ static void add_joined(tensor_file *file, tiny_clip *c, const char *dtype, const
                 memcpy(joined + n, t->values, t->n * sizeof *joined);
                 n += t->n;
             }
-            const uint64_t dims[] = {3 * t->dims[0], t->dims[0]};
+            const uint64_t dims[] = {3 * t->dims[0], t->dims[1]};
             (void)snprintf(name, sizeof name, "%s%stransformer.resblocks.%u.attn.in_proj_%s",
                            prefix, is_text ? text : "visual.", i, endings[e]);
             tensor_file_add(file, name, dtype, dims, t->n_dims, joined);
@@ -465,17 +477,21 @@ static void run_blocks(tiny_clip *c, const char *part, const tiny_encoder *e, bo
     matrix h = new_matrix(x->rows, x->cols);
     for (uint32_t i = 0; i < e->layers; i++) {
         norm(c, STEM("layer_norm1"), x, &h);
-        matrix q = linear(c, STEM("self_attn.q_proj"), &h, e->width);
-        matrix k = linear(c, STEM("self_attn.k_proj"), &h, e->width);
-        matrix v = linear(c, STEM("self_attn.v_proj"), &h, e->width);
-        attend(&q, &k, &v, e->heads, causal, &h);
+        const tiny_pruned b = block_of(e, i);
+        const uint32_t attention = b.heads * head_width(e);
+        matrix q = linear(c, STEM("self_attn.q_proj"), &h, attention);
+        matrix k = linear(c, STEM("self_attn.k_proj"), &h, attention);
+        matrix v = linear(c, STEM("self_attn.v_proj"), &h, attention);
+        matrix seen = new_matrix(x->rows, attention);
+        attend(&q, &k, &v, b.heads, causal, &seen);
         free(q.at);
         free(k.at);
         free(v.at);
-        matrix o = linear(c, STEM("self_attn.out_proj"), &h, e->width);
+        matrix o = linear(c, STEM("self_attn.out_proj"), &seen, e->width);
+        free(seen.at);
         plus(x, &o);
         norm(c, STEM("layer_norm2"), x, &h);
-        matrix m = linear(c, STEM("mlp.fc1"), &h, e->mlp);
+        matrix m = linear(c, STEM("mlp.fc1"), &h, b.mlp);
         for (size_t j = 0; j < m.rows * m.cols; j++)
             m.at[j] = activate(c->spec.activation, m.at[j]);
         o = linear(c, STEM("mlp.fc2"), &m, e->width);

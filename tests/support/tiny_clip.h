@@ -12,8 +12,15 @@
 
 enum { TINY_VOCABULARY = 514, TINY_START = 512, TINY_END = 513, TINY_MAX_TENSORS = 128 };
 
+/* What is left of one block of a pruned encoder. */
+typedef struct tiny_pruned {
+    uint32_t heads, mlp;
+} tiny_pruned;
+
 typedef struct tiny_encoder {
     uint32_t width, layers, heads, mlp;
+    uint32_t head_width;       /* 0: width / heads */
+    const tiny_pruned *pruned; /* [layers]; NULL: nothing was pruned */
 } tiny_encoder;
 
 typedef struct tiny_spec {
