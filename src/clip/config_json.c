@@ -9,30 +9,35 @@
 
 #include <math.h>
 
+pn_status pn_json_read(const char *path, json_t **out, pn_error *err)
+{
+    pn_buffer text;
+    json_error_t fault;
+    pn_buffer_init(&text, PN_MODEL_MAX_JSON_BYTES);
+    pn_status status = pn_file_read(path, &text, err);
+    json_t *json = status == PN_OK ? json_loadb((const char *)text.data, text.n_bytes,
+                                                JSON_REJECT_DUPLICATES, &fault)
+                                   : NULL;
+    if (json)
+        *out = json;
+    else if (status == PN_OK)
+        status = pn_fail(err, PN_ERR_CORRUPT, "%s: line %d: %s", path, fault.line, fault.text);
+    pn_buffer_reset(&text);
+    return status;
+}
+
 pn_status pn_json_load(const char *dir, const char *name, json_t **out, pn_error *err)
 {
     pn_arena arena;
-    pn_buffer text;
-    json_t *json = NULL;
-    pn_status status = PN_OK;
     pn_arena_init(&arena, 1u << 20);
-    pn_buffer_init(&text, PN_MODEL_MAX_JSON_BYTES);
     const char *path = pn_path_join(&arena, dir, name);
-    if (!path) {
+    pn_status status = PN_OK;
+    if (!path)
         status = pn_fail_nomem(err);
-        goto done;
-    }
-    if (!pn_path_exists(path))
-        goto done;
-    PN_GOTO(done, pn_file_read(path, &text, err));
-    json_error_t fault;
-    json = json_loadb((const char *)text.data, text.n_bytes, JSON_REJECT_DUPLICATES, &fault);
-    if (!json)
-        status = pn_fail(err, PN_ERR_CORRUPT, "%s: line %d: %s", path, fault.line, fault.text);
-done:
-    if (status == PN_OK)
-        *out = json;
-    pn_buffer_reset(&text);
+    else if (pn_path_exists(path))
+        status = pn_json_read(path, out, err);
+    else
+        *out = NULL;
     pn_arena_reset(&arena);
     return status;
 }

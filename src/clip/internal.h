@@ -8,6 +8,8 @@
 
 #include <jansson.h>
 
+/* The file parsed. CORRUPT names the line. json_decref() it. */
+PN_NODISCARD pn_status pn_json_read(const char *path, json_t **out, pn_error *err);
 /* dir/name parsed. *out NULL when there is no such file. CORRUPT names the file and the line. json_decref() it. */
 PN_NODISCARD pn_status pn_json_load(const char *dir, const char *name, json_t **out, pn_error *err);
 

@@ -13,6 +13,7 @@
 
 #include "base/alloc.h"
 #include "base/hash.h"
+#include "clip/sentencepiece_json.h"
 #include "clip/vocabulary.h"
 #include "os/fd.h"
 
@@ -273,7 +274,9 @@ pn_status pn_sentencepiece_load(const char *path, pn_sentencepiece_prefix prefix
 {
     pn_buffer bytes;
     pn_buffer_init(&bytes, PN_SENTENCEPIECE_MAX_FILE_BYTES);
-    pn_status status = pn_file_read(path, &bytes, err);
+    pn_status status = pn_str_ends_with(pn_str_of(path), ".json")
+                           ? pn_sentencepiece_read_json(path, &bytes, err)
+                           : pn_file_read(path, &bytes, err);
     if (status == PN_OK)
         status = pn_sentencepiece_parse(path, (pn_str){(const char *)bytes.data, bytes.n_bytes},
                                         prefix, out, err);

@@ -6,9 +6,8 @@
  *     open_clip_config.json   "text_cfg"                the cleaning, when the tokenizer is of another library
  *     the folder              vocab.json, ...           `files`: the first that fits the kind, or the first at all
  *
- * A published folder often holds more than one vocabulary (spiece.model beside tokenizer.json); the class says which is meant. Only
- * the sentencepiece file itself gives exact ids: tokenizer.json of the kind "Unigram" describes the same pieces, but is run by
- * a library whose normaliser goes by grapheme clusters, so it is refused by name rather than read almost right.
+ * A published folder often holds more than one vocabulary (spiece.model beside tokenizer.json); the class says which is meant. The
+ * sentencepiece file itself goes first: tokenizer.json was made from it (sentencepiece_json.c), and says less about it.
  */
 #include "clip/tokenizer_choice.h"
 
@@ -57,6 +56,7 @@ static const struct {
     {"spiece.model", PN_TOKENIZER_SENTENCEPIECE},
     {"tokenizer.model", PN_TOKENIZER_SENTENCEPIECE},
     {"tokenizer.json", PN_TOKENIZER_BYTE_BPE},
+    {"tokenizer.json", PN_TOKENIZER_SENTENCEPIECE}, // when that is expected
     {"bpe_simple_vocab_16e6.txt", PN_TOKENIZER_BYTE_BPE},
 };
 
@@ -123,24 +123,12 @@ static pn_status find_file(const char *dir, pn_tokenizer_kind expected, pn_arena
     return PN_OK;
 }
 
-static pn_status refuse_missing(const char *dir, pn_tokenizer_kind expected, pn_arena *arena,
-                                pn_error *err)
+static pn_status refuse_missing(const char *dir, pn_tokenizer_kind expected, pn_error *err)
 {
-    char *json = pn_path_join(arena, dir, "tokenizer.json");
-    if (!json)
-        return pn_fail_nomem(err);
-    if (expected == PN_TOKENIZER_WORDPIECE)
-        return pn_fail(err, PN_ERR_NOT_FOUND, "%s: no tokenizer: no vocab.txt", dir);
-    if (pn_path_exists(json))
-        return pn_fail(
-            err, PN_ERR_UNSUPPORTED,
-            "%s: a sentencepiece tokenizer is read from spiece.model or tokenizer.model, "
-            "not from tokenizer.json",
-            dir);
-    return pn_fail(err, PN_ERR_NOT_FOUND,
-                   "%s: no tokenizer: neither spiece.model nor "
-                   "tokenizer.model",
-                   dir);
+    return pn_fail(err, PN_ERR_NOT_FOUND, "%s: no tokenizer: no %s", dir,
+                   expected == PN_TOKENIZER_WORDPIECE
+                       ? "vocab.txt"
+                       : "spiece.model, tokenizer.model or tokenizer.json");
 }
 
 /* A special token is a text, or an object with one. */
@@ -184,9 +172,12 @@ static pn_status check_ends(const settings_files *f, pn_error *err)
     return PN_OK;
 }
 
-/* Without a tokenizer_config.json: open_clip's runs the bare model; else the file has the name that its class gives it. */
+/* Without a tokenizer_config.json: open_clip's runs the bare model; else the file has the name that its class gives it, unless it
+ * is tokenizer.json, which any class has. */
 static const class_row *usual_class(const settings_files *f, const char *path)
 {
+    if (pn_str_ends_with(pn_str_of(path), ".json"))
+        return NULL;
     if (open_clip_text(f))
         return find_class("T5Tokenizer");
     return find_class(pn_str_ends_with(pn_str_of(path), "tokenizer.model") ? "GemmaTokenizer"
@@ -199,6 +190,10 @@ static pn_status read_siglip(const settings_files *f, const pn_tokenizer_options
     pn_siglip_settings *out = &choice->siglip;
     const char *name = class_name(f);
     const class_row *row = name ? find_class(name) : usual_class(f, choice->path);
+    if (!row && !name)
+        return pn_fail(err, PN_ERR_NOT_FOUND,
+                       "%s: no tokenizer_config.json beside it to say which tokenizer it is",
+                       choice->path);
     if (!row || row->kind != PN_TOKENIZER_SENTENCEPIECE)
         return pn_fail(err, PN_ERR_UNSUPPORTED,
                        "tokenizer_config.json: a %s with a sentencepiece model is not supported",
@@ -244,7 +239,7 @@ static pn_status choose(const char *dir, const settings_files *f,
         (expected == PN_TOKENIZER_ANY || expected == PN_TOKENIZER_BYTE_BPE))
         out->kind = PN_TOKENIZER_BYTE_BPE; // which says what it looked for
     if (out->kind == PN_TOKENIZER_ANY)
-        return refuse_missing(dir, expected, arena, err);
+        return refuse_missing(dir, expected, err);
     if (out->kind == PN_TOKENIZER_WORDPIECE)
         out->bert_case = read_bert_case(f, options);
     if (out->kind == PN_TOKENIZER_SENTENCEPIECE)

@@ -1,8 +1,8 @@
 /*
  * ingest_handler.c - /ingest: an uploaded picture, or sources on this machine
  */
+#include "base/base64.h"
 #include "os/dir.h"
-#include "serve/base64.h"
 #include "serve/request.h"
 
 #include <inttypes.h>

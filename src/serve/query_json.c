@@ -8,9 +8,9 @@
 #include "serve/query_json.h"
 
 #include "base/alloc.h"
+#include "base/base64.h"
 #include "base/buffer.h"
 #include "base/str.h"
-#include "serve/base64.h"
 
 #include <inttypes.h>
 

@@ -579,7 +579,7 @@ static void tokenizer__refuses_by_name(void **state)
     stage_write_text(&s, "config.json", "{\"model_type\": \"siglip\"}");
     expect_folder_refusal(&s, PN_ERR_NOT_FOUND, "spiece.model");
     stage_write_text(&s, "tokenizer.json", "{\"model\": {\"type\": \"Unigram\"}}");
-    expect_folder_refusal(&s, PN_ERR_UNSUPPORTED, "tokenizer.json");
+    expect_folder_refusal(&s, PN_ERR_NOT_FOUND, "tokenizer_config.json");
     stage_remove(&s);
     stage_model(&s, "sp-bpe.model", "tokenizer.model");
     stage_write_text(&s, "tokenizer_config.json", "{\"tokenizer_class\": \"LlamaTokenizer\"}");

@@ -4,7 +4,7 @@
  * Debian's sentencepiece package has the library's programs (tools/install_packages.sh test). spm_train makes models of both kinds
  * with the options that change how texts are read, on a text made here; spm_encode and we encode thousands of texts that
  * nobody would write: any code points, bytes that are no UTF-8, blanks of all sorts, long words, cut and mixed lines. Every id
- * of every text has to be the same. Skipped where the programs are not installed.
+ * of every text has to be the same, also when the model comes as a tokenizer.json. Skipped where the programs are not installed.
  *
  * One text is one line for spm_encode, so no text has a line feed.
  */
@@ -13,6 +13,7 @@
 #include "base/buffer.h"
 #include "base/rng.h"
 #include "support/golden.h"
+#include "support/spiece_json.h"
 #include "support/stage.h"
 
 #include <setjmp.h>
@@ -354,6 +355,29 @@ static unsigned compare(const pn_sentencepiece *model, const char *dir)
     return differ;
 }
 
+/* The same texts by the tokenizer.json that a converter makes of the model; it has no words for unused pieces and suffixes. */
+static unsigned compare_json(const stage *s, const training *t)
+{
+    size_t n;
+    pn_sentencepiece *model = NULL;
+    pn_error err = {0};
+    if (t->unused_every > 0 || strstr(t->options, "whitespace_as_suffix"))
+        return 0;
+    uint8_t *bytes = golden_read_bytes(golden_join(s->dir, "m.model"), &n);
+    json_t *json = spiece_json_make(bytes, n);
+    golden_bytes_free(bytes);
+    spiece_json_write(json, golden_join(s->dir, "tokenizer.json"));
+    json_decref(json);
+    if (pn_sentencepiece_load(golden_join(s->dir, "tokenizer.json"), PN_SENTENCEPIECE_AS_TRAINED,
+                              &model, &err) != PN_OK)
+        fail_msg("%s", err.message);
+    unsigned differ = compare(model, s->dir);
+    print_message("%5u pieces of tokenizer.json, %u texts differ\n",
+                  pn_sentencepiece_get_traits(model)->n_pieces, differ);
+    pn_sentencepiece_free(model);
+    return differ;
+}
+
 static void encode__equals_the_library_for_every_kind_of_model(void **state)
 {
     (void)state;
@@ -381,7 +405,7 @@ static void encode__equals_the_library_for_every_kind_of_model(void **state)
                       pn_sentencepiece_get_traits(model)->n_pieces,
                       trainings[i].unused_every > 0 ? " (some unused)" : "", d, N_TEXTS,
                       trainings[i].options);
-        differ += d;
+        differ += d + compare_json(&s, &trainings[i]);
         pn_sentencepiece_free(model);
     }
     stage_remove(&s);

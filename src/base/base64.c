@@ -1,12 +1,12 @@
 /*
- * base64.c - pictures inside JSON
+ * base64.c - bytes inside JSON
  *
  * Four characters of 6 bits make three bytes. Writers differ in three ways that carry no doubt about the meaning:
  * the last two letters of the alphabet (+/ or -_), the padding, and line breaks; all are taken. What is refused:
  * any other character, anything after padding, a single left-over character (6 bits cannot be a byte), and left-over
- * bits that are not zero (two texts for one picture would defeat caches that go by text).
+ * bits that are not zero (two texts for the same bytes would defeat caches that go by text).
  */
-#include "serve/base64.h"
+#include "base/base64.h"
 
 enum { WRONG = 255, SPACE = 254, PAD = 253 };
 

@@ -1,8 +1,8 @@
 /*
- * base64.h - pictures inside JSON (RFC 4648). Threads: pure, but for the arena.
+ * base64.h - bytes inside JSON (RFC 4648). Threads: pure, but for the arena.
  */
-#ifndef PN_SERVE_BASE64_H
-#define PN_SERVE_BASE64_H
+#ifndef PN_BASE_BASE64_H
+#define PN_BASE_BASE64_H
 
 #include "base/arena.h"
 #include "base/status.h"
