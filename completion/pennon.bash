@@ -17,7 +17,7 @@ _pennon_value()
 {
     local kind=$1 word=$2
     case $kind in
-    DIR | MODEL) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
+    DIR* | MODEL) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
     FILE* | OUT* | SOURCE* | PICTURE*) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
     MODE) mapfile -t COMPREPLY < <(compgen -W "crop pad squash" -- "$word") ;;
     ACTION*) # of "pennon model"; behind it models

@@ -192,19 +192,20 @@ typedef struct pn_model_verify_options {
     const char *precision; /* only this one; NULL: all, and golden vectors at "exact" */
     const char *
         golden; /* file of golden vectors; NULL: pennon-golden.json of the model, when it is there */
-    uint32_t n_pictures;                                    /* 20 to 10000; 0: 200 */
-    const char *cache;                                      /* as in pn_model_options */
+    uint32_t n_pictures; /* 20 to 10000; 0: 200, or all of the folder */
+    const char *cache;   /* as in pn_model_options */
     void (*progress)(void *context, const char *precision); /* before each */
     int (*cancelled)(void *context);
     void *context;
+    const char *pictures; /* a folder of your own; NULL: generated ones */
 } pn_model_verify_options;
 #define PN_MODEL_VERIFY_OPTIONS_INIT                                                               \
     {                                                                                              \
-        sizeof(pn_model_verify_options), NULL, NULL, 0, NULL, NULL, NULL, NULL                     \
+        sizeof(pn_model_verify_options), NULL, NULL, 0, NULL, NULL, NULL, NULL, NULL               \
     }
 
 /*
- * Does this model compute here what it should? (a) Generated pictures and fixed texts at each precision against f32: the least cosine,
+ * Does this model compute here what it should? (a) Pictures, generated or your own, and fixed texts at each precision against f32: the least cosine,
  * and the share of the 10 nearest pictures that stay. (b) Golden vectors, computed elsewhere and kept beside the model: when they
  * differ, the message says what it looks like (order of the channels, filter, normalisation, tokenizer, weights).
  *

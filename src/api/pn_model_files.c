@@ -219,6 +219,7 @@ pn_status pn_model_verify(pn_library *library, const char *spec,
                                 .one_precision = own.precision != NULL,
                                 .n_pictures = own.n_pictures,
                                 .golden = own.golden,
+                                .folder = own.pictures,
                                 .progress = own.progress ? forward_verify : NULL,
                                 .cancelled = own.cancelled ? is_verify_cancelled : NULL,
                                 .context = &own};

@@ -199,7 +199,8 @@ static const struct argp_option options[] = {
     PN_OPTION_THREADS,
     {"golden", KEY_GOLDEN, "FILE", 0,
      "verify: golden vectors (default: the model's pennon-golden.json, when it is there)", 0},
-    {"pictures", KEY_PICTURES, "N", 0, "verify: how many pictures to generate (default 200)", 0},
+    {"pictures", KEY_PICTURES, "DIR|N", 0,
+     "verify: how many pictures to generate (default 200), or a folder of your own", 0},
     {"revision", KEY_REVISION, "R", 0, "pull: branch, tag or commit (default main)", 0},
     {"base", KEY_BASE, "URL", 0, "pull: the hub (default: $HF_ENDPOINT, else the public one)", 0},
     {"dir", KEY_DIR, "DIR", 0, "pull: into this folder instead of the local hub cache", 0},
@@ -245,7 +246,10 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         args->golden = arg;
         return 0;
     case KEY_PICTURES:
-        args->n_pictures = (uint32_t)pn_cli_number(arg, 20, 10000, "--pictures", state);
+        if (arg[strspn(arg, "0123456789")] == '\0')
+            args->n_pictures = (uint32_t)pn_cli_number(arg, 20, 10000, "--pictures", state);
+        else
+            args->pictures = arg;
         return 0;
     case PN_KEY_PRECISION:
         args->precision = arg;
@@ -273,7 +277,7 @@ static const char *useless_option(const pn_model_arguments *args, const action *
     } given[] = {{'p', args->precision != NULL, "--precision"},
                  {'t', args->common.n_threads > 0, "--threads"},
                  {'g', args->golden != NULL, "--golden"},
-                 {'n', args->n_pictures > 0, "--pictures"},
+                 {'n', args->n_pictures > 0 || args->pictures, "--pictures"},
                  {'r', args->revision != NULL, "--revision"},
                  {'b', args->base != NULL, "--base"},
                  {'d', args->dir != NULL, "--dir"},

@@ -10,7 +10,8 @@ typedef struct pn_model_arguments {
     pn_common common;
     const char *precision; /* of the command line alone; NULL: not given */
     const char *revision, *base, *dir, *golden;
-    uint32_t n_pictures;
+    uint32_t n_pictures;  /* of --pictures, when it is a number */
+    const char *pictures; /* and when it is a folder */
     const char *action;
     const char *const *names; /* part of argv */
     size_t n_names;

@@ -73,6 +73,7 @@ int pn_model_run_verify(const pn_model_arguments *args, pn_session *session, con
     options.precision = args->precision;
     options.golden = args->golden;
     options.n_pictures = args->n_pictures;
+    options.pictures = args->pictures;
     options.progress = on_progress;
     options.cancelled = on_cancelled;
     options.context = &seen;

@@ -18,8 +18,11 @@
 #include "embed/selftest.h"
 
 #include "base/alloc.h"
+#include "base/buffer.h"
+#include "base/limits.h"
 #include "base/topk.h"
 #include "embed/selftest_inputs.h"
+#include "image/decode.h"
 #include "os/clock.h"
 #include "os/dir.h"
 #include "os/fd.h"
@@ -46,7 +49,8 @@ typedef struct vectors {
 typedef struct selftest {
     const pn_selftest_options *options;
     uint32_t n_pictures;
-    char *dir; /* in arena */
+    char *dir;    /* in arena */
+    char **files; /* [n_pictures], in arena; NULL: generated */
     vectors reference;
     const pn_golden *golden; /* NULL: none */
     pn_selftest_report *report;
@@ -61,11 +65,24 @@ static void free_vectors(vectors *v)
 
 /* ---- embedding */
 
-static pn_status prepare_picture(pn_embedder *e, uint32_t i, float *input, pn_error *err)
+static pn_status decode_file(const char *path, pn_image *out, pn_error *err)
+{
+    pn_buffer bytes;
+    pn_buffer_init(&bytes, PN_IMAGE_MAX_FILE_BYTES);
+    pn_status status = pn_file_read(path, &bytes, err);
+    if (status == PN_OK)
+        status = pn_image_decode(bytes.data, bytes.n_bytes, path, NULL, out, err);
+    pn_buffer_reset(&bytes);
+    return status;
+}
+
+static pn_status prepare_picture(const selftest *t, pn_embedder *e, uint32_t i, float *input,
+                                 pn_error *err)
 {
     const pn_preprocess *p = pn_local_embedder_preprocess(e);
     pn_image image = {0};
-    PN_TRY(pn_selftest_picture(i, PN_MAX(p->width, p->height), &image, err));
+    PN_TRY(t->files ? decode_file(t->files[i], &image, err)
+                    : pn_selftest_picture(i, PN_MAX(p->width, p->height), &image, err));
     pn_status status = e->prepare_image(e->self, &image, input, err);
     pn_image_free(&image);
     return status;
@@ -86,7 +103,7 @@ static pn_status embed_pictures(const selftest *t, pn_embedder *e, vectors *out,
         if (o->cancelled && o->cancelled(o->context))
             PN_GOTO(done, pn_fail(err, PN_ERR_CANCELLED, "stopped"));
         for (uint32_t i = 0; i < n; i++)
-            PN_GOTO(done, prepare_picture(e, first + i, inputs + i * e->input_floats, err));
+            PN_GOTO(done, prepare_picture(t, e, first + i, inputs + i * e->input_floats, err));
         int64_t start = pn_clock_monotonic_ns();
         PN_GOTO(done,
                 e->embed_images(e->self, inputs, n, out->images + (size_t)first * e->dim, err));
@@ -272,10 +289,60 @@ static pn_status read_golden(selftest *t, pn_arena *arena, pn_golden *golden, pn
     return PN_OK;
 }
 
+/* ---- pictures of a folder */
+
+typedef struct collecting {
+    const selftest *t;
+    pn_arena *arena;
+    char **files;
+    uint32_t n, most;
+} collecting;
+
+/* Decoded once here: what cannot be is left out now rather than in the middle. */
+static pn_status collect(void *context, const char *path, pn_error *err)
+{
+    collecting *c = context;
+    const pn_selftest_options *o = c->t->options;
+    pn_image image = {0};
+    if (o->cancelled && o->cancelled(o->context))
+        return pn_fail(err, PN_ERR_CANCELLED, "stopped");
+    if (c->n == c->most)
+        return PN_OK;
+    pn_status status = decode_file(path, &image, NULL);
+    pn_image_free(&image);
+    if (status == PN_ERR_NOMEM)
+        return pn_fail_nomem(err);
+    if (status != PN_OK)
+        return PN_OK;
+    c->files[c->n] = pn_arena_strdup(c->arena, path);
+    return c->files[c->n++] ? PN_OK : pn_fail_nomem(err);
+}
+
+static pn_status find_pictures(selftest *t, pn_arena *arena, pn_error *err)
+{
+    const char *folder = t->options->folder;
+    if (!folder)
+        return PN_OK;
+    collecting c = {.t = t, .arena = arena, .most = t->n_pictures};
+    c.files = PN_ARENA_NEW(arena, char *, c.most);
+    if (!c.files)
+        return pn_fail_nomem(err);
+    PN_TRY(pn_image_library_init(err));
+    PN_TRY(pn_dir_walk(folder, collect, &c, err));
+    if (c.n < PN_SELFTEST_PICTURES_MIN)
+        return pn_fail(err, PN_ERR_INVALID, "%s: %u pictures, %d are needed", folder, c.n,
+                       PN_SELFTEST_PICTURES_MIN);
+    t->files = c.files;
+    t->n_pictures = t->report->n_pictures = c.n;
+    return PN_OK;
+}
+
 pn_status pn_selftest_run(const pn_selftest_options *options, pn_selftest_report *out,
                           pn_error *err)
 {
-    uint32_t n = options->n_pictures > 0 ? options->n_pictures : PN_SELFTEST_PICTURES_DEFAULT;
+    uint32_t n = options->n_pictures > 0 ? options->n_pictures
+                 : options->folder       ? PN_SELFTEST_PICTURES_MAX
+                                         : PN_SELFTEST_PICTURES_DEFAULT;
     if (n < PN_SELFTEST_PICTURES_MIN || n > PN_SELFTEST_PICTURES_MAX)
         return pn_fail(err, PN_ERR_INVALID, "%u pictures: %d to %d are needed", n,
                        PN_SELFTEST_PICTURES_MIN, PN_SELFTEST_PICTURES_MAX);
@@ -286,6 +353,8 @@ pn_status pn_selftest_run(const pn_selftest_options *options, pn_selftest_report
     pn_arena arena;
     pn_arena_init(&arena, SIZE_MAX);
     pn_status status = pn_clip_locate(options->model, &arena, &t.dir, err);
+    if (status == PN_OK)
+        status = find_pictures(&t, &arena, err);
     if (status == PN_OK)
         status = read_golden(&t, &arena, &golden, err);
     if (status == PN_OK)

@@ -25,7 +25,8 @@ typedef struct pn_selftest_options {
     bool
         one_precision; /* only `precision`, against f32, and the golden vectors at it; else all, and those at EXACT */
     pn_clip_precision precision;
-    uint32_t n_pictures; /* 0: the default */
+    uint32_t n_pictures; /* 0: the default, or all of the folder */
+    const char *folder;  /* of pictures, below it too; NULL: generated ones */
     const char *golden;  /* NULL: PN_GOLDEN_FILE in the model's folder, when it is there */
     void (*progress)(void *context, pn_clip_precision precision); /* before each; may be NULL */
     bool (*cancelled)(void *context);                             /* may be NULL */
@@ -54,7 +55,8 @@ typedef struct pn_selftest_report {
 
 /*
  * Run all of it. A model that does not compute what it should is no error of this call: out->passed.
- * Errors: those of opening the model and of reading the golden file; CANCELLED.
+ * Files of the folder that are no pictures are left out.
+ * Errors: those of opening the model and of reading the golden file and the folder; INVALID (too few pictures); CANCELLED.
  * Cost:   n_pictures pictures for f32 and for each precision; one precision's weights are in memory at a time.
  */
 PN_NODISCARD pn_status pn_selftest_run(const pn_selftest_options *options, pn_selftest_report *out,

@@ -81,6 +81,23 @@ expect 1 'precision "half"' verify "$model" --precision half
 expect 1 'nowhere.json' verify "$model" --golden nowhere.json
 expect 1 'shelf/broken' verify shelf/broken
 expect 2 'whole number from 20' verify "$model" --pictures 3
+# ---- verify with pictures of one's own
+mkdir -p own/deeper
+n=0
+for file in "$PN_SOURCE_DIR"/demo/catalogue/images/*; do
+    n=$((n + 1)); [ $n -le 24 ] || break
+    cp "$file" "own/deeper/$n.${file##*.}"
+done
+echo "no picture" > own/readme.jpg
+expect 0 '24 pictures and 20 texts against f32' verify "$model" --pictures own --precision int8
+expect 0 '"pictures": 24' verify "$model" --pictures ./own --precision int8 --json
+python3 -c '
+import json
+line = json.load(open("out"))["arithmetic"][1]
+assert line["precision"] == "int8" and 0.9 <= line["recall_at_10"] <= 1 and 0.99 < line["image_cosine"] < 1, line' || fail "JSON: $(cat out)"
+rm own/deeper/1?.*
+expect 1 'own: 14 pictures, 20 are needed' verify "$model" --pictures own
+expect 1 'nowhere' verify "$model" --pictures nowhere
 expect 2 'no use for --base' verify "$model" --base http://x
 expect 2 'takes one model' verify a b
 expect 2 'there are list, info, verify and pull' drop
