@@ -1,12 +1,23 @@
-# bench/bench_<question>.c: one program each, answering one question with lines of JSON. They see every room.
+# bench/bench_<question>.c: one program each, answering one question with lines of JSON. They see every room. What they share, and
+# loops that need an instruction set, are the other files of the folder.
 file(GLOB benches CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/bench_*.c")
 get_property(rooms GLOBAL PROPERTY PN_ROOMS)
 set(bench_rooms ${rooms})
 list(REMOVE_ITEM bench_rooms serve cli)
 list(TRANSFORM bench_rooms PREPEND pn_)
+add_library(pn_bench STATIC "${PROJECT_SOURCE_DIR}/bench/random_model.c")
+if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
+  target_sources(pn_bench PRIVATE "${PROJECT_SOURCE_DIR}/bench/peak_avx2.c" "${PROJECT_SOURCE_DIR}/bench/peak_avx512.c")
+  set_source_files_properties("${PROJECT_SOURCE_DIR}/bench/peak_avx2.c" PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma")
+  set_source_files_properties("${PROJECT_SOURCE_DIR}/bench/peak_avx512.c" PROPERTIES
+    COMPILE_OPTIONS "-mavx512f;-mavx512bw;-mavx512vl;-mavx512vnni;-mfma")
+  target_compile_definitions(pn_bench PUBLIC PN_BENCH_X86)
+endif()
+target_link_libraries(pn_bench PUBLIC ${bench_rooms} m)
+target_compile_options(pn_bench PRIVATE -Wall -Wextra -Wshadow)
 foreach(bench IN LISTS benches)
   get_filename_component(stem "${bench}" NAME_WE)
   add_executable(${stem} "${bench}")
-  target_link_libraries(${stem} PRIVATE ${bench_rooms})
+  target_link_libraries(${stem} PRIVATE pn_bench)
   target_compile_options(${stem} PRIVATE -Wall -Wextra -Wshadow)
 endforeach()
