@@ -62,7 +62,7 @@ static memory print_sample(unsigned long n)
     return m;
 }
 
-static void prepare(pn_embedder *e, const char *path, float *input)
+static void prepare(pn_embedder *e, const char *path, pn_embed_input *input)
 {
     pn_error err = {0};
     pn_buffer bytes;
@@ -70,8 +70,10 @@ static void prepare(pn_embedder *e, const char *path, float *input)
     const pn_decode_options how = {.shrink_to_px = e->shrink_to_px};
     pn_buffer_init(&bytes, PN_IMAGE_MAX_FILE_BYTES);
     if (pn_file_read(path, &bytes, &err) != PN_OK ||
-        pn_image_decode(bytes.data, bytes.n_bytes, path, &how, &image, &err) != PN_OK ||
-        e->prepare_image(e->self, &image, input, &err) != PN_OK)
+        pn_image_decode(bytes.data, bytes.n_bytes, path, &how, &image, &err) != PN_OK)
+        stop("picture", &err);
+    const pn_embed_picture picture = {bytes.data, bytes.n_bytes, &image};
+    if (e->prepare_image(e->self, &picture, input, &err) != PN_OK)
         stop("picture", &err);
     pn_image_free(&image);
     pn_buffer_reset(&bytes);
@@ -81,18 +83,20 @@ static void run(const options *o, pn_embedder *e, char **names, size_t n_names, 
 {
     pn_error err = {0};
     char *paths[MAX_FILES];
-    float *inputs = pn_alloc_array(BATCH * e->input_floats, sizeof *inputs);
+    pn_embed_input inputs[BATCH] = {{0}};
     float *out = pn_alloc_array((size_t)BATCH * e->dim, sizeof *out);
-    if (!inputs || !out)
+    if (!out)
         stop("no memory", NULL);
     for (size_t i = 0; i < n_names; i++)
         paths[i] = pn_path_join(arena, o->folder, names[i]);
     memory before = print_sample(0), first = {0}, last = {0};
     for (unsigned long n = 0; n < o->pictures;) {
         for (size_t i = 0; i < BATCH; i++)
-            prepare(e, paths[(n + i) % n_names], inputs + i * e->input_floats);
-        if (e->embed_images(e->self, inputs, BATCH, out, &err) != PN_OK)
+            prepare(e, paths[(n + i) % n_names], &inputs[i]);
+        if (e->embed_images(e->self, inputs, BATCH, NULL, out, &err) != PN_OK)
             stop("embed", &err);
+        for (size_t i = 0; i < BATCH; i++)
+            pn_embed_input_free(&inputs[i]);
         n += BATCH;
         if (n / o->every == (n - BATCH) / o->every && n < o->pictures)
             continue;
@@ -102,7 +106,6 @@ static void run(const options *o, pn_embedder *e, char **names, size_t n_names, 
     }
     printf("{\"above_start_mib\":%.2f,\"grown_since_first_sample_mib\":%.2f}\n",
            last.anon - before.anon, last.anon - first.anon);
-    pn_free(inputs);
     pn_free(out);
 }
 

@@ -89,14 +89,14 @@ pn_status pn_model_embed_text(pn_model *model, const char *text, float *out, pn_
     if (!text)
         return pn_fail(err, PN_ERR_INVALID, "there is no text");
     pn_str str = pn_str_of(text);
-    return model->embedder->embed_texts(model->embedder->self, &str, 1, out, err);
+    return model->embedder->embed_texts(model->embedder->self, &str, 1, NULL, out, err);
 }
 
 pn_status pn_model_embed_image(pn_model *model, const void *bytes, size_t n_bytes, const char *name,
                                float *out, pn_error *err)
 {
-    return pn_embedder_embed_file(model->embedder, bytes, n_bytes, name ? name : "picture", out,
-                                  err);
+    return pn_embedder_embed_file(model->embedder, bytes, n_bytes, name ? name : "picture", NULL,
+                                  out, err);
 }
 
 pn_status pn_model_tokenize(pn_model *model, const char *text, size_t text_bytes, uint32_t *ids,
@@ -116,7 +116,8 @@ pn_status pn_model_preprocess(pn_model *model, const void *bytes, size_t n_bytes
 {
     pn_image image = {0};
     PN_TRY(pn_image_decode(bytes, n_bytes, name ? name : "picture", NULL, &image, err));
-    pn_status status = model->embedder->prepare_image(model->embedder->self, &image, out, err);
+    pn_status status =
+        pn_preprocess_tensor(pn_local_embedder_preprocess(model->embedder), &image, out, err);
     pn_image_free(&image);
     return status;
 }

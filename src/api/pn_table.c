@@ -56,13 +56,12 @@ pn_status pn_table_open_version(pn_library *library, const char *path, uint64_t 
 static pn_status create_engine(pn_library *library, const char *path, const pn_model *model,
                                pn_engine **out, pn_error *err)
 {
-    const pn_preprocess *preprocess = pn_local_embedder_preprocess(model->embedder);
     pn_arena arena;
     pn_arena_init(&arena, SIZE_MAX);
     pn_schema schema;
     pn_status status =
         pn_image_schema_make(model->embedder->dim, model->embedder->identity, model->name,
-                             pn_preprocess_mode_name(preprocess->mode), &arena, &schema, err);
+                             model->embedder->preprocess, &arena, &schema, err);
     if (status == PN_OK)
         status = pn_local_engine_create(path, &schema, library->pool, out, err);
     pn_arena_reset(&arena);

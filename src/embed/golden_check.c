@@ -38,7 +38,7 @@ typedef struct check {
     const char *dir;
     double least;
     pn_golden_report *report;
-    float *input, *vector; /* [input_floats], [dim] */
+    float *input, *vector; /* a tensor, [dim] */
 } check;
 
 static double cosine(const float *a, const float *b, size_t n)
@@ -122,7 +122,7 @@ static pn_status try_picture(const check *c, guess g, size_t i, double *out, pn_
         c->input[j] = c->input[2 * n + j];
         c->input[2 * n + j] = red;
     }
-    PN_TRY(c->embedder->embed_images(c->embedder->self, c->input, 1, c->vector, err));
+    PN_TRY(pn_local_embedder_embed_tensors(c->embedder, c->input, 1, c->vector, err));
     *out = cosine(c->vector, picture->vector, c->golden->dim);
     return PN_OK;
 }
@@ -242,7 +242,7 @@ static pn_status compare_texts(const check *c, pn_error *err)
     c->report->text_cosine = 1;
     for (size_t i = 0; i < c->golden->n_texts; i++) {
         const pn_golden_text *text = &c->golden->texts[i];
-        PN_TRY(c->embedder->embed_texts(c->embedder->self, &text->text, 1, c->vector, err));
+        PN_TRY(c->embedder->embed_texts(c->embedder->self, &text->text, 1, NULL, c->vector, err));
         c->report->text_cosine =
             fmin(c->report->text_cosine, cosine(c->vector, text->vector, c->golden->dim));
     }
@@ -333,7 +333,7 @@ pn_status pn_golden_check(const pn_golden *golden, pn_embedder *embedder, const 
 {
     pn_golden_report own = {0};
     check c = {.golden = golden, .embedder = embedder, .dir = dir, .least = least, .report = &own};
-    c.input = pn_alloc_array(embedder->input_floats, sizeof *c.input);
+    c.input = pn_alloc_array(pn_local_embedder_tensor_floats(embedder), sizeof *c.input);
     c.vector = pn_alloc_array(embedder->dim, sizeof *c.vector);
     pn_status status = c.input && c.vector ? run(&c, err) : pn_fail_nomem(err);
     pn_free(c.input);

@@ -24,16 +24,45 @@ typedef struct local {
     char *model;
 } local;
 
-static pn_status prepare_image(void *self, const pn_image *image, float *input, pn_error *err)
+static size_t tensor_bytes(const local *me)
 {
-    const local *me = self;
-    return pn_preprocess_tensor(&me->preprocess, image, input, err);
+    return sizeof(float) * 3 * me->preprocess.width * me->preprocess.height;
 }
 
-static pn_status embed_images(void *self, const float *inputs, size_t n, float *out, pn_error *err)
+static pn_status prepare_image(void *self, const pn_embed_picture *picture, pn_embed_input *input,
+                               pn_error *err)
 {
     const local *me = self;
-    return pn_clip_embed_images(me->clip, inputs, n, PN_CLIP_UNIT, me->pool, out, err);
+    float *tensor = pn_alloc(tensor_bytes(me));
+    if (!tensor)
+        return pn_fail_nomem(err);
+    pn_status status = pn_preprocess_tensor(&me->preprocess, picture->image, tensor, err);
+    if (status != PN_OK) {
+        pn_free(tensor);
+        return status;
+    }
+    *input = (pn_embed_input){tensor, tensor_bytes(me)};
+    return PN_OK;
+}
+
+/* A batch lies in one piece, because the encoder multiplies it as one matrix. */
+static pn_status embed_images(void *self, const pn_embed_input *inputs, size_t n,
+                              const pn_embed_how *how, float *out, pn_error *err)
+{
+    const local *me = self;
+    size_t each = tensor_bytes(me);
+    (void)how; // milliseconds: nobody has to be asked
+    if (n == 1)
+        return pn_clip_embed_images(me->clip, inputs[0].data, 1, PN_CLIP_UNIT, me->pool, out, err);
+    char *all = pn_alloc_array(n, each);
+    if (!all)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < n; i++)
+        memcpy(all + i * each, inputs[i].data, each);
+    pn_status status = pn_clip_embed_images(me->clip, (const float *)(const void *)all, n,
+                                            PN_CLIP_UNIT, me->pool, out, err);
+    pn_free(all);
+    return status;
 }
 
 static pn_status tokenize_all(const local *me, const pn_str *texts, size_t n, uint32_t *ids,
@@ -47,9 +76,11 @@ static pn_status tokenize_all(const local *me, const pn_str *texts, size_t n, ui
     return PN_OK;
 }
 
-static pn_status embed_texts(void *self, const pn_str *texts, size_t n, float *out, pn_error *err)
+static pn_status embed_texts(void *self, const pn_str *texts, size_t n, const pn_embed_how *how,
+                             float *out, pn_error *err)
 {
     const local *me = self;
+    (void)how;
     pn_arena arena;
     pn_arena_init(&arena, SIZE_MAX);
     uint32_t *ids = NULL;
@@ -127,7 +158,7 @@ pn_status pn_local_embedder_create(const pn_local_options *options, pn_embedder 
     embedder->dim = pn_clip_get_info(me->clip)->dim;
     embedder->identity = me->identity;
     embedder->model = me->model;
-    embedder->input_floats = (size_t)3 * me->preprocess.width * me->preprocess.height;
+    embedder->preprocess = pn_preprocess_mode_name(me->preprocess.mode);
     if (!options->exact_decode)
         embedder->shrink_to_px = 2 * PN_MAX(me->preprocess.width, me->preprocess.height);
     embedder->prepare_image = prepare_image;
@@ -138,6 +169,18 @@ pn_status pn_local_embedder_create(const pn_local_options *options, pn_embedder 
 done:
     pn_embedder_free(embedder);
     return status;
+}
+
+size_t pn_local_embedder_tensor_floats(const pn_embedder *embedder)
+{
+    return tensor_bytes(embedder->self) / sizeof(float);
+}
+
+pn_status pn_local_embedder_embed_tensors(const pn_embedder *embedder, const float *tensors,
+                                          size_t n, float *out, pn_error *err)
+{
+    const local *me = embedder->self;
+    return pn_clip_embed_images(me->clip, tensors, n, PN_CLIP_UNIT, me->pool, out, err);
 }
 
 const pn_clip *pn_local_embedder_clip(const pn_embedder *embedder)

@@ -25,4 +25,11 @@ PN_NODISCARD pn_status pn_local_embedder_create(const pn_local_options *options,
 const pn_clip *pn_local_embedder_clip(const pn_embedder *embedder);
 const pn_preprocess *pn_local_embedder_preprocess(const pn_embedder *embedder);
 
+/* For those who make tensors in their own way, one behind another: floats of one; tensors [n][floats] -> out [n][dim], unit
+ * length. Of a local embedder only. */
+size_t pn_local_embedder_tensor_floats(const pn_embedder *embedder);
+PN_NODISCARD pn_status pn_local_embedder_embed_tensors(const pn_embedder *embedder,
+                                                       const float *tensors, size_t n, float *out,
+                                                       pn_error *err);
+
 #endif

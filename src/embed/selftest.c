@@ -83,7 +83,7 @@ static pn_status prepare_picture(const selftest *t, pn_embedder *e, uint32_t i, 
     pn_image image = {0};
     PN_TRY(t->files ? decode_file(t->files[i], &image, err)
                     : pn_selftest_picture(i, PN_MAX(p->width, p->height), &image, err));
-    pn_status status = e->prepare_image(e->self, &image, input, err);
+    pn_status status = pn_preprocess_tensor(p, &image, input, err);
     pn_image_free(&image);
     return status;
 }
@@ -93,8 +93,8 @@ static pn_status embed_pictures(const selftest *t, pn_embedder *e, vectors *out,
     const pn_selftest_options *o = t->options;
     pn_status status = PN_OK;
     float *inputs = NULL;
-    size_t n_floats;
-    if (pn_size_mul(BATCH, e->input_floats, &n_floats))
+    size_t n_floats, each = pn_local_embedder_tensor_floats(e);
+    if (pn_size_mul(BATCH, each, &n_floats))
         inputs = pn_alloc_array(n_floats, sizeof *inputs);
     if (!inputs)
         return pn_fail_nomem(err);
@@ -103,10 +103,10 @@ static pn_status embed_pictures(const selftest *t, pn_embedder *e, vectors *out,
         if (o->cancelled && o->cancelled(o->context))
             PN_GOTO(done, pn_fail(err, PN_ERR_CANCELLED, "stopped"));
         for (uint32_t i = 0; i < n; i++)
-            PN_GOTO(done, prepare_picture(t, e, first + i, inputs + i * e->input_floats, err));
+            PN_GOTO(done, prepare_picture(t, e, first + i, inputs + i * each, err));
         int64_t start = pn_clock_monotonic_ns();
-        PN_GOTO(done,
-                e->embed_images(e->self, inputs, n, out->images + (size_t)first * e->dim, err));
+        PN_GOTO(done, pn_local_embedder_embed_tensors(e, inputs, n,
+                                                      out->images + (size_t)first * e->dim, err));
         out->seconds += (double)(pn_clock_monotonic_ns() - start) / 1e9;
     }
 done:
@@ -125,7 +125,7 @@ static pn_status embed_all(const selftest *t, pn_embedder *e, vectors *out, pn_e
     out->texts = pn_alloc_array(pn_selftest_n_texts * e->dim, sizeof(float));
     if (!out->images || !out->texts)
         return pn_fail_nomem(err);
-    PN_TRY(e->embed_texts(e->self, texts, pn_selftest_n_texts, out->texts, err));
+    PN_TRY(e->embed_texts(e->self, texts, pn_selftest_n_texts, NULL, out->texts, err));
     return embed_pictures(t, e, out, err);
 }
 

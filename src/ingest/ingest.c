@@ -3,12 +3,13 @@
  *
  *     source thread         walks folders and lists, drops paths it has seen         -> files    (bounded)
  *     n decoding threads    read, hash, known? decode, resize, thumbnail             -> decoded  (bounded)
- *     the calling thread    embeds 16 at a time, collects rows, commits, reports
+ *     the calling thread    embeds as many at a time as the embedder likes, collects rows, commits, reports
  *
  * The queues bound memory: at most a few dozen decoded pictures are in flight, whatever their number on the disk. A
  * picture that fails is reported by whoever notices and goes no further. A failure of the table (disk full, say) stops
  * everything: both queues are closed, the threads find their pushes refused and end, and the first error is returned.
- * Being cancelled is the same, except that what is embedded already is committed first.
+ * Being cancelled is the same, except that what is embedded already is committed first; so is an embedder that fails, which a
+ * server does more often than a disk.
  */
 #include "ingest/ingest.h"
 
@@ -226,21 +227,26 @@ static void report_progress(run *r)
     pthread_mutex_unlock(&r->mu);
 }
 
-/* Give each item of the batch its vector. */
-static pn_status embed_batch(run *r, pn_ingest_item **items, size_t n, pn_error *err)
+static bool is_cancelled(void *context)
 {
-    size_t floats = r->embedder->input_floats, dim = r->embedder->dim;
-    float *inputs = pn_alloc_array(n * floats, sizeof *inputs);
+    const run *r = context;
+    return r->settings->cancelled && r->settings->cancelled(r->settings->context);
+}
+
+/* Give each item its vector. */
+static pn_status embed_all(run *r, pn_ingest_item **items, size_t n, pn_error *err)
+{
+    const pn_embed_how how = {PN_EMBED_BULK, is_cancelled, r};
+    size_t dim = r->embedder->dim;
+    pn_embed_input *inputs = pn_alloc_array(n, sizeof *inputs);
     float *vectors = pn_alloc_array(n * dim, sizeof *vectors);
     pn_status status = inputs && vectors ? PN_OK : pn_fail_nomem(err);
-    for (size_t i = 0; status == PN_OK && i < n; i++) {
-        memcpy(inputs + i * floats, items[i]->input, floats * sizeof *inputs);
-        pn_free(items[i]->input);
-        items[i]->input = NULL;
-    }
+    for (size_t i = 0; status == PN_OK && i < n; i++)
+        inputs[i] = items[i]->input; // lent
     if (status == PN_OK)
-        status = r->embedder->embed_images(r->embedder->self, inputs, n, vectors, err);
+        status = r->embedder->embed_images(r->embedder->self, inputs, n, &how, vectors, err);
     for (size_t i = 0; status == PN_OK && i < n; i++) {
+        pn_embed_input_free(&items[i]->input);
         items[i]->vector = pn_alloc_array(dim, sizeof *vectors);
         if (!items[i]->vector)
             status = pn_fail_nomem(err);
@@ -250,6 +256,25 @@ static pn_status embed_batch(run *r, pn_ingest_item **items, size_t n, pn_error 
     pn_free(vectors);
     pn_free(inputs);
     return status;
+}
+
+/*
+ * The same, but a picture that the embedder refuses spoils no other one: halves are tried until it stands alone. It is reported, and
+ * has no vector then. Depth: log2 of the batch.
+ */
+static pn_status embed_batch(run *r, pn_ingest_item **items, size_t n, pn_error *err)
+{
+    pn_error refused = {0};
+    pn_status status = embed_all(r, items, n, &refused);
+    if (status == PN_ERR_INVALID && n > 1) {
+        PN_TRY(embed_batch(r, items, n / 2, err));
+        return embed_batch(r, items + n / 2, n - n / 2, err);
+    }
+    if (status == PN_ERR_INVALID) {
+        report_failed(r, items[0]->path, status, refused.message);
+        return PN_OK;
+    }
+    return status == PN_OK ? status : pn_fail(err, status, "%s", refused.message);
 }
 
 static pn_status commit(run *r, pn_row_writer *writer, pn_error *err)
@@ -264,8 +289,9 @@ static pn_status commit(run *r, pn_row_writer *writer, pn_error *err)
 static pn_status write_batch(run *r, pn_row_writer *writer, pn_ingest_item **items, size_t n,
                              pn_error *err)
 {
-    PN_TRY(embed_batch(r, items, n, err));
     for (size_t i = 0; i < n; i++) {
+        if (!items[i]->vector)
+            continue;
         if (pn_row_writer_is_full(writer))
             PN_TRY(commit(r, writer, err));
         pn_error refused = {0};
@@ -293,35 +319,62 @@ static bool is_time_to_commit(const run *r, const pn_row_writer *writer)
            (pending > 0 && (double)(pn_clock_monotonic_ns() - r->last_commit_ns) * 1e-9 >= seconds);
 }
 
-static void check_cancelled(run *r)
+static void stop_cancelled(run *r)
 {
-    if (atomic_load(&r->stop) || !r->settings->cancelled ||
-        !r->settings->cancelled(r->settings->context))
-        return;
     pn_error error;
     pn_status status = pn_fail(&error, PN_ERR_CANCELLED, "stopped; what was committed is kept");
     stop_with(r, status, &error);
     r->cancelled = true;
 }
 
+static void check_cancelled(run *r)
+{
+    if (atomic_load(&r->stop) || !is_cancelled(r))
+        return;
+    stop_cancelled(r);
+}
+
+/* Embed what was collected, and keep what came of it. Being cancelled in the middle is no failure of its own. */
+static pn_status take_batch(run *r, pn_row_writer *writer, pn_ingest_item **items, size_t n,
+                            pn_error *err)
+{
+    pn_error why = {0}, ignored = {0};
+    pn_status embedded = embed_batch(r, items, n, &why);
+    if (embedded == PN_ERR_NOMEM)
+        return pn_fail_nomem(err);
+    PN_TRY(write_batch(r, writer, items, n, err)); // those that have a vector
+    if (embedded == PN_OK)
+        return PN_OK;
+    if (embedded == PN_ERR_CANCELLED) {
+        stop_cancelled(r);
+        return PN_OK;
+    }
+    if (pn_row_writer_pending(writer) > 0)
+        (void)commit(r, writer, &ignored); // the embedder's failure is the one to tell
+    return pn_fail(err, embedded, "%s", why.message);
+}
+
 /* Embed and commit until the decoders are done. Whoever cancels does not want to wait for the pictures in the queue. */
 static pn_status write_all(run *r, pn_row_writer *writer, pn_error *err)
 {
-    pn_ingest_item *items[PN_INGEST_EMBED_BATCH];
-    size_t n = 0;
+    pn_ingest_item *items[PN_EMBED_BATCH_MAX];
+    size_t batch = r->embedder->batch ? r->embedder->batch : PN_EMBED_BATCH_DEFAULT, n = 0;
+    int64_t gather_ms =
+        r->embedder->gather_ms ? r->embedder->gather_ms : PN_EMBED_GATHER_MS_DEFAULT;
+    pn_assert(batch <= PN_EMBED_BATCH_MAX);
     pn_status status = PN_OK;
     bool more = true;
     while (more && status == PN_OK) {
         void *popped = NULL;
-        more = pn_queue_pop_timeout(r->decoded, n > 0 ? 5 : REPORT_EVERY_MS, &popped);
+        more = pn_queue_pop_timeout(r->decoded, n > 0 ? gather_ms : REPORT_EVERY_MS, &popped);
         if (more && popped)
             items[n++] = popped;
         check_cancelled(r);
         report_progress(r);
         while (r->cancelled && n > 0)
             pn_ingest_item_free(items[--n]);
-        if (n == PN_INGEST_EMBED_BATCH || (n > 0 && (!popped || !more))) {
-            status = write_batch(r, writer, items, n, err);
+        if (n == batch || (n > 0 && (!popped || !more))) {
+            status = take_batch(r, writer, items, n, err);
             for (size_t i = 0; i < n; i++)
                 pn_ingest_item_free(items[i]);
             n = 0;

@@ -18,7 +18,6 @@
 #define PN_INGEST_COMMIT_ROWS_DEFAULT 1024
 #define PN_INGEST_COMMIT_ROWS_MAX 65536
 #define PN_INGEST_COMMIT_SECONDS_DEFAULT 10.0
-#define PN_INGEST_EMBED_BATCH 16
 
 typedef struct pn_ingest_counts {
     uint64_t n_found;

@@ -30,7 +30,7 @@ void pn_ingest_item_free(pn_ingest_item *item)
 {
     if (!item)
         return;
-    pn_free(item->input);
+    pn_embed_input_free(&item->input);
     pn_free(item->vector);
     pn_buffer_reset(&item->thumbnail);
     pn_arena_reset(&item->arena);

@@ -11,6 +11,7 @@
 #include "base/buffer.h"
 #include "base/hash.h"
 #include "base/str.h"
+#include "embed/embedder.h"
 
 #define PN_INGEST_NO_TIME INT64_MIN
 
@@ -24,11 +25,11 @@ typedef struct pn_ingest_item {
 
     /* Filled by the decoder: */
     char content_hash[PN_HASH_TEXT_BYTES];
-    float *input;        /* what the embedder's embed_images takes; owned (pn_alloc) */
-    pn_buffer thumbnail; /* empty: none */
-    bool replaces;       /* the table has another content under this path */
-    int64_t id;          /* of the row it replaces */
-    float *vector;       /* [dim], unit length; owned (pn_alloc) */
+    pn_embed_input input; /* what the embedder's embed_images takes; owned */
+    pn_buffer thumbnail;  /* empty: none */
+    bool replaces;        /* the table has another content under this path */
+    int64_t id;           /* of the row it replaces */
+    float *vector;        /* [dim], unit length; owned (pn_alloc) */
 } pn_ingest_item;
 
 /* NULL: no memory. path and file are copied. */

@@ -6,7 +6,6 @@
  */
 #include "ingest/prepare.h"
 
-#include "base/alloc.h"
 #include "base/endian.h"
 #include "image/decode.h"
 #include "image/thumbnail.h"
@@ -43,10 +42,8 @@ pn_status pn_prepare_picture(pn_ingest_item *item, const void *bytes, size_t n,
     pn_status status = pn_image_decode(bytes, n, item->file, &options, &image, err);
     if (status != PN_OK)
         return status;
-    item->input = pn_alloc_array(embedder->input_floats, sizeof *item->input);
-    if (!item->input)
-        PN_GOTO(done, pn_fail_nomem(err));
-    PN_GOTO(done, embedder->prepare_image(embedder->self, &image, item->input, err));
+    const pn_embed_picture picture = {bytes, n, &image};
+    PN_GOTO(done, embedder->prepare_image(embedder->self, &picture, &item->input, err));
     if (thumbnail_px > 0)
         PN_GOTO(done, pn_thumbnail_make(&image, thumbnail_px, &item->thumbnail, err));
 done:

@@ -79,13 +79,16 @@ static pn_status copy_metadata(pn_ingest_item *item, const pn_kv *metadata, size
 }
 
 static pn_status embed(pn_embedder *embedder, pn_ingest_item *item,
-                       const pn_ingest_picture *picture, uint32_t thumbnail_px, pn_error *err)
+                       const pn_ingest_picture *picture, const pn_ingest_settings *settings,
+                       pn_error *err)
 {
-    PN_TRY(pn_prepare_picture(item, picture->bytes, picture->n_bytes, embedder, thumbnail_px, err));
+    const pn_embed_how how = {PN_EMBED_QUERY, settings->cancelled, settings->context};
+    PN_TRY(pn_prepare_picture(item, picture->bytes, picture->n_bytes, embedder,
+                              settings->thumbnail_px, err));
     item->vector = pn_alloc_array(embedder->dim, sizeof *item->vector);
     if (!item->vector)
         return pn_fail_nomem(err);
-    return embedder->embed_images(embedder->self, item->input, 1, item->vector, err);
+    return embedder->embed_images(embedder->self, &item->input, 1, &how, item->vector, err);
 }
 
 static pn_status commit(pn_engine *engine, const pn_ingest_item *item, pn_error *err)
@@ -141,7 +144,7 @@ pn_status pn_ingest_one(pn_engine *engine, pn_embedder *embedder, const pn_inges
         *id = known.id;
         goto done;
     }
-    PN_GOTO(done, embed(embedder, item, picture, settings->thumbnail_px, err));
+    PN_GOTO(done, embed(embedder, item, picture, settings, err));
     if (settings->upload_lock)
         pthread_mutex_lock(settings->upload_lock);
     status = place(engine, item, outcome, id, err);

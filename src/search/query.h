@@ -42,12 +42,14 @@ typedef struct pn_search_query {
     size_t k;
     pn_search_vectors vectors;
     const _Atomic bool *cancel; /* NULL, or a flag that ends the search with CANCELLED */
+    const pn_embed_how *how;    /* for the embedder; NULL: a query that nobody stops */
 } pn_search_query;
 
 /*
  * The query vector: sum of weight * unit vector over the terms, made a unit vector again.
  *
- * embedder  may be NULL when no term is a text or a picture
+ * embedder  may be NULL when no term is a text or a picture; all texts are one call of it
+ * how       for it; may be NULL
  * dim       of the table
  * out       [dim]
  * rows      [n_terms] addresses of the ROW terms, *n_rows of them: they are not their own neighbours
@@ -57,8 +59,9 @@ typedef struct pn_search_query {
  * Threads: any.
  */
 PN_NODISCARD pn_status pn_query_vector(const pn_search_term *terms, size_t n_terms,
-                                       pn_embedder *embedder, pn_engine *engine,
-                                       pn_snapshot *snapshot, uint32_t dim, float *out,
-                                       pn_row_addr *rows, size_t *n_rows, pn_error *err);
+                                       pn_embedder *embedder, const pn_embed_how *how,
+                                       pn_engine *engine, pn_snapshot *snapshot, uint32_t dim,
+                                       float *out, pn_row_addr *rows, size_t *n_rows,
+                                       pn_error *err);
 
 #endif

@@ -51,25 +51,64 @@ static pn_status make_unit(float *vector, size_t dim, pn_error *err)
     return PN_OK;
 }
 
-static pn_status term_vector(const pn_search_term *term, pn_embedder *embedder, pn_engine *engine,
-                             pn_snapshot *snapshot, uint32_t dim, float *out, pn_row_addr *rows,
-                             size_t *n_rows, pn_error *err)
+/* A number that can be a weight, and an embedder for it where one is needed. */
+static pn_status check_term(const pn_search_term *term, const pn_embedder *embedder, uint32_t dim,
+                            pn_error *err)
 {
+    double weight = term->weight;
     bool needs_model = term->kind == PN_SEARCH_TEXT || term->kind == PN_SEARCH_IMAGE;
+    if (!isfinite(weight) || weight == 0 || fabs(weight) > 1e6)
+        return pn_fail(err, PN_ERR_INVALID,
+                       "weight %g: a weight is a number other than 0, at most 1e6", weight);
     if (needs_model && !embedder)
         return pn_fail(err, PN_ERR_INVALID, "searching by text or picture needs a model");
     if (needs_model && embedder->dim != dim)
         return pn_fail(err, PN_ERR_INVALID,
                        "the model makes vectors of %" PRIu32 " floats, the table has %" PRIu32,
                        embedder->dim, dim);
+    // a model has a vector for "" too, but it means nothing to search for
+    if (term->kind == PN_SEARCH_TEXT && pn_str_trim(term->text).len == 0)
+        return pn_fail(err, PN_ERR_INVALID, "the text to search for is empty");
+    return PN_OK;
+}
+
+/* All texts in one call: where a server computes them it is one request. *out [texts][dim], the caller's: pn_free(). */
+static pn_status embed_texts(const pn_search_term *terms, size_t n_terms, pn_embedder *embedder,
+                             const pn_embed_how *how, float **out, pn_error *err)
+{
+    pn_str texts[PN_SEARCH_MAX_TERMS];
+    size_t n = 0;
+    for (size_t i = 0; i < n_terms; i++)
+        if (terms[i].kind == PN_SEARCH_TEXT)
+            texts[n++] = terms[i].text;
+    if (n == 0)
+        return PN_OK;
+    float *vectors = pn_alloc_array(n * embedder->dim, sizeof *vectors);
+    if (!vectors)
+        return pn_fail_nomem(err);
+    pn_status status = embedder->embed_texts(embedder->self, texts, n, how, vectors, err);
+    if (status == PN_OK)
+        *out = vectors;
+    else
+        pn_free(vectors);
+    return status;
+}
+
+/* texts: where the vector of the next text is. */
+static pn_status term_vector(const pn_search_term *term, pn_embedder *embedder,
+                             const pn_embed_how *how, pn_engine *engine, pn_snapshot *snapshot,
+                             uint32_t dim, const float **texts, float *out, pn_row_addr *rows,
+                             size_t *n_rows, pn_error *err)
+{
     switch (term->kind) {
-    case PN_SEARCH_TEXT: // a model has a vector for "" too, but it means nothing to search for
-        if (pn_str_trim(term->text).len == 0)
-            return pn_fail(err, PN_ERR_INVALID, "the text to search for is empty");
-        return embedder->embed_texts(embedder->self, &term->text, 1, out, err);
+    case PN_SEARCH_TEXT:
+        memcpy(out, *texts, dim * sizeof *out);
+        *texts += dim;
+        return PN_OK;
     case PN_SEARCH_IMAGE:
         return pn_embedder_embed_file(embedder, term->image, term->image_bytes,
-                                      term->image_name ? term->image_name : "picture", out, err);
+                                      term->image_name ? term->image_name : "picture", how, out,
+                                      err);
     case PN_SEARCH_ROW:
         PN_TRY(row_vector(term, engine, snapshot, dim, out, &rows[*n_rows], err));
         ++*n_rows;
@@ -100,8 +139,9 @@ static pn_status finish(const double *sum, double total_weight, uint32_t dim, fl
 }
 
 pn_status pn_query_vector(const pn_search_term *terms, size_t n_terms, pn_embedder *embedder,
-                          pn_engine *engine, pn_snapshot *snapshot, uint32_t dim, float *out,
-                          pn_row_addr *rows, size_t *n_rows, pn_error *err)
+                          const pn_embed_how *how, pn_engine *engine, pn_snapshot *snapshot,
+                          uint32_t dim, float *out, pn_row_addr *rows, size_t *n_rows,
+                          pn_error *err)
 {
     if (n_terms == 0)
         return pn_fail(err, PN_ERR_INVALID,
@@ -111,25 +151,27 @@ pn_status pn_query_vector(const pn_search_term *terms, size_t n_terms, pn_embedd
                        PN_SEARCH_MAX_TERMS);
     pn_status status = PN_OK;
     double total_weight = 0;
+    for (size_t i = 0; i < n_terms; i++)
+        PN_TRY(check_term(&terms[i], embedder, dim, err));
+    float *texts = NULL;
     float *vector = pn_alloc_array(dim, sizeof *vector);
     double *sum = pn_alloc_zero(dim * sizeof *sum);
     *n_rows = 0;
     if (!vector || !sum)
         PN_GOTO(done, pn_fail_nomem(err));
+    PN_GOTO(done, embed_texts(terms, n_terms, embedder, how, &texts, err));
+    const float *next_text = texts;
     for (size_t i = 0; i < n_terms; i++) {
         double weight = terms[i].weight;
-        if (!isfinite(weight) || weight == 0 || fabs(weight) > 1e6)
-            PN_GOTO(done,
-                    pn_fail(err, PN_ERR_INVALID,
-                            "weight %g: a weight is a number other than 0, at most 1e6", weight));
-        PN_GOTO(done,
-                term_vector(&terms[i], embedder, engine, snapshot, dim, vector, rows, n_rows, err));
+        PN_GOTO(done, term_vector(&terms[i], embedder, how, engine, snapshot, dim, &next_text,
+                                  vector, rows, n_rows, err));
         total_weight += fabs(weight);
         for (size_t j = 0; j < dim; j++)
             sum[j] += weight * (double)vector[j];
     }
     status = finish(sum, total_weight, dim, out, err);
 done:
+    pn_free(texts);
     pn_free(sum);
     pn_free(vector);
     return status;

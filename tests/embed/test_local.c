@@ -61,10 +61,10 @@ static void texts__have_unit_vectors_in_any_company(void **state)
     assert_true(e->dim <= MOST_FLOATS);
     for (size_t i = 0; i < N_TEXTS; i++)
         all[i] = pn_str_of(texts[i]);
-    assert_int_equal(e->embed_texts(e->self, all, N_TEXTS, together, &err), PN_OK);
+    assert_int_equal(e->embed_texts(e->self, all, N_TEXTS, NULL, together, &err), PN_OK);
     for (size_t i = 0; i < N_TEXTS; i++) {
         expect_unit(together + i * e->dim, e->dim);
-        assert_int_equal(e->embed_texts(e->self, &all[i], 1, alone, &err), PN_OK);
+        assert_int_equal(e->embed_texts(e->self, &all[i], 1, NULL, alone, &err), PN_OK);
         assert_true(golden_cosine(alone, together + i * e->dim, e->dim) > 1 - 1e-5);
     }
     /* A text of any length is cut to the context, not refused. */
@@ -74,7 +74,7 @@ static void texts__have_unit_vectors_in_any_company(void **state)
     for (size_t i = 5; i < (1u << 16) - 1; i += 6)
         novel[i] = ' ';
     pn_str text = pn_str_of(novel);
-    assert_int_equal(e->embed_texts(e->self, &text, 1, alone, &err), PN_OK);
+    assert_int_equal(e->embed_texts(e->self, &text, 1, NULL, alone, &err), PN_OK);
     expect_unit(alone, e->dim);
     free(novel);
     pn_embedder_free(e);
@@ -87,20 +87,24 @@ static void pictures__have_unit_vectors_in_any_company(void **state)
     size_t n;
     uint8_t *bytes = golden_read_bytes(picture_path, &n);
     float alone[MOST_FLOATS], together[3 * MOST_FLOATS];
-    float *inputs = calloc(3 * e->input_floats, sizeof *inputs);
+    pn_embed_input inputs[3];
     pn_image image = {0};
-    assert_non_null(inputs);
-    assert_int_equal(pn_embedder_embed_file(e, bytes, n, "0001", alone, &err), PN_OK);
+    assert_int_equal(pn_embedder_embed_file(e, bytes, n, "0001", NULL, alone, &err), PN_OK);
     expect_unit(alone, e->dim);
     assert_int_equal(pn_image_decode(bytes, n, "0001", NULL, &image, &err), PN_OK);
-    assert_int_equal(e->prepare_image(e->self, &image, inputs + e->input_floats, &err), PN_OK);
-    assert_int_equal(e->embed_images(e->self, inputs, 3, together, &err), PN_OK);
+    const pn_embed_picture picture = {bytes, n, &image};
+    for (size_t i = 0; i < 3; i++)
+        assert_int_equal(e->prepare_image(e->self, &picture, &inputs[i], &err), PN_OK);
+    memset(inputs[0].data, 0, inputs[0].n_bytes);
+    assert_int_equal(e->embed_images(e->self, inputs, 3, NULL, together, &err), PN_OK);
     expect_unit(together, e->dim); // a plain one
     assert_true(golden_cosine(alone, together + e->dim, e->dim) > 1 - 1e-5);
-    assert_int_equal(pn_embedder_embed_file(e, bytes, n / 2, "half", alone, &err), PN_ERR_CORRUPT);
+    assert_int_equal(pn_embedder_embed_file(e, bytes, n / 2, "half", NULL, alone, &err),
+                     PN_ERR_CORRUPT);
     assert_non_null(strstr(err.message, "half"));
     pn_image_free(&image);
-    free(inputs);
+    for (size_t i = 0; i < 3; i++)
+        pn_embed_input_free(&inputs[i]);
     golden_bytes_free(bytes);
     pn_embedder_free(e);
 }

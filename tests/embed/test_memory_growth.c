@@ -44,7 +44,7 @@ static long anonymous_kib(void)
     return kib;
 }
 
-static void prepare(pn_embedder *e, const char *source, unsigned i, float *input)
+static void prepare(pn_embedder *e, const char *source, unsigned i, pn_embed_input *input)
 {
     char path[1024];
     pn_error err = {0};
@@ -53,8 +53,10 @@ static void prepare(pn_embedder *e, const char *source, unsigned i, float *input
     (void)snprintf(path, sizeof path, "%s/demo/catalogue/images/%04u.jpg", source, 1 + i % N_FILES);
     pn_buffer_init(&bytes, PN_IMAGE_MAX_FILE_BYTES);
     if (pn_file_read(path, &bytes, &err) != PN_OK ||
-        pn_image_decode(bytes.data, bytes.n_bytes, path, NULL, &image, &err) != PN_OK ||
-        e->prepare_image(e->self, &image, input, &err) != PN_OK)
+        pn_image_decode(bytes.data, bytes.n_bytes, path, NULL, &image, &err) != PN_OK)
+        fail_msg("%s", err.message);
+    const pn_embed_picture picture = {bytes.data, bytes.n_bytes, &image};
+    if (e->prepare_image(e->self, &picture, input, &err) != PN_OK)
         fail_msg("%s", err.message);
     pn_image_free(&image);
     pn_buffer_reset(&bytes);
@@ -78,15 +80,16 @@ static void memory__does_not_grow_with_the_pictures(void **state)
     local.pool = pool;
     if (pn_local_embedder_create(&local, &e, &err) != PN_OK)
         fail_msg("%s", err.message);
-    float *inputs = malloc(BATCH * e->input_floats * sizeof *inputs);
+    pn_embed_input inputs[BATCH] = {{0}};
     float *out = malloc((size_t)BATCH * e->dim * sizeof *out);
-    assert_non_null(inputs);
     assert_non_null(out);
     long start = anonymous_kib(), settled = 0;
     for (unsigned n = 0; n < N_PICTURES; n += BATCH) {
         for (unsigned i = 0; i < BATCH; i++)
-            prepare(e, source, n + i, inputs + i * e->input_floats);
-        assert_int_equal(e->embed_images(e->self, inputs, BATCH, out, &err), PN_OK);
+            prepare(e, source, n + i, &inputs[i]);
+        assert_int_equal(e->embed_images(e->self, inputs, BATCH, NULL, out, &err), PN_OK);
+        for (unsigned i = 0; i < BATCH; i++)
+            pn_embed_input_free(&inputs[i]);
         if (n + BATCH == SETTLED)
             settled = anonymous_kib();
     }
@@ -95,7 +98,6 @@ static void memory__does_not_grow_with_the_pictures(void **state)
                   SETTLED, end, N_PICTURES);
     assert_true(settled > 0);
     assert_in_range(end, 1, settled + MOST_GROWTH_KIB);
-    free(inputs);
     free(out);
     pn_embedder_free(e);
     pn_pool_free(pool);

@@ -208,7 +208,7 @@ static void run__stops_soon_when_cancelled(void **state)
     w->cancel_from_images = 40;
     assert_int_equal(ingest(w, folder, &err), PN_ERR_CANCELLED);
     /* At most the batch that ran and the one it was noticed in: not the queue of decoded pictures behind them. */
-    assert_true(atomic_load(&w->fake.n_images) <= 40 + PN_INGEST_EMBED_BATCH);
+    assert_true(atomic_load(&w->fake.n_images) <= 40 + PN_EMBED_BATCH_DEFAULT);
     assert_int_equal(w->counts.n_committed, w->counts.n_added);
     assert_int_equal(image_table_count(w->engine, NULL), w->counts.n_committed);
     uint64_t kept = w->counts.n_committed;

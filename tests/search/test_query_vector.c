@@ -63,7 +63,7 @@ static int teardown(void **state)
 static pn_status ask(world *w, const pn_search_term *terms, size_t n, float *out, pn_row_addr *rows,
                      size_t *n_rows, pn_error *err)
 {
-    return pn_query_vector(terms, n, &w->words, w->table.engine, w->snapshot, DIM, out, rows,
+    return pn_query_vector(terms, n, &w->words, NULL, w->table.engine, w->snapshot, DIM, out, rows,
                            n_rows, err);
 }
 
@@ -229,18 +229,18 @@ static void words_and_pictures__need_a_model_of_the_right_width(void **state)
     size_t n_rows;
     pn_error err = {0};
     wide.dim = 512;
-    assert_int_equal(pn_query_vector(&term, 1, NULL, w->table.engine, w->snapshot, DIM, got, rows,
-                                     &n_rows, &err),
+    assert_int_equal(pn_query_vector(&term, 1, NULL, NULL, w->table.engine, w->snapshot, DIM, got,
+                                     rows, &n_rows, &err),
                      PN_ERR_INVALID);
     assert_non_null(strstr(err.message, "needs a model"));
-    assert_int_equal(pn_query_vector(&term, 1, &wide, w->table.engine, w->snapshot, DIM, got, rows,
-                                     &n_rows, &err),
+    assert_int_equal(pn_query_vector(&term, 1, &wide, NULL, w->table.engine, w->snapshot, DIM, got,
+                                     rows, &n_rows, &err),
                      PN_ERR_INVALID);
     assert_non_null(strstr(err.message, "vectors of 512 floats, the table has 4"));
     const pn_search_term row = row_term(2, 1); // a row needs none
-    assert_int_equal(
-        pn_query_vector(&row, 1, NULL, w->table.engine, w->snapshot, DIM, got, rows, &n_rows, &err),
-        PN_OK);
+    assert_int_equal(pn_query_vector(&row, 1, NULL, NULL, w->table.engine, w->snapshot, DIM, got,
+                                     rows, &n_rows, &err),
+                     PN_OK);
 }
 
 static void a_row_without_a_vector__is_no_example(void **state)
@@ -263,9 +263,9 @@ static void a_row_without_a_vector__is_no_example(void **state)
     search_table_make(&schema, &table);
     search_table_append(&table, "[{\"id\": 7, \"vector\": [1, 0, 0, 0]}, {\"id\": 8}]");
     assert_int_equal(table.engine->pin(table.engine->self, &snapshot, &err), PN_OK);
-    assert_int_equal(
-        pn_query_vector(&term, 1, NULL, table.engine, snapshot, DIM, got, rows, &n_rows, &err),
-        PN_ERR_INVALID);
+    assert_int_equal(pn_query_vector(&term, 1, NULL, NULL, table.engine, snapshot, DIM, got, rows,
+                                     &n_rows, &err),
+                     PN_ERR_INVALID);
     assert_string_equal(err.message, "row 8 has no vector");
     table.engine->unpin(table.engine->self, snapshot);
     search_table_free(&table);

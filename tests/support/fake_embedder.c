@@ -3,6 +3,7 @@
  */
 #include "support/fake_embedder.h"
 
+#include "base/alloc.h"
 #include "os/clock.h"
 
 #include <math.h>
@@ -28,8 +29,13 @@ void fake_text_vector(pn_str text, float *out)
     make_unit(out);
 }
 
-static pn_status prepare_image(void *self, const pn_image *image, float *input, pn_error *err)
+static pn_status prepare_image(void *self, const pn_embed_picture *picture, pn_embed_input *out,
+                               pn_error *err)
 {
+    const pn_image *image = picture->image;
+    float *input = pn_alloc(INPUT_FLOATS * sizeof *input);
+    if (!input)
+        return pn_fail_nomem(err);
     double sums[3] = {0};
     size_t n = (size_t)image->width * image->height;
     (void)self;
@@ -39,18 +45,21 @@ static pn_status prepare_image(void *self, const pn_image *image, float *input, 
             sums[c] += image->pixels[3 * i + c];
     for (size_t c = 0; c < 3; c++)
         input[c] = (float)(sums[c] / (double)n / 255);
+    *out = (pn_embed_input){input, INPUT_FLOATS * sizeof *input};
     return PN_OK;
 }
 
-static pn_status embed_images(void *self, const float *inputs, size_t n, float *out, pn_error *err)
+static pn_status embed_images(void *self, const pn_embed_input *inputs, size_t n,
+                              const pn_embed_how *how, float *out, pn_error *err)
 {
+    (void)how;
     fake_embedder *fake = self;
     if (fake->sleep_ms > 0)
         pn_clock_sleep_ms(fake->sleep_ms);
     if (fake->fail_from_images > 0 && atomic_load(&fake->n_images) >= fake->fail_from_images)
         return pn_fail(err, PN_ERR_BUG, "the fake embedder was told to fail");
     for (size_t i = 0; i < n; i++) {
-        const float *in = inputs + i * INPUT_FLOATS;
+        const float *in = inputs[i].data;
         for (size_t d = 0; d < FAKE_DIM; d++)
             out[i * FAKE_DIM + d] = in[d % 3] * (float)(d + 1) + 0.01f;
         make_unit(out + i * FAKE_DIM);
@@ -59,8 +68,10 @@ static pn_status embed_images(void *self, const float *inputs, size_t n, float *
     return PN_OK;
 }
 
-static pn_status embed_texts(void *self, const pn_str *texts, size_t n, float *out, pn_error *err)
+static pn_status embed_texts(void *self, const pn_str *texts, size_t n, const pn_embed_how *how,
+                             float *out, pn_error *err)
 {
+    (void)how;
     (void)self;
     (void)err;
     for (size_t i = 0; i < n; i++)
@@ -75,7 +86,7 @@ void fake_embedder_make(fake_embedder *fake)
                                .dim = FAKE_DIM,
                                .identity = "fake:1",
                                .model = "fake",
-                               .input_floats = INPUT_FLOATS,
+                               .preprocess = "crop",
                                .prepare_image = prepare_image,
                                .embed_images = embed_images,
                                .embed_texts = embed_texts};

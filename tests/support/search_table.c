@@ -3,6 +3,7 @@
  */
 #include "support/search_table.h"
 
+#include "base/alloc.h"
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -57,21 +58,29 @@ void search_table_free(search_table *table)
 
 /* ---- the embedder */
 
-static pn_status prepare_image(void *self, const pn_image *image, float *input, pn_error *err)
+static pn_status prepare_image(void *self, const pn_embed_picture *picture, pn_embed_input *out,
+                               pn_error *err)
 {
+    const pn_image *image = picture->image;
+    float *input = pn_alloc(3 * sizeof *input);
+    if (!input)
+        return pn_fail_nomem(err);
     size_t n = (size_t)image->width * image->height;
     (void)self, (void)err;
     input[0] = input[1] = input[2] = 0;
     for (size_t i = 0; i < n * 3; i++)
         input[i % 3] += (float)image->pixels[i];
+    *out = (pn_embed_input){input, 3 * sizeof *input};
     return PN_OK;
 }
 
-static pn_status embed_images(void *self, const float *inputs, size_t n, float *out, pn_error *err)
+static pn_status embed_images(void *self, const pn_embed_input *inputs, size_t n,
+                              const pn_embed_how *how, float *out, pn_error *err)
 {
+    (void)how;
     (void)self, (void)err;
     for (size_t i = 0; i < n; i++) {
-        const float *in = inputs + 3 * i;
+        const float *in = inputs[i].data;
         float length = sqrtf(in[0] * in[0] + in[1] * in[1] + in[2] * in[2]);
         for (size_t d = 0; d < SEARCH_TABLE_DIM; d++)
             out[i * SEARCH_TABLE_DIM + d] = d < 3 && length > 0 ? in[d] / length : 0;
@@ -79,8 +88,10 @@ static pn_status embed_images(void *self, const float *inputs, size_t n, float *
     return PN_OK;
 }
 
-static pn_status embed_texts(void *self, const pn_str *texts, size_t n, float *out, pn_error *err)
+static pn_status embed_texts(void *self, const pn_str *texts, size_t n, const pn_embed_how *how,
+                             float *out, pn_error *err)
 {
+    (void)how;
     static const char *const words[] = {"east", "north", "up"};
     (void)self;
     for (size_t i = 0; i < n; i++) {
@@ -100,7 +111,7 @@ void search_words_init(pn_embedder *out)
     *out = (pn_embedder){.dim = SEARCH_TABLE_DIM,
                          .identity = "test",
                          .model = "three words",
-                         .input_floats = 3,
+                         .preprocess = "crop",
                          .prepare_image = prepare_image,
                          .embed_images = embed_images,
                          .embed_texts = embed_texts};
