@@ -22,11 +22,10 @@
 #include "base/str.h"
 #include "os/clock.h"
 #include "os/fd.h"
+#include "os/http_handle.h"
 #include "os/http_url.h"
 
-#include <curl/curl.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
@@ -218,20 +217,12 @@ static pn_status set_headers(transfer *t, pn_error *err)
 static pn_status set_up(transfer *t, pn_error *err)
 {
     const pn_http_options *o = t->options;
-    long connect_ms = o->connect_ms > 0 ? (long)o->connect_ms : PN_HTTP_CONNECT_MS_DEFAULT;
-    long stall_ms = o->stall_ms > 0 ? (long)o->stall_ms : PN_HTTP_STALL_MS_DEFAULT;
+    const pn_http_times times = {o->connect_ms, o->stall_ms};
     CURL *c = t->curl = curl_easy_init();
     if (!c)
         return pn_fail_nomem(err);
-    bool ok = curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK;
-    ok &= curl_easy_setopt(c, CURLOPT_USERAGENT, "pennon") == CURLE_OK;
-    ok &= curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 0L) == CURLE_OK;
-    ok &= curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L) == CURLE_OK; // threads
-    ok &= curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L) == CURLE_OK;
-    ok &= curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT_MS, connect_ms) == CURLE_OK;
-    ok &= curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, 1L) == CURLE_OK;
-    ok &= curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, PN_MAX(stall_ms / 1000, 1L)) == CURLE_OK;
-    ok &= curl_easy_setopt(c, CURLOPT_ERRORBUFFER, t->reason) == CURLE_OK;
+    PN_TRY(pn_http_handle_set_up(c, &times, t->reason, err));
+    bool ok = curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L) == CURLE_OK;
     ok &= curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, on_bytes) == CURLE_OK;
     ok &= curl_easy_setopt(c, CURLOPT_WRITEDATA, t) == CURLE_OK;
     ok &= curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, on_progress) == CURLE_OK;
@@ -239,11 +230,6 @@ static pn_status set_up(transfer *t, pn_error *err)
     ok &= curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, on_socket) == CURLE_OK;
     ok &= curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, t) == CURLE_OK;
     return ok ? PN_OK : pn_fail_nomem(err);
-}
-
-static bool is_redirect(long code)
-{
-    return code == 301 || code == 302 || code == 303 || code == 307 || code == 308;
 }
 
 static pn_status follow(transfer *t, pn_error *err)
@@ -286,30 +272,15 @@ static pn_status judge_status(transfer *t, long code, pn_error *err)
                        t->options->token ? " with this token" : " without a token");
     case 404:
         return pn_fail(err, PN_ERR_NOT_FOUND, "HTTP 404: there is no such thing");
-    case 408:
-    case 429:
-    case 500:
-    case 502:
-    case 503:
-    case 504:
-        t->passing = true;
-        break;
     case 416:
         // without its ETag the part starts anew
         t->passing = t->offset > 0 && pn_path_remove(t->etag_path, NULL) == PN_OK;
         break;
     default:
+        t->passing = pn_http_status_may_pass(code);
         break;
     }
     return pn_fail(err, PN_ERR_IO, "HTTP %ld", code);
-}
-
-static bool may_pass(CURLcode code)
-{
-    return code == CURLE_COULDNT_RESOLVE_HOST || code == CURLE_COULDNT_CONNECT ||
-           code == CURLE_OPERATION_TIMEDOUT || code == CURLE_PARTIAL_FILE ||
-           code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR ||
-           code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM;
 }
 
 static pn_status judge_failure(transfer *t, CURLcode code, pn_error *err)
@@ -324,7 +295,7 @@ static pn_status judge_failure(transfer *t, CURLcode code, pn_error *err)
         return pn_fail_nomem(err);
     if (t->met_private)
         return pn_fail(err, PN_ERR_IO, "it leads to a private address");
-    t->passing = may_pass(code);
+    t->passing = pn_http_may_pass(code);
     return pn_fail(err, PN_ERR_IO, "%s", t->reason[0] ? t->reason : curl_easy_strerror(code));
 }
 
@@ -342,7 +313,7 @@ static pn_status hop(transfer *t, bool *again, pn_error *err)
     bool refused = code == CURLE_WRITE_ERROR && t->fault.status == PN_OK;
     if (code != CURLE_OK && !refused)
         return judge_failure(t, code, err);
-    if (is_redirect(status)) {
+    if (pn_http_is_redirect(status)) {
         *again = true;
         return follow(t, err);
     }
@@ -453,14 +424,6 @@ static pn_status run(transfer *t, pn_error *err)
 
 /* ---- doors */
 
-static pthread_once_t started = PTHREAD_ONCE_INIT;
-static CURLcode start_code;
-
-static void start_libcurl(void)
-{
-    start_code = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 static pn_status check_arguments(const char *url, const pn_http_options *options, pn_error *err)
 {
     if (strlen(url) >= PN_HTTP_MAX_URL_BYTES)
@@ -480,9 +443,7 @@ static pn_status fetch(transfer *t, const char *url, const pn_http_options *opti
     t->options = options ? options : &usual;
     t->url = url;
     PN_TRY(check_arguments(url, t->options, err));
-    if (pthread_once(&started, start_libcurl) != 0 || start_code != CURLE_OK)
-        return pn_fail(err, PN_ERR_BUG, "libcurl does not start: %s",
-                       curl_easy_strerror(start_code));
+    PN_TRY(pn_http_start(err));
     pn_status status = set_up(t, err);
     if (status == PN_OK)
         status = run(t, err);

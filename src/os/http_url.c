@@ -92,6 +92,19 @@ bool pn_http_is_https(const char *url)
     return is;
 }
 
+bool pn_http_is_loopback(const char *url)
+{
+    CURLU *u = parse(url);
+    char *host = part_of(u, CURLUPART_HOST, 0);
+    struct in_addr v4;
+    bool is = host && (pn_str_equal_ignore_case(pn_str_of(host), PN_STR_LITERAL("localhost")) ||
+                       strcmp(host, "[::1]") == 0 ||
+                       (inet_pton(AF_INET, host, &v4) == 1 && ntohl(v4.s_addr) >> 24 == 127));
+    curl_free(host);
+    curl_url_cleanup(u);
+    return is;
+}
+
 static bool is_private_ipv4(uint32_t a)
 {
     static const struct {

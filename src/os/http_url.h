@@ -17,6 +17,8 @@ PN_NODISCARD pn_status pn_http_check_url(const char *url, pn_error *err);
 /* Do both have the same scheme, host and port? */
 bool pn_http_same_origin(const char *a, const char *b);
 bool pn_http_is_https(const char *url);
+/* Is its host this machine by name: localhost, or an address of 127.0.0.0/8 or ::1? */
+bool pn_http_is_loopback(const char *url);
 
 /* Is this struct sockaddr one of this machine or of a private network (loopback, RFC 1918, link-local, unique local, shared,
  * unspecified; of IPv6 also what is mapped to such)? Other families count as private. */
