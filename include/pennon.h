@@ -4,7 +4,7 @@
  * The whole public interface, to be read from top to bottom:
  *
  *     1 library      version, start
- *     2 model        a CLIP model: words and pictures -> vectors
+ *     2 model        a CLIP model, of this machine or of a server: words and pictures -> vectors
  *     3 table        a Lance dataset of pictures
  *     4 ingest       pictures in
  *     5 search       pictures out
@@ -95,29 +95,48 @@ typedef struct pn_model_options {
     /* Not 0: large JPEGs are decoded in full. 0: at the half, quarter or eighth whose shorter side still has twice the pixels
      * that the model looks at, which takes a fraction of the time and changes vectors a little (docs/MODELS.md). */
     int exact_decode;
+
+    /* The rest is for "roboflow:VERSION" alone, of which precision and cache have no meaning. */
+    const char *url; /* of the server, without parameters; NULL: https://infer.roboflow.com */
+    /* Sent to the scheme, host and port of url and nowhere else; in no message. NULL: none. */
+    const char *api_key;
+    int allow_http; /* not 0: http to another machine, too, where everybody on the way can read along */
+    uint32_t n_requests;  /* at a time, at most 32; 0: 4 */
+    uint32_t deadline_ms; /* for a request with all its attempts, at most an hour; 0: a minute */
+    uint32_t dim; /* of the vectors, where a table says it; 0: opening asks the server for one */
+    int (*cancelled)(void *context); /* polled while opening waits for the server; nonzero: stop */
+    void *context;
 } pn_model_options;
 #define PN_MODEL_OPTIONS_INIT                                                                      \
     {                                                                                              \
-        sizeof(pn_model_options), NULL, NULL, NULL, 0                                              \
+        sizeof(pn_model_options), NULL, NULL, NULL, 0, NULL, NULL, 0, 0, 0, 0, NULL, NULL          \
     }
 
-/* spec: a directory with safetensors, or a Hugging Face name looked up in the local cache. Nothing is downloaded.
- * Errors: NOT_FOUND, CORRUPT (names the tensor), UNSUPPORTED (names the architecture or setting), INVALID (an option). */
+/*
+ * spec: a directory with safetensors, or a Hugging Face name looked up in the local cache: nothing is downloaded. Or
+ * "roboflow:VERSION", as in "roboflow:ViT-B-16": a server computes it, one that speaks Roboflow Inference's CLIP API. Then pictures and
+ * texts are sent there, eight a request. A request that fails in passing (no connection, 408, 429, 5xx) is tried again, up to 3 times for
+ * a question and 6 for ingestion, with growing pauses or what Retry-After says; after three given up in a row the server is left alone
+ * for 5 s, growing to a minute, while everything that needs it fails at once.
+ * Errors: NOT_FOUND, CORRUPT (names the tensor), UNSUPPORTED (names the architecture or setting), INVALID (an option); of a server
+ *         also IO, here and wherever the model is used (what went wrong, with the server's words), INVALID (it refuses the input).
+ */
 PN_API pn_status pn_model_open(pn_library *library, const char *spec,
                                const pn_model_options *options, pn_model **out, pn_error *err);
 PN_API void pn_model_close(pn_model *model);
 
 typedef struct pn_model_info {
-    const char *name;         /* as given to open */
-    const char *directory;    /* where it was found */
-    const char *layout;       /* "huggingface", "open_clip", "openai" */
+    const char *name; /* as given to open */
+    const char *
+        directory; /* where it was found; "" of a server's, as are the other texts but for the next one */
+    const char *layout;       /* "huggingface", "open_clip", "openai", "roboflow" */
     const char *weights_type; /* "f32", "f16", "bf16" */
     const char *activation;
-    const char *preprocess; /* "crop", "pad", "squash" */
+    const char *preprocess; /* "crop", "pad", "squash"; "server" */
     const char
         *identity; /* fingerprint of model and preprocessing: vectors of equal identity compare */
     uint32_t dim;  /* floats in a vector */
-    uint32_t context; /* tokens in a text */
+    uint32_t context; /* tokens in a text; 0 of a server's, as are the other numbers */
     uint32_t image_width, image_height;
     uint64_t n_parameters;
     uint64_t weights_bytes;
@@ -126,21 +145,45 @@ typedef struct pn_model_info {
 /* The texts live with the model. */
 PN_API void pn_model_get_info(const pn_model *model, pn_model_info *out);
 
+typedef enum pn_server_state {
+    PN_SERVER_ASKED = 0,      /* all is well */
+    PN_SERVER_LEFT_ALONE = 1, /* it has failed three times in a row */
+    PN_SERVER_TRIED = 2       /* one request is on its way, to see whether it is back */
+} pn_server_state;
+
+/* How the server of a model does, since it was opened. */
+typedef struct pn_model_server {
+    size_t struct_bytes;
+    pn_server_state state;
+    double retry_seconds; /* how long it is still left alone */
+    uint64_t n_requests;  /* sent, each attempt */
+    uint64_t n_retries;   /* of them, second and later attempts */
+    uint64_t n_failures;  /* given up, or refused by the server */
+    uint64_t n_rejected;  /* not made, because the server is left alone */
+    double seconds;       /* that all requests took together */
+} pn_model_server;
+#define PN_MODEL_SERVER_INIT                                                                       \
+    {                                                                                              \
+        sizeof(pn_model_server), PN_SERVER_ASKED, 0.0, 0, 0, 0, 0, 0.0                             \
+    }
+/* UNSUPPORTED: a model of this machine. */
+PN_API pn_status pn_model_get_server(const pn_model *model, pn_model_server *out, pn_error *err);
+
 /* out [dim], unit length. */
 PN_API pn_status pn_model_embed_text(pn_model *model, const char *text, float *out, pn_error *err);
 /* The bytes of a picture file; name is for messages. out [dim], unit length. */
 PN_API pn_status pn_model_embed_image(pn_model *model, const void *bytes, size_t n_bytes,
                                       const char *name, float *out, pn_error *err);
-/* Token ids of a text, cut to the model's context: *n_ids of at most max_ids (>= context) written. */
+/* Token ids of a text, cut to the model's context: *n_ids of at most max_ids (>= context) written. UNSUPPORTED: a server's. */
 PN_API pn_status pn_model_tokenize(pn_model *model, const char *text, size_t text_bytes,
                                    uint32_t *ids, size_t max_ids, size_t *n_ids, pn_error *err);
-/* The tensor a picture becomes: out [3][image_height][image_width]. */
+/* The tensor a picture becomes: out [3][image_height][image_width]. UNSUPPORTED: a server's. */
 PN_API pn_status pn_model_preprocess(pn_model *model, const void *bytes, size_t n_bytes,
                                      const char *name, float *out, pn_error *err);
 
 /* Everything about an open model as JSON: {"name","directory","family","layout","weights_type","precision","parameters",
  * "weights_bytes","dim","image":{...},"vision":{...},"text":{...},"preprocess","tokenizer":{...},"fingerprint","identity",
- * "files":[{"name","bytes"}]}. Freed with pn_memory_free(). */
+ * "files":[{"name","bytes"}]}. Freed with pn_memory_free(). UNSUPPORTED: a server's. */
 PN_API pn_status pn_model_describe_json(const pn_model *model, char **out, pn_error *err);
 
 /* The models of the local hub cache and of n_folders folders (each a model, or a folder with models right in it), as JSON:
@@ -175,8 +218,8 @@ typedef struct pn_model_pull_options {
     }
 
 /*
- * Download what pennon reads of the repository "owner/model": safetensors, configuration, tokenizer, preprocessing. This is the only
- * function of the library that goes to the network, and nothing calls it but you. Sizes and digests (SHA-256; git's for small files)
+ * Download what pennon reads of the repository "owner/model": safetensors, configuration, tokenizer, preprocessing. Beside models of a
+ * server this is the only function of the library that goes to the network, and nothing calls it but you. Sizes and digests (SHA-256; git's for small files)
  * are checked before a file gets its name. When it fails what has come stays, and the next call goes on from there.
  *
  * *directory  the folder to open; freed with pn_memory_free()

@@ -9,6 +9,7 @@
 #include "base/status.h"
 #include "base/str.h"
 #include "collection/engine.h"
+#include "embed/hosted.h"
 #include "embed/local.h"
 #include "os/pool.h"
 #include "search/results.h"
@@ -49,6 +50,13 @@ PN_NODISCARD pn_status pn_take_struct(void *ours, size_t our_bytes, const void *
                                       pn_error *err);
 #define PN_TAKE_OPTIONS(ours, theirs, err)                                                         \
     PN_TRY(pn_take_struct(&(ours), sizeof(ours), (theirs), (err)))
+
+/* The other way: what the caller's struct has room for. */
+PN_NODISCARD pn_status pn_give_struct(const void *ours, size_t our_bytes, void *theirs,
+                                      pn_error *err);
+
+/* UNSUPPORTED when a server computes the model. */
+PN_NODISCARD pn_status pn_model_check_local(const pn_model *model, pn_error *err);
 
 /* Refuse the model when the recorded identity of this version of the table differs. */
 PN_NODISCARD pn_status pn_table_check_identity(pn_table *table, const pn_embedder *embedder,

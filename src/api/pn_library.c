@@ -27,19 +27,35 @@ const char *pn_status_name(pn_status status)
     return pn_status_text(status);
 }
 
+enum { MOST_STRUCT_BYTES = 1 << 16 }; // of any struct that a later version may have
+
+static pn_status check_struct(const void *theirs, size_t *their_bytes, pn_error *err)
+{
+    memcpy(their_bytes, theirs, sizeof *their_bytes);
+    if (*their_bytes < sizeof *their_bytes || *their_bytes > MOST_STRUCT_BYTES)
+        return pn_fail(err, PN_ERR_INVALID,
+                       "a struct that says it has %zu bytes: begin with its _INIT initialiser",
+                       *their_bytes);
+    return PN_OK;
+}
+
 pn_status pn_take_struct(void *ours, size_t our_bytes, const void *theirs, pn_error *err)
 {
-    enum { MOST_BYTES = 1 << 16 }; // of any struct that a later version may have
     size_t their_bytes;
     if (!theirs)
         return PN_OK;
-    memcpy(&their_bytes, theirs, sizeof their_bytes);
-    if (their_bytes < sizeof their_bytes || their_bytes > MOST_BYTES)
-        return pn_fail(err, PN_ERR_INVALID,
-                       "a struct that says it has %zu bytes: begin with its _INIT initialiser",
-                       their_bytes);
+    PN_TRY(check_struct(theirs, &their_bytes, err));
     memcpy(ours, theirs, PN_MIN(our_bytes, their_bytes));
     memcpy(ours, &our_bytes, sizeof our_bytes);
+    return PN_OK;
+}
+
+pn_status pn_give_struct(const void *ours, size_t our_bytes, void *theirs, pn_error *err)
+{
+    size_t their_bytes;
+    PN_TRY(check_struct(theirs, &their_bytes, err));
+    memcpy(theirs, ours, PN_MIN(our_bytes, their_bytes));
+    memcpy(theirs, &their_bytes, sizeof their_bytes);
     return PN_OK;
 }
 

@@ -64,6 +64,7 @@ static json_t *files_json(const char *dir)
 
 pn_status pn_model_describe_json(const pn_model *model, char **out, pn_error *err)
 {
+    PN_TRY(pn_model_check_local(model, err));
     const pn_clip *clip = pn_local_embedder_clip(model->embedder);
     const pn_clip_info *info = pn_clip_get_info(clip);
     char preprocess[PN_PREPROCESS_TEXT_BYTES];
@@ -213,6 +214,10 @@ pn_status pn_model_verify(pn_library *library, const char *spec,
         *report = NULL;
     if (!spec || spec[0] == '\0')
         return pn_fail(err, PN_ERR_INVALID, "no model was named");
+    if (pn_hosted_is_name(spec))
+        return pn_fail(err, PN_ERR_UNSUPPORTED,
+                       "%s is computed by a server: there is no arithmetic of ours to verify",
+                       spec);
     pn_selftest_options test = {.model = spec,
                                 .pool = library->pool,
                                 .cache = own.cache,

@@ -2,7 +2,8 @@
  * pn_search.c - sections 5 and 7 of pennon.h: pictures out, rows by name
  *
  * The library's search polls an atomic flag; the public query has a function to ask. A search takes milliseconds to a second, so the
- * question is asked before it starts and the flag is there for what will last longer.
+ * question is asked before it starts and the flag is there for what will last longer. A model's server may take longer than that:
+ * waiting for it the function is asked again and again.
  */
 #include "api/internal.h"
 
@@ -59,6 +60,12 @@ static pn_status convert_terms(const pn_query *query, pn_search_term *terms, boo
     return PN_OK;
 }
 
+static bool is_cancelled(void *context)
+{
+    const pn_query *query = context;
+    return query->cancelled(query->context) != 0;
+}
+
 pn_status pn_table_search(pn_table *table, pn_model *model, const pn_query *query, pn_results **out,
                           pn_error *err)
 {
@@ -76,7 +83,9 @@ pn_status pn_table_search(pn_table *table, pn_model *model, const pn_query *quer
         PN_TRY(pn_table_check_identity(table, model->embedder, err));
     if (own.cancelled && own.cancelled(own.context))
         return pn_fail(err, PN_ERR_CANCELLED, "stopped");
+    const pn_embed_how how = {PN_EMBED_QUERY, own.cancelled ? is_cancelled : NULL, &own};
     const pn_search_query asked = {.terms = terms,
+                                   .how = &how,
                                    .n_terms = own.n_terms,
                                    .where = own.where,
                                    .k = own.k ? own.k : PN_SEARCH_K_DEFAULT,

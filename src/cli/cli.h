@@ -26,6 +26,10 @@ typedef struct pn_common {
     const char *preprocess; /* NULL: the model's own */
     const char *precision;  /* NULL: exact */
     bool exact_decode;
+    /* Of a model that a server computes: */
+    const char *model_url, *api_key_file; /* NULL: not named */
+    bool allow_http;
+    unsigned n_requests, timeout_s; /* 0: the default */
     unsigned n_threads;
     unsigned long at_version; /* 0: the newest */
     pn_output output;
@@ -41,6 +45,12 @@ enum {
     PN_KEY_JSON,
     PN_KEY_TSV,
     PN_KEY_AT_VERSION,
+    PN_KEY_MODEL_URL,
+    PN_KEY_API_KEY_FILE,
+    PN_KEY_API_KEY,
+    PN_KEY_ALLOW_HTTP,
+    PN_KEY_MODEL_REQUESTS,
+    PN_KEY_MODEL_TIMEOUT,
     PN_KEY_FIRST_FREE
 };
 
@@ -56,7 +66,8 @@ enum {
 #define PN_OPTION_MODEL                                                                            \
     {                                                                                              \
         "model", 'm', "MODEL", 0,                                                                  \
-            "a folder with a CLIP model, or a Hugging Face name in the local cache "               \
+            "a folder with a CLIP model, a Hugging Face name in the local cache, or "              \
+            "roboflow:VERSION: a server computes it "                                              \
             "(default: $PENNON_MODEL, else the one the table was made with)",                      \
             0                                                                                      \
     }
@@ -76,6 +87,39 @@ enum {
     {                                                                                              \
         "exact-decode", PN_KEY_EXACT_DECODE, NULL, 0,                                              \
             "decode large JPEGs in full, not at the half, quarter or eighth that suffices", 0      \
+    }
+/* The key itself is nothing for a command line, which every user of the machine can read: --api-key is there to say so, or it would be
+ * taken for the beginning of --api-key-file. */
+#define PN_OPTIONS_SERVER                                                                          \
+    {"model-url",                                                                                  \
+     PN_KEY_MODEL_URL,                                                                             \
+     "URL",                                                                                        \
+     0,                                                                                            \
+     "the server of a roboflow: model (default: $PENNON_MODEL_URL, else "                          \
+     "https://infer.roboflow.com)",                                                                \
+     0},                                                                                           \
+        {"api-key-file",                                                                           \
+         PN_KEY_API_KEY_FILE,                                                                      \
+         "FILE",                                                                                   \
+         0,                                                                                        \
+         "the file with its API key (default: the key in $PENNON_API_KEY or $ROBOFLOW_API_KEY)",   \
+         0},                                                                                       \
+        {"api-key", PN_KEY_API_KEY, "KEY", OPTION_HIDDEN, "", 0},                                  \
+        {"allow-http",                                                                             \
+         PN_KEY_ALLOW_HTTP,                                                                        \
+         NULL,                                                                                     \
+         0,                                                                                        \
+         "http to another machine, too: everybody on the way can read along",                      \
+         0},                                                                                       \
+        {"model-requests",                                                                         \
+         PN_KEY_MODEL_REQUESTS,                                                                    \
+         "N",                                                                                      \
+         0,                                                                                        \
+         "requests to it at a time (default 4)",                                                   \
+         0},                                                                                       \
+    {                                                                                              \
+        "model-timeout", PN_KEY_MODEL_TIMEOUT, "S", 0,                                             \
+            "seconds for a request to it, with all its attempts (default 60)", 0                   \
     }
 #define PN_OPTION_THREADS                                                                          \
     {                                                                                              \
@@ -110,6 +154,8 @@ typedef struct pn_session {
 bool pn_session_begin(pn_session *session, const pn_common *common);
 bool pn_session_open_model(pn_session *session,
                            const pn_common *common); /* named by option or environment */
+/* The same for what needs a look inside: a server's model is refused. */
+bool pn_session_open_local_model(pn_session *session, const pn_common *common);
 bool pn_session_open_table(pn_session *session, const pn_common *common);
 /* The model of an open table, when none was named: the one that is recorded there. */
 bool pn_session_open_table_model(pn_session *session, const pn_common *common);

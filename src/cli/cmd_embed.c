@@ -189,7 +189,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
 }
 
 static int with_model(const struct argp *argp, int argc, char **argv,
-                      bool (*is_complete)(const arguments *), int (*run)(arguments *, pn_session *))
+                      bool (*is_complete)(const arguments *),
+                      bool (*open)(pn_session *, const pn_common *),
+                      int (*run)(arguments *, pn_session *))
 {
     static arguments args; /* large, and there is one command a process */
     args = (arguments){0};
@@ -200,7 +202,7 @@ static int with_model(const struct argp *argp, int argc, char **argv,
         return PN_EXIT_USAGE;
     pn_session session = {0};
     int code = PN_EXIT_FAILURE;
-    if (pn_session_begin(&session, &args.common) && pn_session_open_model(&session, &args.common))
+    if (pn_session_begin(&session, &args.common) && open(&session, &args.common))
         code = run(&args, &session);
     pn_session_end(&session);
     return pn_cli_finish(code);
@@ -232,6 +234,7 @@ int pn_cmd_embed(int argc, char **argv)
     static const struct argp_option options[] = {PN_OPTION_MODEL,
                                                  PN_OPTION_PREPROCESS,
                                                  PN_OPTION_PRECISION,
+                                                 PN_OPTIONS_SERVER,
                                                  {"text", 'T', "TEXT", 0, "embed TEXT", 0},
                                                  {"image", 'i', "FILE", 0, "embed a picture", 0},
                                                  PN_OPTION_THREADS,
@@ -245,7 +248,7 @@ int pn_cmd_embed(int argc, char **argv)
         NULL,
         NULL,
         NULL};
-    return with_model(&argp, argc, argv, has_inputs, run_embed);
+    return with_model(&argp, argc, argv, has_inputs, pn_session_open_model, run_embed);
 }
 
 int pn_cmd_tokenize(int argc, char **argv)
@@ -259,7 +262,7 @@ int pn_cmd_tokenize(int argc, char **argv)
         NULL,
         NULL,
         NULL};
-    return with_model(&argp, argc, argv, no_file, run_tokenize);
+    return with_model(&argp, argc, argv, no_file, pn_session_open_local_model, run_tokenize);
 }
 
 int pn_cmd_preprocess(int argc, char **argv)
@@ -272,5 +275,6 @@ int pn_cmd_preprocess(int argc, char **argv)
         {0}};
     static const struct argp argp = {
         options, parse, "PICTURE", "Write the tensor that a picture becomes.", NULL, NULL, NULL};
-    return with_model(&argp, argc, argv, has_file_and_out, run_preprocess);
+    return with_model(&argp, argc, argv, has_file_and_out, pn_session_open_local_model,
+                      run_preprocess);
 }

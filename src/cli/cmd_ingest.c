@@ -31,6 +31,7 @@ static const struct argp_option options[] = {
     PN_OPTION_MODEL,
     PN_OPTION_PRECISION,
     PN_OPTION_EXACT_DECODE,
+    PN_OPTIONS_SERVER,
     PN_OPTION_PREPROCESS,
     PN_OPTION_THREADS,
     {"thumbnail", KEY_THUMBNAIL, "PX", 0, "longer side of the thumbnails (default 320; 0: none)",

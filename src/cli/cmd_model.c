@@ -183,7 +183,7 @@ static int run_info(const pn_model_arguments *args, pn_session *session)
 {
     pn_error err = {0};
     char *text;
-    if (!pn_session_open_model(session, &args->common))
+    if (!pn_session_open_local_model(session, &args->common))
         return PN_EXIT_FAILURE;
     if (pn_model_describe_json(session->model, &text, &err) != PN_OK) {
         pn_cli_error(&err);

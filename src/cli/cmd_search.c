@@ -31,6 +31,7 @@ static const struct argp_option options[] = {
     PN_OPTION_MODEL,
     PN_OPTION_PRECISION,
     PN_OPTION_EXACT_DECODE,
+    PN_OPTIONS_SERVER,
     {"text", 'T', "TEXT", 0, "look for TEXT (bare words do the same)", 0},
     {"image", 'i', "FILE", 0, "look for pictures like FILE (- for standard input)", 0},
     {"like", KEY_LIKE, "ID", 0, "more like the row ID", 0},

@@ -30,6 +30,7 @@ static const struct argp_option options[] = {
     PN_OPTION_MODEL,
     PN_OPTION_PRECISION,
     PN_OPTION_EXACT_DECODE,
+    PN_OPTIONS_SERVER,
     {"host", KEY_HOST, "ADDRESS", 0, "address to listen on (default 127.0.0.1: this machine only)",
      0},
     {"port", 'p', "N", 0, "port (default 8000; 0: any free one)", 0},

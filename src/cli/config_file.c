@@ -50,7 +50,7 @@ typedef struct reading {
 static PN_PRINTF(4, 5) pn_status
     fail_at(const reading *r, yaml_mark_t mark, pn_error *err, const char *format, ...)
 {
-    char text[400];
+    char text[500];
     va_list args;
     va_start(args, format);
     (void)vsnprintf(text, sizeof text, format, args); // a long text is cut
@@ -148,7 +148,7 @@ static pn_status take_value(reading *r, const char *section, const pn_config_key
 static pn_status unknown_key(const reading *r, const char *section, const yaml_node_t *name,
                              pn_error *err)
 {
-    char known[240], near[64];
+    char known[360], near[64];
     const char *text = text_of(name);
     bool is_near = text && pn_config_key_suggest(section, text, near, sizeof near);
     pn_config_key_list(section, known, sizeof known);

@@ -6,20 +6,25 @@
  */
 #include "cli/cli.h"
 
+#include "base/buffer.h"
 #include "base/str.h"
 #include "cli/term.h"
+#include "os/fd.h"
 #include "os/process.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
+enum { MAX_KEY_FILE_BYTES = 4096 };
+
 void pn_common_init(pn_common *common)
 {
     const char *table = pn_environment("PENNON_TABLE");
     *common = (pn_common){.table = table ? table : "pennon.lance",
                           .model = pn_environment("PENNON_MODEL"),
-                          .precision = pn_environment("PENNON_PRECISION")};
+                          .precision = pn_environment("PENNON_PRECISION"),
+                          .model_url = pn_environment("PENNON_MODEL_URL")};
 }
 
 unsigned long pn_cli_number(const char *text, unsigned long least, unsigned long most,
@@ -59,6 +64,25 @@ error_t pn_common_parse(pn_common *common, int key, char *arg, struct argp_state
         return 0;
     case PN_KEY_PRECISION:
         common->precision = arg;
+        return 0;
+    case PN_KEY_MODEL_URL:
+        common->model_url = arg;
+        return 0;
+    case PN_KEY_API_KEY_FILE:
+        common->api_key_file = arg;
+        return 0;
+    case PN_KEY_API_KEY:
+        argp_error(state, "a key on a command line is no secret: put it into $PENNON_API_KEY, or "
+                          "into a file for --api-key-file");
+        return 0;
+    case PN_KEY_ALLOW_HTTP:
+        common->allow_http = true;
+        return 0;
+    case PN_KEY_MODEL_REQUESTS:
+        common->n_requests = (unsigned)pn_cli_number(arg, 1, 32, "--model-requests", state);
+        return 0;
+    case PN_KEY_MODEL_TIMEOUT:
+        common->timeout_s = (unsigned)pn_cli_number(arg, 1, 3600, "--model-timeout", state);
         return 0;
     case PN_KEY_THREADS:
         common->n_threads = (unsigned)pn_cli_number(arg, 1, 256, "--threads", state);
@@ -130,25 +154,82 @@ bool pn_session_begin(pn_session *session, const pn_common *common)
     return false;
 }
 
-static bool open_model(pn_session *session, const pn_common *common, const char *name,
-                       const char *preprocess)
+static bool is_server_model(const char *name)
+{
+    return pn_str_starts_with(pn_str_of(name), "roboflow:");
+}
+
+static int is_stopped(void *context)
+{
+    (void)context;
+    return pn_process_stop_requested();
+}
+
+/* The key of a server, in buffer; NULL: there is none. False: it was named, and cannot be read. */
+static bool find_api_key(const pn_common *common, pn_buffer *buffer, const char **out)
 {
     pn_error err = {0};
+    const char *own = pn_environment("PENNON_API_KEY");
+    *out = own ? own : pn_environment("ROBOFLOW_API_KEY");
+    if (!common->api_key_file)
+        return true;
+    char *text = NULL;
+    if (pn_file_read(common->api_key_file, buffer, &err) != PN_OK)
+        pn_cli_error(&err);
+    else
+        text = pn_buffer_text(buffer);
+    pn_str key = pn_str_trim(pn_str_of(text));
+    if (!text)
+        return false;
+    if (key.len == 0) {
+        pn_cli_complain("%s: there is no API key in it", common->api_key_file);
+        return false;
+    }
+    text[(key.ptr - text) + key.len] = '\0';
+    *out = key.ptr;
+    return true;
+}
+
+/* dim: of the table it is for; 0: there is none. */
+static bool open_model(pn_session *session, const pn_common *common, const char *name,
+                       const char *preprocess, uint32_t dim)
+{
+    pn_error err = {0};
+    pn_buffer key;
     pn_model_options options = PN_MODEL_OPTIONS_INIT;
     options.preprocess = common->preprocess ? common->preprocess : preprocess;
     options.precision = common->precision;
     options.exact_decode = common->exact_decode;
-    if (pn_model_open(session->library, name, &options, &session->model, &err) == PN_OK)
-        return true;
-    pn_cli_error(&err);
-    return false;
+    options.url = common->model_url;
+    options.allow_http = common->allow_http;
+    options.n_requests = common->n_requests;
+    options.deadline_ms = common->timeout_s * 1000;
+    options.dim = dim;
+    options.cancelled = is_stopped;
+    pn_buffer_init(&key, MAX_KEY_FILE_BYTES);
+    bool ok = !is_server_model(name) || find_api_key(common, &key, &options.api_key);
+    if (ok && pn_model_open(session->library, name, &options, &session->model, &err) != PN_OK) {
+        pn_cli_error(&err);
+        ok = false;
+    }
+    pn_buffer_reset(&key);
+    return ok;
 }
 
 bool pn_session_open_model(pn_session *session, const pn_common *common)
 {
     if (common->model)
-        return open_model(session, common, common->model, NULL);
+        return open_model(session, common, common->model, NULL, 0);
     pn_cli_complain("which model? Name one with --model DIR, or set PENNON_MODEL");
+    return false;
+}
+
+bool pn_session_open_local_model(pn_session *session, const pn_common *common)
+{
+    if (!common->model || !is_server_model(common->model))
+        return pn_session_open_model(session, common);
+    pn_cli_complain("%s is computed by a server: what is inside of it is not seen from here",
+                    common->model);
     return false;
 }
 
@@ -182,7 +263,10 @@ bool pn_session_open_table_model(pn_session *session, const pn_common *common)
                         common->table);
         return false;
     }
-    if (!open_model(session, common, name, info.preprocess[0] ? info.preprocess : NULL))
+    const char *mode = info.preprocess[0] ? info.preprocess : NULL;
+    if (mode && (strcmp(mode, "server") == 0) != is_server_model(name))
+        mode = NULL; // the table was made with a model of the other kind, which is told below
+    if (!open_model(session, common, name, mode, info.dim))
         return false;
     if (pn_table_check_model(session->table, session->model, &err) == PN_OK)
         return true;

@@ -8,14 +8,15 @@
 
 #include <vips/vips.h>
 
-static const int QUALITY = 82;
+static const int THUMBNAIL_QUALITY = 82;
 
 static pn_status fail(pn_error *err)
 {
     return pn_fail(err, PN_ERR_IO, "a thumbnail cannot be made");
 }
 
-pn_status pn_thumbnail_make(const pn_image *image, uint32_t side_px, pn_buffer *out, pn_error *err)
+pn_status pn_small_jpeg_make(const pn_image *image, uint32_t side_px, int quality, pn_buffer *out,
+                             pn_error *err)
 {
     if (side_px < PN_THUMBNAIL_SIDE_MIN || side_px > PN_THUMBNAIL_SIDE_MAX)
         return pn_fail(err, PN_ERR_INVALID, "a thumbnail of %u pixels; %d to %d can be made",
@@ -35,7 +36,7 @@ pn_status pn_thumbnail_make(const pn_image *image, uint32_t side_px, pn_buffer *
     VipsImage *small = NULL;
     bool ok = vips_thumbnail_image(full, &small, (int)side_px, "height", (int)side_px, "size",
                                    VIPS_SIZE_DOWN, NULL) == 0 &&
-              vips_jpegsave_buffer(small, &jpeg, &n_jpeg, "Q", QUALITY, "strip", TRUE,
+              vips_jpegsave_buffer(small, &jpeg, &n_jpeg, "Q", quality, "strip", TRUE,
                                    "optimize_coding", TRUE, NULL) == 0;
     pn_status status = ok ? pn_buffer_append(out, jpeg, n_jpeg, err) : fail(err);
     g_free(jpeg);
@@ -45,4 +46,9 @@ pn_status pn_thumbnail_make(const pn_image *image, uint32_t side_px, pn_buffer *
     (void)pn_vips_leave(&visit);
     vips_thread_shutdown(); // this thread's buffers
     return status;
+}
+
+pn_status pn_thumbnail_make(const pn_image *image, uint32_t side_px, pn_buffer *out, pn_error *err)
+{
+    return pn_small_jpeg_make(image, side_px, THUMBNAIL_QUALITY, out, err);
 }

@@ -1,5 +1,5 @@
 /*
- * thumbnail.h - small pictures for result pages (libvips)
+ * thumbnail.h - small JPEGs of a picture: for result pages, and for the way to a server (libvips)
  */
 #ifndef PN_IMAGE_THUMBNAIL_H
 #define PN_IMAGE_THUMBNAIL_H
@@ -16,5 +16,9 @@
  * Threads: any. */
 PN_NODISCARD pn_status pn_thumbnail_make(const pn_image *image, uint32_t side_px, pn_buffer *out,
                                          pn_error *err);
+
+/* The same at another quality, 1 to 100. */
+PN_NODISCARD pn_status pn_small_jpeg_make(const pn_image *image, uint32_t side_px, int quality,
+                                          pn_buffer *out, pn_error *err);
 
 #endif

@@ -53,10 +53,21 @@ static bool add_pairs(pn_request *request, const json_t *metadata, upload *up)
     return true;
 }
 
+typedef struct uploading {
+    const pn_service *service;
+    pn_ingest_progress counts;
+} uploading;
+
 static void on_uploaded(void *context, const pn_ingest_progress *done)
 {
-    pn_ingest_progress *counts = context;
-    *counts = *done;
+    uploading *u = context;
+    u->counts = *done;
+}
+
+static int is_upload_given_up(void *context)
+{
+    const uploading *u = context;
+    return atomic_load(&u->service->give_up);
 }
 
 static void take_upload(pn_request *request, const upload *up)
@@ -68,15 +79,16 @@ static void take_upload(pn_request *request, const upload *up)
         pn_request_fail(request, 503, "this service has no model: it cannot take pictures");
         return;
     }
-    pn_ingest_progress counts = {.n_failed = 1}; // until it is known better
+    uploading u = {request->service, {.n_failed = 1}}; // until it is known better
     pn_ingest_options options = PN_INGEST_OPTIONS_INIT;
     options.progress = on_uploaded;
-    options.context = &counts;
+    options.cancelled = is_upload_given_up;
+    options.context = &u;
     pn_status status =
         pn_table_ingest_bytes(request->service->table, request->service->model, up->path, up->bytes,
                               up->n_bytes, up->pairs, up->n_pairs, &options, &id, &err);
-    pn_metrics_ingest(request->service->metrics, counts.n_added, counts.n_updated,
-                      counts.n_unchanged, counts.n_failed);
+    pn_metrics_ingest(request->service->metrics, u.counts.n_added, u.counts.n_updated,
+                      u.counts.n_unchanged, u.counts.n_failed);
     if (status != PN_OK) {
         pn_request_fail_status(request, status, &err, true);
         return;

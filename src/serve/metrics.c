@@ -202,8 +202,36 @@ static pn_status write_process(pn_buffer *out, pn_error *err)
                  (double)usage.max_descriptors, err);
 }
 
-pn_status pn_metrics_write(pn_metrics *m, const pn_table_info *table, const char *cpu,
-                           pn_buffer *out, pn_error *err)
+static pn_status counter(pn_buffer *out, const char *name, const char *help, uint64_t value,
+                         pn_error *err)
+{
+    PN_TRY(head(out, name, "counter", help, err));
+    return pn_buffer_append_format(out, err, "%s %" PRIu64 "\n", name, value);
+}
+
+static pn_status write_server(const pn_model_server *server, pn_buffer *out, pn_error *err)
+{
+    static const char seconds[] = "pennon_model_request_duration_seconds";
+    PN_TRY(counter(out, "pennon_model_requests_total", "Requests sent to the model's server.",
+                   server->n_requests, err));
+    PN_TRY(counter(out, "pennon_model_retries_total", "Of them, second and later attempts.",
+                   server->n_retries, err));
+    PN_TRY(counter(out, "pennon_model_failures_total",
+                   "Requests given up, or refused by the model's server.", server->n_failures,
+                   err));
+    PN_TRY(counter(out, "pennon_model_rejections_total",
+                   "Requests not made, because the server is left alone.", server->n_rejected,
+                   err));
+    PN_TRY(head(out, seconds, "summary", "Time of the requests to the model's server.", err));
+    PN_TRY(pn_buffer_append_format(out, err, "%s_sum %.9g\n%s_count %" PRIu64 "\n", seconds,
+                                   server->seconds, seconds, server->n_requests));
+    return gauge(out, "pennon_model_server_up",
+                 "0 while the model's server is left alone after failures, else 1.",
+                 server->state == PN_SERVER_LEFT_ALONE ? 0 : 1, err);
+}
+
+pn_status pn_metrics_write(pn_metrics *m, const pn_table_info *table, const pn_model_server *server,
+                           const char *cpu, pn_buffer *out, pn_error *err)
 {
     pthread_mutex_lock(&m->mu);
     pn_status status = write_requests(m, out, err);
@@ -218,6 +246,8 @@ pn_status pn_metrics_write(pn_metrics *m, const pn_table_info *table, const char
         PN_TRY(gauge(out, "pennon_table_data_bytes", "Size of the table's data files.",
                      (double)table->data_bytes, err));
     }
+    if (server)
+        PN_TRY(write_server(server, out, err));
     PN_TRY(head(out, "pennon_build_info", "gauge", "Version and instruction set; always 1.", err));
     PN_TRY(pn_buffer_append_format(out, err, "pennon_build_info{version=\"%s\",cpu=\"%s\"} 1\n",
                                    pn_version(), cpu));

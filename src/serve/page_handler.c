@@ -101,9 +101,23 @@ static void plain(pn_request *request, unsigned status, const char *text)
     request->type = "text/plain; charset=utf-8";
 }
 
+/* The process lives, whatever its model's server does: that is a second line. */
 void pn_handle_health(pn_request *request)
 {
-    plain(request, 200, "ok\n");
+    pn_model_server server = PN_MODEL_SERVER_INIT;
+    const pn_model *model = request->service->model;
+    char text[80] = "ok\n";
+    if (model && pn_model_get_server(model, &server, NULL) == PN_OK) {
+        static const char *const states[] = {[PN_SERVER_ASKED] = "ok",
+                                             [PN_SERVER_LEFT_ALONE] = "left alone",
+                                             [PN_SERVER_TRIED] = "being tried"};
+        if (server.state == PN_SERVER_LEFT_ALONE)
+            (void)snprintf(text, sizeof text, "ok\nmodel server: left alone for %.0f s\n",
+                           server.retry_seconds); // at most 60
+        else
+            (void)snprintf(text, sizeof text, "ok\nmodel server: %s\n", states[server.state]);
+    }
+    plain(request, 200, text);
 }
 
 void pn_handle_ready(pn_request *request)
@@ -116,9 +130,12 @@ void pn_handle_metrics(pn_request *request)
 {
     pn_error err = {0};
     pn_table_info info;
+    pn_model_server server = PN_MODEL_SERVER_INIT;
+    const pn_model *model = request->service->model;
+    bool asks = model && pn_model_get_server(model, &server, NULL) == PN_OK;
     bool known = pn_table_get_info(request->service->table, &info, &err) == PN_OK;
     pn_status status =
-        pn_metrics_write(request->service->metrics, known ? &info : NULL,
+        pn_metrics_write(request->service->metrics, known ? &info : NULL, asks ? &server : NULL,
                          pn_library_cpu(request->service->library), &request->answer, &err);
     if (status != PN_OK) {
         pn_request_fail_status(request, status, &err, false);

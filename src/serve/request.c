@@ -70,10 +70,20 @@ void pn_request_fail(pn_request *request, unsigned http_status, const char *form
     write_error(request, http_status, pn_http_code_name(http_status), message);
 }
 
+/* Has the model's server failed so often that it is not asked now? Then this service is no worse than before, but for a while. */
+static bool is_without_server(const pn_model *model)
+{
+    pn_model_server server = PN_MODEL_SERVER_INIT;
+    return model && pn_model_get_server(model, &server, NULL) == PN_OK &&
+           server.state != PN_SERVER_ASKED;
+}
+
 void pn_request_fail_status(pn_request *request, pn_status status, const pn_error *err,
                             bool about_picture)
 {
     unsigned http =
         pn_http_of_status(status, about_picture ? PN_HTTP_SUBJECT_PICTURE : PN_HTTP_SUBJECT_OURS);
+    if (status == PN_ERR_IO && is_without_server(request->service->model))
+        http = 503;
     write_error(request, http, pn_status_name(status), err->message);
 }

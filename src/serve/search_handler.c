@@ -5,6 +5,7 @@
 #include "serve/request.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 
 void pn_write_row(pn_json_writer *json, const pn_result *row, bool ranked)
 {
@@ -120,6 +121,13 @@ static pn_status asked_from_fields(pn_request *request, pn_asked *asked, pn_erro
     return pn_asked_finish(asked, err);
 }
 
+/* Polled while a model's server is waited for: the service ends, and the time it gave its requests is over. */
+static int is_given_up(void *context)
+{
+    const pn_service *service = context;
+    return atomic_load(&service->give_up);
+}
+
 void pn_handle_search(pn_request *request)
 {
     pn_error err = {0};
@@ -130,6 +138,8 @@ void pn_handle_search(pn_request *request)
         is_json ? pn_asked_from_json(request->body.data ? (char *)request->body.data : "",
                                      request->body.n_bytes, &request->arena, &asked, &err)
                 : asked_from_fields(request, &asked, &err);
+    asked.query.cancelled = is_given_up;
+    asked.query.context = request->service;
     if (status == PN_OK)
         status = pn_table_search(request->service->table, request->service->model, &asked.query,
                                  &results, &err);
