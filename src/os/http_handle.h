@@ -16,7 +16,8 @@ typedef struct pn_http_times {
 } pn_http_times;
 
 /*
- * Only http and https, no redirects that are not looked at, no signals; certificates are verified.
+ * Only http and https, no redirects that are not looked at, no signals; certificates are verified, with the
+ * system's authorities or those in the file that $SSL_CERT_FILE names.
  * reason  [CURL_ERROR_SIZE], as long as the handle lives: what went wrong, in libcurl's words
  */
 PN_NODISCARD pn_status pn_http_handle_set_up(CURL *handle, const pn_http_times *times, char *reason,

@@ -45,11 +45,16 @@ typedef struct pn_search_query {
     const pn_embed_how *how;    /* for the embedder; NULL: a query that nobody stops */
 } pn_search_query;
 
+/* Who embeds, and how. */
+typedef struct pn_query_embedder {
+    pn_embedder *embedder;   /* may be NULL when no term is a text or a picture */
+    const pn_embed_how *how; /* NULL: a query that nobody stops */
+} pn_query_embedder;
+
 /*
  * The query vector: sum of weight * unit vector over the terms, made a unit vector again.
  *
- * embedder  may be NULL when no term is a text or a picture; all texts are one call of it
- * how       for it; may be NULL
+ * with      all texts are one call of the embedder
  * dim       of the table
  * out       [dim]
  * rows      [n_terms] addresses of the ROW terms, *n_rows of them: they are not their own neighbours
@@ -59,9 +64,8 @@ typedef struct pn_search_query {
  * Threads: any.
  */
 PN_NODISCARD pn_status pn_query_vector(const pn_search_term *terms, size_t n_terms,
-                                       pn_embedder *embedder, const pn_embed_how *how,
-                                       pn_engine *engine, pn_snapshot *snapshot, uint32_t dim,
-                                       float *out, pn_row_addr *rows, size_t *n_rows,
-                                       pn_error *err);
+                                       const pn_query_embedder *with, pn_engine *engine,
+                                       pn_snapshot *snapshot, uint32_t dim, float *out,
+                                       pn_row_addr *rows, size_t *n_rows, pn_error *err);
 
 #endif

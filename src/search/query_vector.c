@@ -73,8 +73,8 @@ static pn_status check_term(const pn_search_term *term, const pn_embedder *embed
 }
 
 /* All texts in one call: where a server computes them it is one request. *out [texts][dim], the caller's: pn_free(). */
-static pn_status embed_texts(const pn_search_term *terms, size_t n_terms, pn_embedder *embedder,
-                             const pn_embed_how *how, float **out, pn_error *err)
+static pn_status embed_texts(const pn_search_term *terms, size_t n_terms,
+                             const pn_query_embedder *with, float **out, pn_error *err)
 {
     pn_str texts[PN_SEARCH_MAX_TERMS];
     size_t n = 0;
@@ -83,10 +83,11 @@ static pn_status embed_texts(const pn_search_term *terms, size_t n_terms, pn_emb
             texts[n++] = terms[i].text;
     if (n == 0)
         return PN_OK;
-    float *vectors = pn_alloc_array(n * embedder->dim, sizeof *vectors);
+    float *vectors = pn_alloc_array(n * with->embedder->dim, sizeof *vectors);
     if (!vectors)
         return pn_fail_nomem(err);
-    pn_status status = embedder->embed_texts(embedder->self, texts, n, how, vectors, err);
+    pn_status status =
+        with->embedder->embed_texts(with->embedder->self, texts, n, with->how, vectors, err);
     if (status == PN_OK)
         *out = vectors;
     else
@@ -95,10 +96,10 @@ static pn_status embed_texts(const pn_search_term *terms, size_t n_terms, pn_emb
 }
 
 /* texts: where the vector of the next text is. */
-static pn_status term_vector(const pn_search_term *term, pn_embedder *embedder,
-                             const pn_embed_how *how, pn_engine *engine, pn_snapshot *snapshot,
-                             uint32_t dim, const float **texts, float *out, pn_row_addr *rows,
-                             size_t *n_rows, pn_error *err)
+static pn_status term_vector(const pn_search_term *term, const pn_query_embedder *with,
+                             pn_engine *engine, pn_snapshot *snapshot, uint32_t dim,
+                             const float **texts, float *out, pn_row_addr *rows, size_t *n_rows,
+                             pn_error *err)
 {
     switch (term->kind) {
     case PN_SEARCH_TEXT:
@@ -106,9 +107,9 @@ static pn_status term_vector(const pn_search_term *term, pn_embedder *embedder,
         *texts += dim;
         return PN_OK;
     case PN_SEARCH_IMAGE:
-        return pn_embedder_embed_file(embedder, term->image, term->image_bytes,
-                                      term->image_name ? term->image_name : "picture", how, out,
-                                      err);
+        return pn_embedder_embed_file(with->embedder, term->image, term->image_bytes,
+                                      term->image_name ? term->image_name : "picture", with->how,
+                                      out, err);
     case PN_SEARCH_ROW:
         PN_TRY(row_vector(term, engine, snapshot, dim, out, &rows[*n_rows], err));
         ++*n_rows;
@@ -138,8 +139,8 @@ static pn_status finish(const double *sum, double total_weight, uint32_t dim, fl
     return PN_OK;
 }
 
-pn_status pn_query_vector(const pn_search_term *terms, size_t n_terms, pn_embedder *embedder,
-                          const pn_embed_how *how, pn_engine *engine, pn_snapshot *snapshot,
+pn_status pn_query_vector(const pn_search_term *terms, size_t n_terms,
+                          const pn_query_embedder *with, pn_engine *engine, pn_snapshot *snapshot,
                           uint32_t dim, float *out, pn_row_addr *rows, size_t *n_rows,
                           pn_error *err)
 {
@@ -152,19 +153,19 @@ pn_status pn_query_vector(const pn_search_term *terms, size_t n_terms, pn_embedd
     pn_status status = PN_OK;
     double total_weight = 0;
     for (size_t i = 0; i < n_terms; i++)
-        PN_TRY(check_term(&terms[i], embedder, dim, err));
+        PN_TRY(check_term(&terms[i], with->embedder, dim, err));
     float *texts = NULL;
     float *vector = pn_alloc_array(dim, sizeof *vector);
     double *sum = pn_alloc_zero(dim * sizeof *sum);
     *n_rows = 0;
     if (!vector || !sum)
         PN_GOTO(done, pn_fail_nomem(err));
-    PN_GOTO(done, embed_texts(terms, n_terms, embedder, how, &texts, err));
+    PN_GOTO(done, embed_texts(terms, n_terms, with, &texts, err));
     const float *next_text = texts;
     for (size_t i = 0; i < n_terms; i++) {
         double weight = terms[i].weight;
-        PN_GOTO(done, term_vector(&terms[i], embedder, how, engine, snapshot, dim, &next_text,
-                                  vector, rows, n_rows, err));
+        PN_GOTO(done, term_vector(&terms[i], with, engine, snapshot, dim, &next_text, vector, rows,
+                                  n_rows, err));
         total_weight += fabs(weight);
         for (size_t j = 0; j < dim; j++)
             sum[j] += weight * (double)vector[j];

@@ -100,8 +100,9 @@ static pn_status run(search_state *state, pn_embedder *embedder, const pn_search
     if (!vector || !left_out)
         return pn_fail_nomem(err);
     size_t n_left_out;
-    PN_TRY(pn_query_vector(query->terms, query->n_terms, embedder, query->how, state->engine,
-                           state->snapshot, dim, vector, left_out, &n_left_out, err));
+    const pn_query_embedder with = {embedder, query->how};
+    PN_TRY(pn_query_vector(query->terms, query->n_terms, &with, state->engine, state->snapshot, dim,
+                           vector, left_out, &n_left_out, err));
     int64_t embedded = pn_clock_monotonic_ns();
 
     pn_engine_search_stats stats = {0};

@@ -67,7 +67,7 @@ def check_environment(text):
         asked |= set(re.findall(r'(?:pn_environment|getenv)\("(\w+)"', path.read_text(encoding="utf-8")))
     asked = {name for name in asked if name not in ("PN_FAULT", "TMPDIR")}
     section = text.split("\nENVIRONMENT")[1].split("\nFILES")[0]
-    told = set(re.findall(r"\b(?:PENNON|PN|HF|XDG|ROBOFLOW)_\w+\b|\bHOME\b", section))
+    told = set(re.findall(r"\b(?:PENNON|PN|HF|XDG|ROBOFLOW|SSL)_\w+\b|\bHOME\b", section))
     if not asked or asked - told:
         fault(f"pennon.1 says nothing of {sorted(asked - told)}")
     if told - asked:

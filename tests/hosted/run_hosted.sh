@@ -50,11 +50,11 @@ no_secret vectors err
 "$PENNON" ingest pictures --table t.lance --model $model > out 2> err || fail "ingest: $(cat err)"
 grep -q '^t.lance: 40 added, 0 updated, 0 unchanged, 0 failed' out || fail "ingest: $(cat out)"
 [ "$(grep -c '/clip/embed_image 8 200' log)" -ge 5 ] || fail "batches of 8: $(grep embed_image log)"
-"$PENNON" info --table t.lance --json > info
-grep -q '"roboflow:ViT-B-16:512"' info || fail "the identity: $(cat info)"
-grep -q '"server"' info || fail "the preprocessing: $(cat info)"
-! grep -rqF "127.0.0.1" t.lance info || fail "the origin was written down"
-no_secret t.lance out err info
+"$PENNON" info --table t.lance --json > info.json
+grep -q '"roboflow:ViT-B-16:512"' info.json || fail "the identity: $(cat info.json)"
+grep -q '"server"' info.json || fail "the preprocessing: $(cat info.json)"
+! grep -rqF "127.0.0.1" t.lance info.json || fail "the origin was written down"
+no_secret t.lance out err info.json
 behave '{"mode": "slow", "seconds": 0.3}'
 "$PENNON" ingest pictures --table slow.lance --model $model > out
 most=$(curl -s "$base/" | tr -dc 0-9)

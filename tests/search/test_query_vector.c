@@ -63,8 +63,8 @@ static int teardown(void **state)
 static pn_status ask(world *w, const pn_search_term *terms, size_t n, float *out, pn_row_addr *rows,
                      size_t *n_rows, pn_error *err)
 {
-    return pn_query_vector(terms, n, &w->words, NULL, w->table.engine, w->snapshot, DIM, out, rows,
-                           n_rows, err);
+    return pn_query_vector(terms, n, &(pn_query_embedder){&w->words, NULL}, w->table.engine,
+                           w->snapshot, DIM, out, rows, n_rows, err);
 }
 
 static pn_search_term text_term(const char *text, double weight)
@@ -229,17 +229,17 @@ static void words_and_pictures__need_a_model_of_the_right_width(void **state)
     size_t n_rows;
     pn_error err = {0};
     wide.dim = 512;
-    assert_int_equal(pn_query_vector(&term, 1, NULL, NULL, w->table.engine, w->snapshot, DIM, got,
-                                     rows, &n_rows, &err),
+    assert_int_equal(pn_query_vector(&term, 1, &(pn_query_embedder){NULL, NULL}, w->table.engine,
+                                     w->snapshot, DIM, got, rows, &n_rows, &err),
                      PN_ERR_INVALID);
     assert_non_null(strstr(err.message, "needs a model"));
-    assert_int_equal(pn_query_vector(&term, 1, &wide, NULL, w->table.engine, w->snapshot, DIM, got,
-                                     rows, &n_rows, &err),
+    assert_int_equal(pn_query_vector(&term, 1, &(pn_query_embedder){&wide, NULL}, w->table.engine,
+                                     w->snapshot, DIM, got, rows, &n_rows, &err),
                      PN_ERR_INVALID);
     assert_non_null(strstr(err.message, "vectors of 512 floats, the table has 4"));
     const pn_search_term row = row_term(2, 1); // a row needs none
-    assert_int_equal(pn_query_vector(&row, 1, NULL, NULL, w->table.engine, w->snapshot, DIM, got,
-                                     rows, &n_rows, &err),
+    assert_int_equal(pn_query_vector(&row, 1, &(pn_query_embedder){NULL, NULL}, w->table.engine,
+                                     w->snapshot, DIM, got, rows, &n_rows, &err),
                      PN_OK);
 }
 
@@ -263,8 +263,8 @@ static void a_row_without_a_vector__is_no_example(void **state)
     search_table_make(&schema, &table);
     search_table_append(&table, "[{\"id\": 7, \"vector\": [1, 0, 0, 0]}, {\"id\": 8}]");
     assert_int_equal(table.engine->pin(table.engine->self, &snapshot, &err), PN_OK);
-    assert_int_equal(pn_query_vector(&term, 1, NULL, NULL, table.engine, snapshot, DIM, got, rows,
-                                     &n_rows, &err),
+    assert_int_equal(pn_query_vector(&term, 1, &(pn_query_embedder){NULL, NULL}, table.engine,
+                                     snapshot, DIM, got, rows, &n_rows, &err),
                      PN_ERR_INVALID);
     assert_string_equal(err.message, "row 8 has no vector");
     table.engine->unpin(table.engine->self, snapshot);
