@@ -158,7 +158,7 @@ static void post__gives_up_in_time_and_can_be_dropped(void **state)
 {
     world *w = *state;
     pn_http_post *done;
-    start(w, (const char *[]){"never", "never", NULL});
+    start(w, (const char *[]){"never", "never", "never", NULL}); // it closes none before the end
     w->post.timeout_ms = 100;
     begin_and_finish(w);
     assert_int_equal(w->post.failure.status, PN_ERR_IO);
@@ -170,11 +170,6 @@ static void post__gives_up_in_time_and_can_be_dropped(void **state)
     int64_t before = pn_clock_monotonic_ns();
     pn_http_poster_drop_all(w->poster);
     assert_true(pn_clock_monotonic_ns() - before < 1000000000);
-    // the second connection may not have been made yet: make sure that the server comes to its end
-    assert_int_equal(pn_http_poster_begin(w->poster, &w->post, NULL), PN_OK);
-    assert_int_equal(pn_http_poster_step(w->poster, 50, &done, NULL), PN_OK);
-    assert_null(done);
-    pn_http_poster_drop_all(w->poster);
 }
 
 static void posts__are_bounded(void **state)
