@@ -22,6 +22,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 
 SOURCE = pathlib.Path(os.environ["PN_SOURCE_DIR"])
 BINARY = pathlib.Path(os.environ["PN_BINARY_DIR"])
@@ -147,12 +148,25 @@ def environment(prefix):
     return env
 
 
+def start_inference(folder, env):
+    """The server that documents have at 127.0.0.1:9001; whoever reads its port ends it. See tests/hosted/inference.py."""
+    ports = folder / ".inference"
+    server = subprocess.Popen([sys.executable, str(SOURCE / "tests" / "hosted" / "inference.py"), str(ports), str(folder / ".inference.log")])
+    for _ in range(400):
+        if ports.exists():
+            break
+        time.sleep(0.05)
+    env["INFERENCE_PORT"] = ports.read_text(encoding="utf-8").split()[0]
+    return server
+
+
 def script_of(blocks, port):
     out = [PRELUDE]
     for i, block in enumerate(blocks):
         if block.kind != "sh":
             continue
         text = block.text.replace("127.0.0.1:8000", f"127.0.0.1:{port}")
+        text = text.replace("127.0.0.1:9001", "127.0.0.1:$INFERENCE_PORT")
         text = re.sub(r"^pennon serve\b([^#\n]*?)&?[ \t]*(#.*)?$", r"start_server\1", text, flags=re.M)
         out.append(f"at={block.line}\n{{\n{text}}} > .block{i}.out 2> .block{i}.err\n")
     return "\n".join(out)
@@ -224,8 +238,12 @@ def check(path, prefix, not_run):
         programs = [b for b in runnable if b.kind == "c" and "main(" in b.text]
         if programs:
             (folder / "shop.c").write_text(programs[-1].text, encoding="utf-8")
+        inference = start_inference(folder, env) if any("127.0.0.1:9001" in b.text for b in runnable) else None
         if any(b.kind == "sh" for b in runnable):
             run_commands(runnable, folder, env, faults)
+        if inference:
+            inference.kill()
+            inference.wait()
     n = sum(b.kind in ("sh", "c", "output") for b in runnable)
     print(f"{path}: {n} blocks run" + (f", {len(faults)} faults" if faults else ""))
     for fault in faults:
