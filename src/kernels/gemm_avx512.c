@@ -9,6 +9,9 @@
  *
  * Panels of 16-bit weights are the same streams at half the width: each line is widened on its way into the register, by
  * units that the FMAs do not use.
+ *
+ * Packing matters in attention, where every head's keys are turned into panels: 16 x 16 values at a time are transposed
+ * in registers.
  */
 #if !defined(__AVX512F__)
 #    error "build this file with -mavx512f"
@@ -110,7 +113,89 @@ static void gemm(const pn_gemm *g, size_t panel_begin, size_t panel_end)
     pn_gemm_drive(g, panel_begin, panel_end, tiles);
 }
 
+/* ---- packing */
+
+static inline __m512 pairs(__m512 a, __m512 b, bool high)
+{
+    __m512d c = _mm512_castps_pd(a), d = _mm512_castps_pd(b);
+    return _mm512_castpd_ps(high ? _mm512_unpackhi_pd(c, d) : _mm512_unpacklo_pd(c, d));
+}
+
+/* line[i][j] becomes line[j][i]: within quarters of a register first, then the quarters themselves. */
+static inline void transpose(__m512 line[LANES])
+{
+    __m512 a[LANES], b[LANES];
+    PN_UNROLL for (int i = 0; i < LANES; i += 2)
+    {
+        a[i] = _mm512_unpacklo_ps(line[i], line[i + 1]);
+        a[i + 1] = _mm512_unpackhi_ps(line[i], line[i + 1]);
+    }
+    PN_UNROLL for (int i = 0; i < LANES; i += 4)
+    {
+        b[i] = pairs(a[i], a[i + 2], false);
+        b[i + 1] = pairs(a[i], a[i + 2], true);
+        b[i + 2] = pairs(a[i + 1], a[i + 3], false);
+        b[i + 3] = pairs(a[i + 1], a[i + 3], true);
+    }
+    PN_UNROLL for (int i = 0; i < 4; i++)
+    {
+        __m512 even0 = _mm512_shuffle_f32x4(b[i], b[i + 4], 0x88);
+        __m512 odd0 = _mm512_shuffle_f32x4(b[i], b[i + 4], 0xDD);
+        __m512 even1 = _mm512_shuffle_f32x4(b[i + 8], b[i + 12], 0x88);
+        __m512 odd1 = _mm512_shuffle_f32x4(b[i + 8], b[i + 12], 0xDD);
+        line[i] = _mm512_shuffle_f32x4(even0, even1, 0x88);
+        line[i + 4] = _mm512_shuffle_f32x4(odd0, odd1, 0x88);
+        line[i + 8] = _mm512_shuffle_f32x4(even0, even1, 0xDD);
+        line[i + 12] = _mm512_shuffle_f32x4(odd0, odd1, 0xDD);
+    }
+}
+
+static inline __mmask16 mask_of(size_t n)
+{
+    return (__mmask16)(n >= LANES ? 0xFFFFu : 0xFFFFu >> (LANES - n));
+}
+
+/* One panel from columns that are contiguous in w: 16 lines at a time. */
+static void pack_columns(float *packed, const float *w, size_t columns, size_t k, size_t n_stride)
+{
+    for (size_t p = 0; p < k; p += LANES) {
+        __m512 line[LANES];
+        PN_UNROLL for (size_t j = 0; j < LANES; j++)
+        {
+            __mmask16 mask = j < columns ? mask_of(k - p) : 0;
+            line[j] = _mm512_maskz_loadu_ps(mask, w + (mask ? j * n_stride + p : 0));
+        }
+        transpose(line);
+        PN_UNROLL for (size_t i = 0; i < LANES; i++)
+        {
+            if (p + i < k)
+                _mm512_storeu_ps(packed + (p + i) * LANES, line[i]);
+        }
+    }
+}
+
+/* One panel whose lines are contiguous in w. */
+static void pack_lines(float *packed, const float *w, size_t columns, size_t k, size_t k_stride)
+{
+    const __mmask16 mask = mask_of(columns);
+    for (size_t p = 0; p < k; p++)
+        _mm512_storeu_ps(packed + p * LANES, _mm512_maskz_loadu_ps(mask, w + p * k_stride));
+}
+
+static void pack(float *packed, const float *w, size_t n, size_t k, size_t n_stride,
+                 size_t k_stride)
+{
+    pn_assert_hot(n_stride == 1 || k_stride == 1);
+    for (size_t j = 0; j < n; j += LANES) {
+        if (n_stride == 1)
+            pack_lines(packed + j * k, w + j, n - j, k, k_stride);
+        else
+            pack_columns(packed + j * k, w + j * n_stride, n - j, k, n_stride);
+    }
+}
+
 void pn_gemm_init_avx512(pn_kernels *k)
 {
+    k->gemm_pack = pack;
     k->gemm_f32 = gemm;
 }
