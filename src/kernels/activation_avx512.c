@@ -11,6 +11,7 @@
 
 #include <immintrin.h>
 #include <math.h>
+#include <string.h>
 
 enum { LANES = 16 };
 
@@ -99,6 +100,37 @@ static void softmax(float *x, size_t n, float scale)
     }
 }
 
+/* 255 2^x for x <= 0, to a fiftieth: what a byte needs. */
+static inline __m512i byte_exp2_of(__m512 x)
+{
+    __m512 whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);
+    __m512 rest = _mm512_sub_ps(x, whole);
+    __m512 p = _mm512_set1_ps(255.0f * PN_EXP2[3]);
+    for (int i = 2; i >= 0; i--)
+        p = _mm512_fmadd_ps(p, rest, _mm512_set1_ps(255.0f * PN_EXP2[i]));
+    p = _mm512_fmadd_ps(p, rest, _mm512_set1_ps(255.0f));
+    return _mm512_cvtps_epi32(_mm512_scalef_ps(p, whole));
+}
+
+static void softmax_u8(uint8_t *out, float *step, const float *x, size_t n, float scale)
+{
+    __m512 low = _mm512_set1_ps(-INFINITY), most = low;
+    for (size_t i = 0; i < n; i += LANES)
+        most = _mm512_max_ps(most, _mm512_mask_loadu_ps(low, mask_of(n - i), x + i));
+    __m512 top = _mm512_set1_ps(_mm512_reduce_max_ps(most));
+    __m512 factor = _mm512_set1_ps(scale * PN_LOG2_E);
+    __m512i sum = _mm512_setzero_si512();
+    for (size_t i = 0; i < n; i += LANES) {
+        __mmask16 mask = mask_of(n - i);
+        __m512 v = _mm512_sub_ps(_mm512_maskz_loadu_ps(mask, x + i), top);
+        __m512i bytes = byte_exp2_of(_mm512_mul_ps(v, factor));
+        sum = _mm512_mask_add_epi32(sum, mask, sum, bytes);
+        _mm512_mask_cvtusepi32_storeu_epi8(out + i, mask, bytes);
+    }
+    memset(out + n, 0, pn_gemm_i8_depth(n) - n);
+    *step = n > 0 ? 1.0f / (float)_mm512_reduce_add_epi32(sum) : 0;
+}
+
 static inline __m512 gelu_of(__m512 x)
 {
     __m512 t = _mm512_min_ps(_mm512_set1_ps(PN_TAIL_END), _mm512_abs_ps(x));
@@ -157,6 +189,7 @@ void pn_activation_init_avx512(pn_kernels *k)
 {
     k->layer_norm_f32 = layer_norm;
     k->softmax_f32 = softmax;
+    k->softmax_u8 = softmax_u8;
     k->gelu_f32 = gelu;
     k->quick_gelu_f32 = quick_gelu;
     k->gelu_tanh_f32 = gelu_tanh;

@@ -7,6 +7,7 @@
 #include "kernels/internal.h"
 
 #include <math.h>
+#include <string.h>
 
 static void layer_norm(float *out, const float *in, const float *weight, const float *bias,
                        size_t n, float eps)
@@ -37,6 +38,20 @@ static void softmax(float *x, size_t n, float scale)
         x[i] = (float)((double)x[i] / sum);
 }
 
+static void softmax_u8(uint8_t *out, float *step, const float *x, size_t n, float scale)
+{
+    float most = -INFINITY;
+    for (size_t i = 0; i < n; i++)
+        most = x[i] > most ? x[i] : most;
+    uint32_t sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        out[i] = (uint8_t)lrintf(255.0f * expf((x[i] - most) * scale));
+        sum += out[i];
+    }
+    memset(out + n, 0, pn_gemm_i8_depth(n) - n);
+    *step = n > 0 ? 1.0f / (float)sum : 0; /* the largest makes 255 */
+}
+
 static void gelu(float *x, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -61,6 +76,7 @@ void pn_activation_init_portable(pn_kernels *k)
 {
     k->layer_norm_f32 = layer_norm;
     k->softmax_f32 = softmax;
+    k->softmax_u8 = softmax_u8;
     k->gelu_f32 = gelu;
     k->quick_gelu_f32 = quick_gelu;
     k->gelu_tanh_f32 = gelu_tanh;

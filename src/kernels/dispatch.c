@@ -16,6 +16,7 @@
 static void init(pn_kernels *k, unsigned cpu)
 {
     k->level = "portable";
+    k->fast_i8 = false;
     pn_distance_init_portable(k);
     pn_convert_init_portable(k);
     pn_activation_init_portable(k);

@@ -86,7 +86,8 @@ static inline size_t pn_gemm_i8_depth(size_t k)
 
 typedef struct pn_kernels {
     const char
-        *level; /* "portable", "avx2", "avx512", "neon": the highest that wrote into the table */
+        *level;   /* "portable", "avx2", "avx512", "neon": the highest that wrote into the table */
+    bool fast_i8; /* making both sides of a product into bytes is repaid by gemm_i8, in attention */
 
     /* ---- distance. Class: reduction. Sums run over n values; vectors need not be normalised. */
 
@@ -123,6 +124,9 @@ typedef struct pn_kernels {
                            size_t n, float eps);
     /* x[i] = exp(scale * x[i]) / sum, in place, without overflow; scale > 0. */
     void (*softmax_f32)(float *x, size_t n, float scale);
+    /* out[i] ~ 255 exp(scale * (x[i] - largest)), off by 0.52 at most, and *step = 1 / sum of out: what gemm_i8 takes as a
+     * row, with a low of 0. n finite values; out has room for pn_gemm_i8_depth(n), filled up with zeros. */
+    void (*softmax_u8)(uint8_t *out, float *step, const float *x, size_t n, float scale);
     /* In place. x/2 (1 + erf(x / sqrt 2)) */
     void (*gelu_f32)(float *x, size_t n);
     /* x / (1 + exp(-1.702 x)) */

@@ -42,6 +42,40 @@ static void quantise_u8(uint8_t *out, float *step, float *low, const float *in, 
     *low = least;
 }
 
+/* Line p of a panel as numbers in [-127, 127], one a lane; the lines behind k are zeros. */
+static inline __m512i numbers(const float *panel, size_t p, size_t k, __m512 factor)
+{
+    if (p >= k)
+        return _mm512_setzero_si512();
+    return _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_loadu_ps(panel + p * LANES), factor));
+}
+
+static void pack_i8(int8_t *packed, float *scale, float *sums, const float *panel, size_t k)
+{
+    __m512 most = _mm512_setzero_ps();
+    for (size_t p = 0; p < k; p++)
+        most = _mm512_max_ps(most, _mm512_abs_ps(_mm512_loadu_ps(panel + p * LANES)));
+    __mmask16 some = _mm512_cmp_ps_mask(most, _mm512_setzero_ps(), _CMP_GT_OQ);
+    __m512 factor = _mm512_maskz_div_ps(some, _mm512_set1_ps(127.0f), most);
+    const __m512i byte = _mm512_set1_epi32(0xFF);
+    __m512i sum = _mm512_setzero_si512();
+    for (size_t p = 0; p < k; p += PN_GEMM_I8_DEPTH) {
+        __m512i a = numbers(panel, p, k, factor), b = numbers(panel, p + 1, k, factor);
+        __m512i c = numbers(panel, p + 2, k, factor), d = numbers(panel, p + 3, k, factor);
+        sum =
+            _mm512_add_epi32(sum, _mm512_add_epi32(_mm512_add_epi32(a, b), _mm512_add_epi32(c, d)));
+        /* the lane's four bytes, from low to high */
+        __m512i low = _mm512_or_si512(_mm512_and_si512(a, byte),
+                                      _mm512_slli_epi32(_mm512_and_si512(b, byte), 8));
+        __m512i high = _mm512_or_si512(_mm512_slli_epi32(_mm512_and_si512(c, byte), 16),
+                                       _mm512_slli_epi32(d, 24));
+        _mm512_storeu_si512(packed + p * LANES, _mm512_or_si512(low, high));
+    }
+    __m512 each = _mm512_div_ps(most, _mm512_set1_ps(127.0f));
+    _mm512_storeu_ps(scale, each);
+    _mm512_storeu_ps(sums, _mm512_mul_ps(each, _mm512_cvtepi32_ps(sum)));
+}
+
 /* One row's 16 sums of one panel, of which width columns exist. */
 static inline void finish(const pn_gemm *g, size_t row, size_t column, size_t width, __m512i sum)
 {
@@ -147,5 +181,7 @@ static void gemm_i8(const pn_gemm *g, size_t panel_begin, size_t panel_end)
 void pn_quant_init_avx512(pn_kernels *k)
 {
     k->quantise_u8 = quantise_u8;
+    k->gemm_pack_i8 = pack_i8;
     k->gemm_i8 = gemm_i8;
+    k->fast_i8 = true;
 }

@@ -130,6 +130,46 @@ static void softmax__every_level_agrees_with_double(void **state)
     for_every_level(check_softmax);
 }
 
+/* Bytes of a softmax: near enough, their sum beside them, zeros behind them. */
+static void check_softmax_u8_one(const pn_kernels *k, size_t n, double spread, float scale)
+{
+    const size_t depth = pn_gemm_i8_depth(n);
+    float *x = random_floats(n, (n * 4) % 64, n, spread), step = -1;
+    uint8_t *out = guarded_alloc(depth, n % 64);
+    double most = -INFINITY;
+    uint32_t sum = 0;
+    for (size_t i = 0; i < n; i++)
+        most = fmax(most, (double)x[i]);
+    k->softmax_u8(out, &step, x, n, scale);
+    for (size_t i = 0; i < n; i++) {
+        double want = 255 * exp(((double)x[i] - most) * (double)scale);
+        if (!(fabs(out[i] - want) <= 0.52))
+            fail_msg("%s n %zu: %d, expected %.9g", k->level, n, out[i], want);
+        sum += out[i];
+    }
+    for (size_t i = n; i < depth; i++)
+        assert_int_equal(out[i], 0);
+    assert_true(step == (n > 0 ? 1.0f / (float)sum : 0));
+    guarded_free(x);
+    guarded_free(out);
+}
+
+static void check_softmax_u8(const pn_kernels *k)
+{
+    for (size_t n = 0; n < MAX_N; n++) {
+        check_softmax_u8_one(k, n, 1, 1);
+        check_softmax_u8_one(k, n, 10, 0.125f);
+        check_softmax_u8_one(k, n, 0.01, 0.125f); /* all alike: the largest sums */
+        check_softmax_u8_one(k, n, 1e6, 1);
+    }
+}
+
+static void softmax_u8__every_level_agrees_with_double(void **state)
+{
+    (void)state;
+    for_every_level(check_softmax_u8);
+}
+
 static void check_layer_norm_one(const pn_kernels *k, size_t n, double offset)
 {
     size_t shift = (n * 4) % 64;
@@ -203,6 +243,7 @@ int main(void)
         cmocka_unit_test(gelus__every_level_agrees_with_double),
         cmocka_unit_test(gelu__is_exact_to_rounding),
         cmocka_unit_test(softmax__every_level_agrees_with_double),
+        cmocka_unit_test(softmax_u8__every_level_agrees_with_double),
         cmocka_unit_test(layer_norm__every_level_agrees_with_double),
         cmocka_unit_test(normalise__gives_unit_length_and_leaves_zero_alone),
     };

@@ -89,6 +89,20 @@ static void quantise__rows_of_one_value_have_no_step(void **state)
 
 /* ---- weights */
 
+static void expect_portable_weights(const int8_t *packed, const float *scale, const float *sums,
+                                    const float *panel, size_t depth)
+{
+    const pn_kernels reference = portable();
+    const size_t bytes = pn_gemm_i8_depth(depth) * PN_GEMM_PANEL;
+    int8_t *want = guarded_alloc(bytes, 0);
+    float want_scale[PN_GEMM_PANEL], want_sums[PN_GEMM_PANEL];
+    reference.gemm_pack_i8(want, want_scale, want_sums, panel, depth);
+    assert_memory_equal(packed, want, bytes);
+    assert_memory_equal(scale, want_scale, sizeof want_scale);
+    assert_memory_equal(sums, want_sums, sizeof want_sums);
+    guarded_free(want);
+}
+
 static void check_packing(const pn_kernels *k)
 {
     for (size_t depth = 1; depth <= 70; depth += 3) {
@@ -99,6 +113,7 @@ static void check_packing(const pn_kernels *k)
         for (size_t p = 0; p < depth; p++)
             panel[p * PN_GEMM_PANEL + 3] = 0; /* a column of zeros */
         k->gemm_pack_i8(packed, scale, sums, panel, depth);
+        expect_portable_weights(packed, scale, sums, panel, depth);
         for (size_t j = 0; j < PN_GEMM_PANEL; j++) {
             int most = 0, sum = 0;
             for (size_t p = 0; p < padded; p++) {
