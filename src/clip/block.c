@@ -228,6 +228,8 @@ static void run_block(const pn_forward *f, const pn_block *b, const pn_sequences
     pn_linear_run_all(f, &b->qkv, qkv);
     const pn_attention attention = attention_of(f, b, s);
     pn_attention_run(f, &attention);
+    if (s->first_shared) /* it sees itself alone */
+        memcpy(a->normed, attention.v, b->attention * sizeof *a->normed);
     finish_block(f, b, rows);
 }
 

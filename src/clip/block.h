@@ -6,6 +6,9 @@
  *
  * The rows of several sequences (pictures, texts) lie behind each other in one matrix, whatever their lengths: products run
  * over all rows at once, and only attention knows where a sequence ends.
+ *
+ * Causal sequences that begin with the same token have the same first row in every block, since that row sees nothing but
+ * itself. It need not be computed more than once.
  */
 #ifndef PN_CLIP_BLOCK_H
 #define PN_CLIP_BLOCK_H
@@ -20,6 +23,7 @@ typedef struct pn_sequences {
     const size_t *
         pooled; /* [n], ascending; the last row of its sequence when causal. NULL: all rows are needed */
     const size_t *ones; /* [n + 1]: 0, 1, ... n */
+    bool first_shared;  /* row 0 of the matrix is the first row of every sequence; starts[0] is 1 */
     bool causal; /* a row sees the rows before it and itself; otherwise all of its sequence */
 } pn_sequences;
 

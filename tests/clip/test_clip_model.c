@@ -500,6 +500,50 @@ static void text__stops_at_the_first_end_token(void **state)
     tiny_clip_free(&tiny);
 }
 
+/* Texts that begin alike share their first row; the vector must not show it. */
+static void expect_same_alone(const pn_clip *clip, const uint32_t *ids, const size_t *lengths,
+                              size_t n)
+{
+    const size_t dim = pn_clip_get_info(clip)->dim, context = pn_clip_get_info(clip)->context;
+    float *together = malloc(n * dim * sizeof *together), *alone = malloc(dim * sizeof *alone);
+    assert_int_equal(pn_clip_embed_ids(clip, ids, lengths, n, PN_CLIP_RAW, NULL, together, NULL),
+                     PN_OK);
+    for (size_t i = 0; i < n; i++) {
+        assert_int_equal(pn_clip_embed_ids(clip, ids + i * context, lengths + i, 1, PN_CLIP_RAW,
+                                           NULL, alone, NULL),
+                         PN_OK);
+        assert_memory_equal(alone, together + i * dim, dim * sizeof *alone);
+    }
+    free(together);
+    free(alone);
+}
+
+static void text__alone_or_among_others_has_the_same_bits(void **state)
+{
+    (void)state;
+    enum { N = 5, CONTEXT = 9 };
+    static const uint32_t ids[N][CONTEXT] = {{TINY_START, 5, 6, 7, TINY_END},
+                                             {TINY_START, TINY_END},
+                                             {TINY_START, 9, 8, 7, 6, 5, 4, 3, TINY_END},
+                                             {7, 5, 6, TINY_END}, /* begins otherwise */
+                                             {TINY_END}};         /* is its first row */
+    static const size_t lengths[N] = {5, 2, 9, 4, 1};
+    const tiny_spec spec = tiny_spec_odd();
+    tiny_clip tiny;
+    tiny_clip_make(&tiny, &spec);
+    tiny_clip_write(&tiny, folder.dir, TINY_HUGGINGFACE, "F32", "");
+    for (int precision = PN_CLIP_EXACT; precision <= PN_CLIP_INT8; precision++) {
+        const pn_clip_options options = {.precision = (pn_clip_precision)precision, .cache = ""};
+        pn_clip *clip = NULL;
+        assert_int_equal(pn_clip_open(folder.dir, &options, &clip, NULL), PN_OK);
+        for (size_t n = 1; n <= N; n++)
+            expect_same_alone(clip, ids[0], lengths, n);
+        expect_same_alone(clip, ids[3], lengths + 3, 2);
+        pn_clip_close(clip);
+    }
+    tiny_clip_free(&tiny);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -530,6 +574,8 @@ int main(void)
                                         remove_folder),
         cmocka_unit_test_setup_teardown(arguments__bad_ones_are_named, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(text__stops_at_the_first_end_token, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(text__alone_or_among_others_has_the_same_bits, make_folder,
                                         remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
