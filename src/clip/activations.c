@@ -5,7 +5,7 @@
  */
 #include "clip/activations.h"
 
-#include "kernels/kernels.h"
+#include "clip/block.h"
 
 enum { LINE_FLOATS = 16 };
 
@@ -30,13 +30,10 @@ static bool place(size_t rows, size_t stride, size_t *offset, size_t *total)
 pn_status pn_activations_init(const pn_activation_sizes *sizes, pn_scratch *scratch,
                               pn_activations *out, pn_error *err)
 {
-    size_t tokens = round_up(sizes->longest);
     pn_activations a = {.x_stride = pn_row_stride(sizes->width),
                         .wide_stride = pn_row_stride(sizes->wide),
                         .scores_stride = pn_row_stride(sizes->longest)};
-    /* packed k is [tokens / 16][head_width][16], packed v [head_width / 16][longest][16] */
-    a.attention_floats = tokens * sizes->head_width + sizes->longest * round_up(sizes->head_width) +
-                         PN_ATTENTION_ROWS * a.scores_stride;
+    a.attention_floats = pn_attention_floats(sizes->longest, sizes->head_width, a.scores_stride);
     size_t byte_floats =
         a.wide_stride / 4 + LINE_FLOATS; /* a quarter, and not a multiple of a page */
     byte_floats = PN_MAX(byte_floats, a.x_stride / 4 + LINE_FLOATS);

@@ -216,7 +216,9 @@ static pn_attention attention_of(const pn_forward *f, const pn_block *b, const p
                           .v = a->wide + 2 * qkv_stride,
                           .kv_stride = a->wide_stride,
                           .out = a->normed,
-                          .out_stride = a->x_stride};
+                          .out_stride = a->x_stride,
+                          .in_bytes =
+                              b->qkv.w.type == PN_PANEL_I8 && !s->causal && f->kernels->fast_i8};
 }
 
 static void run_block(const pn_forward *f, const pn_block *b, const pn_sequences *s)

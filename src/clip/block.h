@@ -77,7 +77,11 @@ typedef struct pn_attention {
     size_t kv_stride;
     float *out; /* rows as q */
     size_t out_stride;
+    bool in_bytes; /* products in 8 bits, where a sequence is long enough */
 } pn_attention;
 void pn_attention_run(const pn_forward *forward, const pn_attention *attention);
+
+/* Scratch of one thread, for sequences of up to `longest` rows. */
+size_t pn_attention_floats(size_t longest, size_t head_width, size_t scores_stride);
 
 #endif

@@ -159,6 +159,66 @@ static void exact__is_f32_bit_for_bit(void **state)
     }
 }
 
+/* ---- long sequences in 8 bits */
+
+enum { LONG_N = 3, LONG_SIDE = 36, LONG_PICTURE = 3 * LONG_SIDE * LONG_SIDE, LONG_DIM = 24 };
+
+/* 82 tokens, and a channel of the keys that is far from zero in all of them. */
+static void make_long_model(stage *at)
+{
+    tiny_spec spec = tiny_spec_odd();
+    tiny_clip tiny;
+    spec.vision = (tiny_encoder){.width = 64, .layers = 3, .heads = 2, .mlp = 96};
+    spec.image_width = spec.image_height = LONG_SIDE;
+    spec.patch = 4;
+    spec.dim = LONG_DIM;
+    stage_make(at);
+    tiny_clip_make(&tiny, &spec);
+    for (int layer = 0; layer < 3; layer++) {
+        char name[96];
+        (void)snprintf(name, sizeof name, "vision_model.encoder.layers.%d.self_attn.k_proj.bias",
+                       layer);
+        tiny_clip_find(&tiny, name)->values[5] = 2000;
+    }
+    tiny_clip_write(&tiny, at->dir, TINY_HUGGINGFACE, "F32", "");
+    tiny_clip_free(&tiny);
+}
+
+static void long_vectors(const pn_clip *clip, const float *pixels, size_t n, pn_pool *pool,
+                         float *out)
+{
+    assert_int_equal(pn_clip_embed_images(clip, pixels, n, PN_CLIP_UNIT, pool, out, NULL), PN_OK);
+}
+
+static void int8__long_sequences_stay_near_f32_alone_or_not_on_any_threads(void **state)
+{
+    (void)state;
+    static float pixels[LONG_N * LONG_PICTURE];
+    float want[LONG_N * LONG_DIM], got[LONG_N * LONG_DIM], other[LONG_N * LONG_DIM];
+    stage at;
+    pn_pool *pool = NULL;
+    make_long_model(&at);
+    assert_int_equal(pn_pool_create(3, &pool, NULL), PN_OK);
+    for (size_t i = 0; i < PN_COUNT_OF(pixels); i++)
+        pixels[i] = (float)(i * 7919 % 1013) / 500 - 1;
+    pn_clip *exact = open_at(at.dir, PN_CLIP_F32, ""), *bytes = open_at(at.dir, PN_CLIP_INT8, "");
+    long_vectors(exact, pixels, LONG_N, NULL, want);
+    long_vectors(bytes, pixels, LONG_N, NULL, got);
+    double cosine = golden_min_row_cosine(got, want, LONG_N, LONG_DIM);
+    print_message("  1 - cosine: %.1e\n", 1 - cosine);
+    assert_true(cosine >= 0.999);
+    long_vectors(bytes, pixels, LONG_N, pool, other);
+    assert_memory_equal(other, got, sizeof got);
+    for (size_t i = 0; i < LONG_N; i++) {
+        long_vectors(bytes, pixels + i * LONG_PICTURE, 1, pool, other);
+        assert_memory_equal(other, got + i * LONG_DIM, LONG_DIM * sizeof *got);
+    }
+    pn_clip_close(exact);
+    pn_clip_close(bytes);
+    pn_pool_free(pool);
+    stage_remove(&at);
+}
+
 /* ---- prepared weights */
 
 typedef struct place {
@@ -302,6 +362,7 @@ int main(void)
         cmocka_unit_test(names__are_read_back),
         cmocka_unit_test(precisions__stay_near_the_reference),
         cmocka_unit_test(exact__is_f32_bit_for_bit),
+        cmocka_unit_test(int8__long_sequences_stay_near_f32_alone_or_not_on_any_threads),
         WITH_PLACE(cache__second_opening_maps_the_same_weights),
         WITH_PLACE(cache__a_changed_model_is_prepared_again),
         WITH_PLACE(cache__damage_and_leftovers_are_replaced),
