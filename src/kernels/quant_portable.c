@@ -67,6 +67,8 @@ static int32_t integer_sum(const pn_gemm *g, size_t row, size_t column)
 static void gemm_i8(const pn_gemm *g, size_t panel_begin, size_t panel_end)
 {
     const size_t first = panel_begin * PN_GEMM_PANEL;
+    if (panel_begin >= panel_end) /* behind the last panel there is no column to count from */
+        return;
     const size_t width = PN_MIN(g->n, panel_end * PN_GEMM_PANEL) - first;
     for (size_t row = 0; row < g->m; row++) {
         float *c = g->c + row * g->ldc + first;

@@ -290,6 +290,9 @@ static void check_division(const pn_kernels *kernels)
     for (size_t i = panels; i-- > 0;)
         kernels->gemm_i8(&g, i, i + 1);
     assert_memory_equal(p.c, whole, bytes);
+    for (size_t i = 0; i <= panels; i++) /* a thread that got nothing to do */
+        kernels->gemm_i8(&g, i, i);
+    assert_memory_equal(p.c, whole, bytes);
     for (size_t row = 0; row < p.m; row++) {
         pn_gemm one = g;
         one.a8.rows += row * p.stride;
