@@ -29,10 +29,12 @@ ROOMS = {
     "cli": ["base", "os", "serve"],
 }
 PUBLIC = {"pennon.h": {"api", "serve", "cli"}, "pennon_status.h": {"base"}}
-# System headers with an owner: nobody else includes them.
+# System headers with an owner, a room or one file of it: nobody else includes them.
+CPU = "kernels/cpu.c"  # asks the system which instructions may be used
 LIBRARIES = {
     r"vips/": {"image"}, r"curl/": {"os"}, r"openssl/": {"os"}, r"uuid/": {"os"},
-    r"(sys|arpa|netinet)/(?!types)": {"os"}, r"unistd\.h": {"os"}, r"fcntl\.h": {"os"}, r"dirent\.h": {"os"},
+    r"(sys|arpa|netinet)/(?!types|auxv|syscall)": {"os"}, r"sys/(auxv|syscall)\.h": {"os", CPU}, r"unistd\.h": {"os", CPU},
+    r"fcntl\.h": {"os"}, r"dirent\.h": {"os"},
     r"poll\.h": {"os"}, r"signal\.h": {"os"}, r"(imm|x86|avx).*intrin\.h": {"kernels"}, r"arm_neon\.h": {"kernels"},
     r"zstd\.h": {"lance"}, r"lz4\.h": {"lance"}, r"protobuf-c": {"lance", "dataset"},
     r"roaring/": {"dataset"}, r"pcre2\.h": {"filter", "clip"}, r"utf8proc\.h": {"base", "filter", "clip"},
@@ -57,7 +59,7 @@ def faults_of(path: pathlib.Path, room: str):
             yield f"{path}: room {room} may not include {name}"
         if quote == "<":
             for pattern, owners in LIBRARIES.items():
-                if re.match(pattern, name) and room not in owners:
+                if re.match(pattern, name) and not owners & {room, f"{room}/{path.name}"}:
                     yield f"{path}: <{name}> belongs to {', '.join(sorted(owners))}"
     if path.name not in ("alloc.c",):
         bare = COMMENT.sub(lambda m: re.sub(r"[^\n]", " ", m.group(0)), text)

@@ -39,6 +39,10 @@ static void init(pn_kernels *k, unsigned cpu)
         pn_gemm_init_avx512(k);
         pn_quant_init_avx512(k);
     }
+    if (cpu & PN_CPU_AMX) {
+        k->level = "amx";
+        pn_quant_init_amx(k);
+    }
 #elif defined(__aarch64__)
     if (cpu & PN_CPU_NEON) {
         k->level = "neon";

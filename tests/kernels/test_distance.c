@@ -15,7 +15,7 @@
 /* cmocka wants the four above first */
 #include <cmocka.h>
 
-static const char *const levels[] = {"portable", "avx2", "avx512", "neon"};
+static const char *const levels[] = {"portable", "avx2", "avx512", "amx", "neon"};
 static const size_t lengths[] = {191, 255, 256, 257, 511, 512, 768, 1000, 1025, 4099};
 enum { SMALL = 131, N_LENGTHS = SMALL + (int)PN_COUNT_OF(lengths) };
 
