@@ -16,6 +16,8 @@
 #    include <cpuid.h>
 #    include <sys/syscall.h>
 #    include <unistd.h>
+#elif defined(__aarch64__)
+#    include <sys/auxv.h>
 #endif
 
 #if defined(__x86_64__)
@@ -51,6 +53,13 @@ static bool may_use_tiles(void)
 }
 #endif
 
+#if defined(__aarch64__)
+enum {
+    ARM_ASIMDDP = 1u << 20, /* HWCAP_ASIMDDP of <asm/hwcap.h> */
+    ARM_I8MM = 1u << 13     /* HWCAP2_I8MM, which headers before Linux 5.6 do not have */
+};
+#endif
+
 unsigned pn_cpu_detect(void)
 {
     unsigned found = 0;
@@ -66,6 +75,10 @@ unsigned pn_cpu_detect(void)
         found |= PN_CPU_AMX;
 #elif defined(__aarch64__)
     found |= PN_CPU_NEON;
+    if (getauxval(AT_HWCAP) & ARM_ASIMDDP)
+        found |= PN_CPU_DOTPROD;
+    if ((found & PN_CPU_DOTPROD) && (getauxval(AT_HWCAP2) & ARM_I8MM))
+        found |= PN_CPU_I8MM;
 #endif
     return found;
 }
@@ -78,7 +91,8 @@ unsigned pn_cpu_mask(const char *level)
     } levels[] = {{"portable", 0},
                   {"avx2", PN_CPU_AVX2},
                   {"avx512", PN_CPU_AVX2 | PN_CPU_AVX512},
-                  {"neon", PN_CPU_NEON}};
+                  {"neon", PN_CPU_NEON},
+                  {"dotprod", PN_CPU_NEON | PN_CPU_DOTPROD}};
     for (size_t i = 0; level && i < PN_COUNT_OF(levels); i++)
         if (strcmp(level, levels[i].name) == 0)
             return levels[i].allowed;

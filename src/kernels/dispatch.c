@@ -50,6 +50,15 @@ static void init(pn_kernels *k, unsigned cpu)
         pn_convert_init_neon(k);
         pn_activation_init_neon(k);
         pn_gemm_init_neon(k);
+        pn_quant_init_neon(k);
+    }
+    if (cpu & PN_CPU_DOTPROD) {
+        k->level = "dotprod";
+        pn_quant_init_dotprod(k);
+    }
+    if (cpu & PN_CPU_I8MM) {
+        k->level = "i8mm";
+        pn_quant_init_i8mm(k);
     }
 #else
     (void)cpu; /* another processor: portable C is all there is */

@@ -32,6 +32,9 @@ void pn_distance_init_neon(pn_kernels *k);
 void pn_convert_init_neon(pn_kernels *k);
 void pn_activation_init_neon(pn_kernels *k);
 void pn_gemm_init_neon(pn_kernels *k);
+void pn_quant_init_neon(pn_kernels *k);
+void pn_quant_init_dotprod(pn_kernels *k);
+void pn_quant_init_i8mm(pn_kernels *k);
 #endif
 
 /* Steps of a byte per unit, for a row that covers range. Rows that hardly vary, or vary beyond all sense, have one value. */

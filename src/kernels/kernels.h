@@ -85,7 +85,7 @@ static inline size_t pn_gemm_i8_depth(size_t k)
 }
 
 typedef struct pn_kernels {
-    /* "portable", "avx2", "avx512", "amx", "neon": the highest that wrote into the table. */
+    /* "portable"; "avx2", "avx512", "amx"; "neon", "dotprod", "i8mm": the highest that wrote into the table. */
     const char *level;
     bool fast_i8; /* making both sides of a product into bytes is repaid by gemm_i8, in attention */
 
@@ -148,7 +148,7 @@ typedef struct pn_kernels {
     void (*gemm_i8)(const pn_gemm *gemm, size_t panel_begin, size_t panel_end);
 } pn_kernels;
 
-/* The table for this processor, at most as high as PN_CPU (portable|avx2|avx512|amx|neon) allows. */
+/* The table for this processor, at most as high as PN_CPU (portable|avx2|avx512|amx|neon|dotprod|i8mm) allows. */
 const pn_kernels *pn_kernels_get(void);
 
 /* Fill *out with the table of one level, for tests that compare them. False when this processor (or this build) does

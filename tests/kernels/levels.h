@@ -8,9 +8,11 @@
 #include "kernels/kernels.h"
 #include "support/guarded.h"
 
+static const char *const levels[] = {"portable", "avx2",    "avx512", "amx",
+                                     "neon",     "dotprod", "i8mm"};
+
 static inline void for_every_level(void (*check)(const pn_kernels *k))
 {
-    static const char *const levels[] = {"portable", "avx2", "avx512", "amx", "neon"};
     for (size_t i = 0; i < PN_COUNT_OF(levels); i++) {
         pn_kernels k;
         if (pn_kernels_init_level(&k, levels[i]))

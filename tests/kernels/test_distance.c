@@ -1,10 +1,7 @@
 /*
  * test_distance.c - every level against double arithmetic, lengths 0..130 and odd ones, at odd addresses
  */
-#include "kernels/kernels.h"
-#include "support/guarded.h"
-
-#include "base/rng.h"
+#include "kernels/levels.h"
 
 #include <math.h>
 #include <setjmp.h>
@@ -15,7 +12,6 @@
 /* cmocka wants the four above first */
 #include <cmocka.h>
 
-static const char *const levels[] = {"portable", "avx2", "avx512", "amx", "neon"};
 static const size_t lengths[] = {191, 255, 256, 257, 511, 512, 768, 1000, 1025, 4099};
 enum { SMALL = 131, N_LENGTHS = SMALL + (int)PN_COUNT_OF(lengths) };
 
