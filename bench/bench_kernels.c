@@ -21,8 +21,8 @@
 #include <string.h>
 #include <time.h>
 
-static const char *const LEVELS[] = {"portable", "avx2",    "avx512", "amx",
-                                     "neon",     "dotprod", "i8mm"};
+static const char *const LEVELS[] = {"portable", "avx2", "avx512",  "avx512bf16",
+                                     "amx",      "neon", "dotprod", "i8mm"};
 
 typedef struct options {
     size_t shapes;

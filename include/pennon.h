@@ -76,8 +76,8 @@ PN_API pn_status pn_library_open(const pn_library_options *options, pn_library *
                                  pn_error *err);
 PN_API void pn_library_close(pn_library *library);
 
-/* The arithmetic this processor gets, "amx", "avx512", "avx2", "i8mm", "dotprod", "neon" or "portable" (the environment's
- * PN_CPU caps it). */
+/* The arithmetic this processor gets: "portable"; "avx2", "avx512", "avx512bf16", "amx"; "neon", "dotprod", "i8mm" (the
+ * environment's PN_CPU caps it). */
 PN_API const char *pn_library_cpu(const pn_library *library);
 
 /* ---------------------------------------------------------------- 2 model */

@@ -37,9 +37,9 @@ cmake --build build/tidy -j "$jobs" --target generated_sources >/dev/null || exi
 # The kernels of other processors cannot be compiled here; those of this one need their instruction set to be there.
 if [ "$(uname -m)" = x86_64 ]; then
     foreign='\(neon\|dotprod\|i8mm\)' sets='-D__x86_64__ -D__AVX2__ -D__FMA__ -D__F16C__ -D__AVX512F__ -D__AVX512BW__
-        -D__AVX512DQ__ -D__AVX512VL__ -D__AVX512VNNI__ -D__AMXTILE__ -D__AMXINT8__'
+        -D__AVX512DQ__ -D__AVX512VL__ -D__AVX512VNNI__ -D__AVX512BF16__ -D__AMXTILE__ -D__AMXINT8__'
 else
-    foreign='\(avx[0-9]*\|amx\)' sets='-D__aarch64__ -D__ARM_NEON -D__ARM_FEATURE_DOTPROD
+    foreign='\(avx[0-9]*\|avx512bf16\|amx\)' sets='-D__aarch64__ -D__ARM_NEON -D__ARM_FEATURE_DOTPROD
         -D__ARM_FEATURE_MATMUL_INT8'
 fi
 files=$(find src -name '*.c' | grep -v "_$foreign\.c$" | LC_ALL=C sort)

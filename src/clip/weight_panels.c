@@ -66,6 +66,8 @@ static size_t panel_bytes(pn_panel_type type, size_t k)
 {
     if (type == PN_PANEL_I8)
         return PN_GEMM_PANEL * pn_gemm_i8_depth(k);
+    if (type == PN_PANEL_BF16_PAIRS)
+        return PN_GEMM_PANEL * pn_gemm_bf16_depth(k) * 2;
     return PN_GEMM_PANEL * k * (type == PN_PANEL_F32 ? 4 : 2);
 }
 
@@ -172,6 +174,9 @@ static void store_panel(const packing *p, size_t i, const float *panel)
         break;
     case PN_PANEL_I8:
         kernels->gemm_pack_i8((int8_t *)out, p->scale + column, p->sums + column, panel, p->m->k);
+        break;
+    case PN_PANEL_BF16_PAIRS:
+        kernels->gemm_pack_bf16(out, panel, p->m->k);
         break;
     }
 }

@@ -49,7 +49,7 @@ static uint32_t round_off(uint32_t bits, unsigned n)
     return (bits + (1u << (n - 1)) - 1 + (bits >> n & 1)) >> n;
 }
 
-static uint16_t narrow_bf16(float value)
+uint16_t pn_bf16_of(float value)
 {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
@@ -102,7 +102,7 @@ static void f32_to_bf16(void *out, const float *in, size_t n)
 {
     uint8_t *at = out;
     for (size_t i = 0; i < n; i++)
-        pn_store_le16(at + 2 * i, narrow_bf16(in[i]));
+        pn_store_le16(at + 2 * i, pn_bf16_of(in[i]));
 }
 
 void pn_convert_init_portable(pn_kernels *k)

@@ -71,7 +71,9 @@ unsigned pn_cpu_detect(void)
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512vnni"))
         found |= PN_CPU_AVX512;
-    if ((found & PN_CPU_AVX512) && may_use_tiles())
+    if ((found & PN_CPU_AVX512) && __builtin_cpu_supports("avx512bf16"))
+        found |= PN_CPU_AVX512BF16;
+    if ((found & PN_CPU_AVX512BF16) && may_use_tiles())
         found |= PN_CPU_AMX;
 #elif defined(__aarch64__)
     found |= PN_CPU_NEON;
@@ -91,6 +93,7 @@ unsigned pn_cpu_mask(const char *level)
     } levels[] = {{"portable", 0},
                   {"avx2", PN_CPU_AVX2},
                   {"avx512", PN_CPU_AVX2 | PN_CPU_AVX512},
+                  {"avx512bf16", PN_CPU_AVX2 | PN_CPU_AVX512 | PN_CPU_AVX512BF16},
                   {"neon", PN_CPU_NEON},
                   {"dotprod", PN_CPU_NEON | PN_CPU_DOTPROD}};
     for (size_t i = 0; level && i < PN_COUNT_OF(levels); i++)

@@ -17,11 +17,13 @@ static void init(pn_kernels *k, unsigned cpu)
 {
     k->level = "portable";
     k->fast_i8 = false;
+    k->bf16_is_fast = false;
     pn_distance_init_portable(k);
     pn_convert_init_portable(k);
     pn_activation_init_portable(k);
     pn_gemm_init_portable(k);
     pn_quant_init_portable(k);
+    pn_gemm_bf16_init_portable(k);
 #if defined(__x86_64__)
     if (cpu & PN_CPU_AVX2) {
         k->level = "avx2";
@@ -38,6 +40,10 @@ static void init(pn_kernels *k, unsigned cpu)
         pn_activation_init_avx512(k);
         pn_gemm_init_avx512(k);
         pn_quant_init_avx512(k);
+    }
+    if (cpu & PN_CPU_AVX512BF16) {
+        k->level = "avx512bf16";
+        pn_gemm_bf16_init_avx512bf16(k);
     }
     if (cpu & PN_CPU_AMX) {
         k->level = "amx";

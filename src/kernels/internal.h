@@ -13,6 +13,7 @@ void pn_convert_init_portable(pn_kernels *k);
 void pn_activation_init_portable(pn_kernels *k);
 void pn_gemm_init_portable(pn_kernels *k);
 void pn_quant_init_portable(pn_kernels *k);
+void pn_gemm_bf16_init_portable(pn_kernels *k);
 #if defined(__x86_64__)
 void pn_distance_init_avx2(pn_kernels *k);
 void pn_convert_init_avx2(pn_kernels *k);
@@ -24,6 +25,7 @@ void pn_convert_init_avx512(pn_kernels *k);
 void pn_activation_init_avx512(pn_kernels *k);
 void pn_gemm_init_avx512(pn_kernels *k);
 void pn_quant_init_avx512(pn_kernels *k);
+void pn_gemm_bf16_init_avx512bf16(pn_kernels *k);
 void pn_quant_init_amx(pn_kernels *k);
 /* For products of few rows, on the level above. */
 void pn_gemm_i8_avx512(const pn_gemm *gemm, size_t panel_begin, size_t panel_end);
@@ -46,6 +48,7 @@ static inline float pn_quant_factor(float range)
 /* One number, exactly. */
 float pn_f16_value(uint16_t h);
 float pn_bf16_value(uint16_t h);
+uint16_t pn_bf16_of(float value);
 
 /*
  * The vector levels compute 2^x and the normal distribution with two polynomials, fitted for the least largest error.

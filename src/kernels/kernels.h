@@ -32,6 +32,7 @@
  *
  *     F32, F16, BF16   W [n][k]   ->   packed [ceil(n / 16)][k][16], columns behind n filled with zeros
  *     I8               W [n][k]   ->   packed [ceil(n / 16)][ceil(k / 4)][16][4], and depths behind k as well
+ *     BF16_PAIRS       W [n][k]   ->   packed [ceil(n / 16)][ceil(k / 2)][16][2], likewise
  *
  * F16 and BF16 are widened as they are read, exactly, so weights that fit give the bits of F32 at half of the traffic.
  * Every element of c is one sum over k = 0, 1, 2, ..., in this order on every level, so a row of c depends only on its
@@ -42,10 +43,20 @@
  *     c = step[row] * scale[column] * sum(u w)  +  low[row] * sums[column]  +  bias,      sums = scale * sum(w)
  *
  * The integer sum is exact on every level and fits 32 bits for k up to 66,000.
+ *
+ * BF16_PAIRS: rows are rounded to bf16, too, and sums are f32: for every pair of depths the product of its second, then that
+ * of its first. That is the reduction class for the rounded factors; of the sum of unrounded ones each term is off by
+ * up to 2^-8 of it. Whether a value below 2^-126 counts as zero is the level's own.
  */
 enum { PN_GEMM_PANEL = 16, PN_GEMM_I8_DEPTH = 4 };
 
-typedef enum pn_panel_type { PN_PANEL_F32, PN_PANEL_F16, PN_PANEL_BF16, PN_PANEL_I8 } pn_panel_type;
+typedef enum pn_panel_type {
+    PN_PANEL_F32,
+    PN_PANEL_F16,
+    PN_PANEL_BF16,
+    PN_PANEL_I8,
+    PN_PANEL_BF16_PAIRS
+} pn_panel_type;
 
 typedef struct pn_panels {
     const void *packed;
@@ -60,12 +71,19 @@ typedef struct pn_rows_u8 {
     const float *step, *low; /* [m] */
 } pn_rows_u8;
 
+/* Rows of bf16, made by f32_to_bf16(). */
+typedef struct pn_rows_bf16 {
+    const void *rows; /* [m], stride values apart, of k values and a zero when k is odd */
+    size_t stride;
+} pn_rows_bf16;
+
 typedef struct pn_gemm {
     float *c; /* [m][n], rows ldc apart; only the first n columns are written */
     size_t ldc;
     const float *a; /* [m][k], rows lda apart. Strides of a large power of two are slow: pad them */
     size_t lda;
-    pn_rows_u8 a8; /* I8: in the place of a */
+    pn_rows_u8 a8;    /* I8: in the place of a */
+    pn_rows_bf16 a16; /* BF16_PAIRS: in the place of a */
     pn_panels w;
     const float *bias; /* [n], or NULL for none */
     size_t m, n, k;
@@ -84,8 +102,14 @@ static inline size_t pn_gemm_i8_depth(size_t k)
     return (k + PN_GEMM_I8_DEPTH - 1) / PN_GEMM_I8_DEPTH * PN_GEMM_I8_DEPTH;
 }
 
+/* The depth of BF16_PAIRS panels and rows. */
+static inline size_t pn_gemm_bf16_depth(size_t k)
+{
+    return k + k % 2;
+}
+
 typedef struct pn_kernels {
-    /* "portable"; "avx2", "avx512", "amx"; "neon", "dotprod", "i8mm": the highest that wrote into the table. */
+    /* "portable"; "avx2", "avx512", "avx512bf16", "amx"; "neon", "dotprod", "i8mm": the highest that wrote into the table. */
     const char *level;
     bool fast_i8; /* making both sides of a product into bytes is repaid by gemm_i8, in attention */
 
@@ -146,9 +170,14 @@ typedef struct pn_kernels {
      * numbers of panels are faster. gemm_f32 takes panels of F32, F16 and BF16. */
     void (*gemm_f32)(const pn_gemm *gemm, size_t panel_begin, size_t panel_end);
     void (*gemm_i8)(const pn_gemm *gemm, size_t panel_begin, size_t panel_end);
+    /* One F32 panel of depth k to a BF16_PAIRS panel, each weight to the nearest, ties to even. */
+    void (*gemm_pack_bf16)(void *packed, const float *panel, size_t k);
+    void (*gemm_bf16)(const pn_gemm *gemm, size_t panel_begin, size_t panel_end);
+    bool
+        bf16_is_fast; /* gemm_bf16 takes half of the time of gemm_f32; elsewhere it is portable C */
 } pn_kernels;
 
-/* The table for this processor, at most as high as PN_CPU (portable|avx2|avx512|amx|neon|dotprod|i8mm) allows. */
+/* The table for this processor, at most as high as PN_CPU (portable|avx2|avx512|avx512bf16|amx|neon|dotprod|i8mm) allows. */
 const pn_kernels *pn_kernels_get(void);
 
 /* Fill *out with the table of one level, for tests that compare them. False when this processor (or this build) does

@@ -8,8 +8,8 @@
 #include "kernels/kernels.h"
 #include "support/guarded.h"
 
-static const char *const levels[] = {"portable", "avx2",    "avx512", "amx",
-                                     "neon",     "dotprod", "i8mm"};
+static const char *const levels[] = {"portable", "avx2", "avx512",  "avx512bf16",
+                                     "amx",      "neon", "dotprod", "i8mm"};
 
 static inline void for_every_level(void (*check)(const pn_kernels *k))
 {
