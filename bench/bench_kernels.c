@@ -1,14 +1,16 @@
 /*
- * bench_kernels.c - is every level right, and how fast are its 8-bit products?
+ * bench_kernels.c - is every level right, and how fast are its products?
  *
  *     bench_kernels [--shapes N] [--seconds S] [--level NAME] [--seed N]
  *
- * First N seeded shapes (m 1..70, n 1..100 and for some ..600, k 1..900) on every level of this processor. Their scales are powers of two and
- * their rows begin at zero, so that the answer is the integer sum and nothing else: it has to be portable C's, bit for bit.
- * With scales as models have them, a level has to give the bits of the level below when that has the same arithmetic
- * (amx on avx512), and the class of kernels.h otherwise. Then gemm_i8 and gemm_f32 are timed on one thread, at the shapes of
- * ViT-B/32 and for a few rows, each for S seconds; the answer is one line of JSON a case, with the minimum and the
- * median in milliseconds and G multiply-adds a second at the minimum.
+ * First N seeded shapes (m 1..70, n 1..100 and for some ..600, k 1..900) on every level of this processor. Their scales are
+ * powers of two and their rows begin at zero, so that the answer of gemm_i8 is the integer sum and nothing else: it has to
+ * be portable C's, bit for bit, and so has that of gemm_bf16. With scales as models have them, gemm_i8 has to give the bits
+ * of the level below when that has the same arithmetic (amx on avx512), and the class of kernels.h otherwise.
+ *
+ * Then gemm_i8, gemm_f32 and, where it is fast, gemm_bf16 are timed on one thread at the shapes of ViT-B/32, and gemm_i8
+ * for a few rows, each for S seconds; the answer is one line of JSON a case, with the minimum and the median in
+ * milliseconds and G multiply-adds a second at the minimum.
  *
  * It needs kernels and base alone, so that it can be linked statically and carried to a processor that is not at hand.
  */
@@ -31,11 +33,15 @@ typedef struct options {
     uint64_t seed;
 } options;
 
-/* One product with both kinds of rows and weights. */
+/* One product with every kind of rows and weights. */
+typedef enum product_kind { F32, I8, BF16, N_KINDS } product_kind;
+static const char *const NAMES[N_KINDS] = {"gemm_f32", "gemm_i8", "gemm_bf16"};
+
 typedef struct problem {
-    size_t m, n, k, panels, depth;
+    size_t m, n, k, panels, depth, depth16;
     uint8_t *rows;
     int8_t *packed;
+    uint16_t *rows16, *packed16;
     float *step, *low, *scale, *sums, *bias, *c, *a, *w;
 } problem;
 
@@ -57,6 +63,15 @@ static float *floats(size_t n, pn_rng *rng)
     return p;
 }
 
+/* In [1/2, 2) and their negatives: far from where a level may take a value for zero. */
+static uint16_t *bf16s(size_t n, pn_rng *rng)
+{
+    uint16_t *p = room_for(n * sizeof *p);
+    for (size_t i = 0; i < n; i++)
+        p[i] = (uint16_t)(0x3F00u + pn_rng_below(rng, 256) + (pn_rng_below(rng, 2) << 15));
+    return p;
+}
+
 static problem problem_of(size_t m, size_t n, size_t k, pn_rng *rng)
 {
     const size_t panels = pn_gemm_panels(n), columns = panels * PN_GEMM_PANEL;
@@ -67,6 +82,9 @@ static problem problem_of(size_t m, size_t n, size_t k, pn_rng *rng)
         p.rows[i] = (uint8_t)pn_rng_below(rng, 256);
     for (size_t i = 0; i < columns * p.depth; i++)
         p.packed[i] = (int8_t)((int)pn_rng_below(rng, 255) - 127);
+    p.depth16 = pn_gemm_bf16_depth(k);
+    p.rows16 = bf16s(m * p.depth16, rng);
+    p.packed16 = bf16s(columns * p.depth16, rng);
     p.step = floats(m, rng);
     p.low = floats(m, rng);
     p.scale = floats(columns, rng);
@@ -80,16 +98,19 @@ static problem problem_of(size_t m, size_t n, size_t k, pn_rng *rng)
 
 static void end(problem *p)
 {
-    void *const all[] = {p->rows, p->packed, p->step, p->low, p->scale,
-                         p->sums, p->bias,   p->c,    p->a,   p->w};
+    void *const all[] = {p->rows,  p->packed, p->rows16, p->packed16, p->step, p->low,
+                         p->scale, p->sums,   p->bias,   p->c,        p->a,    p->w};
     for (size_t i = 0; i < PN_COUNT_OF(all); i++)
         free(all[i]);
 }
 
-static pn_gemm gemm_of(const problem *p, bool i8)
+static pn_gemm gemm_of(const problem *p, product_kind kind)
 {
     pn_gemm g = {.c = p->c, .ldc = p->n, .bias = p->bias, .m = p->m, .n = p->n, .k = p->k};
-    if (i8) {
+    if (kind == BF16) {
+        g.a16 = (pn_rows_bf16){p->rows16, p->depth16};
+        g.w = (pn_panels){p->packed16, NULL, NULL, PN_PANEL_BF16_PAIRS};
+    } else if (kind == I8) {
         g.a8 = (pn_rows_u8){p->rows, p->depth, p->step, p->low};
         g.w = (pn_panels){p->packed, p->scale, p->sums, PN_PANEL_I8};
     } else {
@@ -130,14 +151,24 @@ static void integers_alone(problem *p)
         p->scale[j] = 0.25f;
 }
 
+static void run(const pn_kernels *k, const pn_gemm *g, size_t panel_begin, size_t panel_end)
+{
+    if (g->w.type == PN_PANEL_BF16_PAIRS)
+        k->gemm_bf16(g, panel_begin, panel_end);
+    else if (g->w.type == PN_PANEL_I8)
+        k->gemm_i8(g, panel_begin, panel_end);
+    else
+        k->gemm_f32(g, panel_begin, panel_end);
+}
+
 static void product(const pn_kernels *k, const problem *p, const pn_gemm *g, pn_rng *rng)
 {
     pn_rng same = *rng;
     for (size_t i = 0; i < p->m * p->n; i++)
         p->c[i] = (float)pn_rng_unit(&same);
     size_t cut = pn_rng_below(&same, p->panels + 1); /* as two threads would */
-    k->gemm_i8(g, 0, cut);
-    k->gemm_i8(g, cut, p->panels);
+    run(k, g, 0, cut);
+    run(k, g, cut, p->panels);
 }
 
 /* Elements that are wrong in one shape, on level k; below is the level under it or NULL. */
@@ -149,7 +180,7 @@ static size_t check_shape(const pn_kernels *k, const pn_kernels *below, pn_rng *
     size_t m = 1 + pn_rng_below(rng, 70);
     size_t n = 1 + pn_rng_below(rng, pn_rng_below(rng, 8) == 0 ? 600 : 100);
     problem p = problem_of(m, n, 1 + pn_rng_below(rng, 900), rng);
-    pn_gemm g = gemm_of(&p, true);
+    pn_gemm g = gemm_of(&p, I8);
     g.accumulate = pn_rng_below(rng, 3) == 0;
     if (pn_rng_below(rng, 3) == 0)
         g.bias = NULL;
@@ -160,6 +191,11 @@ static size_t check_shape(const pn_kernels *k, const pn_kernels *below, pn_rng *
     size_t faults = below ? differences(p.c, want, m * n) : far_apart(&p, p.c, want);
     integers_alone(&p);
     g.bias = NULL;
+    product(&portable, &p, &g, rng);
+    memcpy(want, p.c, m * n * sizeof *want);
+    product(k, &p, &g, rng);
+    faults += differences(p.c, want, m * n);
+    g = gemm_of(&p, BF16);
     product(&portable, &p, &g, rng);
     memcpy(want, p.c, m * n * sizeof *want);
     product(k, &p, &g, rng);
@@ -179,7 +215,8 @@ static bool check_level(const pn_kernels *k, const options *o)
     size_t wrong = 0;
     for (size_t i = 0; i < o->shapes; i++)
         wrong += check_shape(k, paired ? &below : NULL, &rng) > 0;
-    printf("{\"check\":\"gemm_i8\",\"level\":\"%s\",\"shapes\":%zu,\"wrong\":%zu,\"same_bits_as\":"
+    printf("{\"check\":\"gemm_i8, "
+           "gemm_bf16\",\"level\":\"%s\",\"shapes\":%zu,\"wrong\":%zu,\"same_bits_as\":"
            "\"portable%s\"}\n",
            k->level, o->shapes, wrong, paired ? " and avx512" : "");
     (void)fflush(stdout); /* a later level may meet an instruction that is not there */
@@ -201,17 +238,17 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-static void time_case(const pn_kernels *k, bool i8, const size_t shape[3], double seconds)
+static void time_case(const pn_kernels *k, product_kind kind, const size_t shape[3], double seconds)
 {
     enum { MOST = 100000 };
     static double times[MOST];
     pn_rng rng = pn_rng_seed(1);
     problem p = problem_of(shape[0], shape[1], shape[2], &rng);
-    pn_gemm g = gemm_of(&p, i8);
+    pn_gemm g = gemm_of(&p, kind);
     size_t n = 0;
     for (double stop = now_ms() + seconds * 1e3; n < 3 || (n < MOST && now_ms() < stop); n++) {
         double start = now_ms();
-        (i8 ? k->gemm_i8 : k->gemm_f32)(&g, 0, p.panels);
+        run(k, &g, 0, p.panels);
         times[n] = now_ms() - start;
     }
     qsort(times, n, sizeof *times, by_value);
@@ -219,8 +256,7 @@ static void time_case(const pn_kernels *k, bool i8, const size_t shape[3], doubl
     printf("{\"time\":\"%s\",\"level\":\"%s\",\"m\":%zu,\"n\":%zu,\"k\":%zu,\"calls\":%zu,\"min_"
            "ms\":%.4f,"
            "\"median_ms\":%.4f,\"gmacs\":%.1f}\n",
-           i8 ? "gemm_i8" : "gemm_f32", k->level, p.m, p.n, p.k, n, times[0], times[n / 2],
-           work / times[0] * 1e-6);
+           NAMES[kind], k->level, p.m, p.n, p.k, n, times[0], times[n / 2], work / times[0] * 1e-6);
     (void)fflush(stdout);
     end(&p);
 }
@@ -232,12 +268,14 @@ static void time_level(const pn_kernels *k, const options *o)
     for (size_t i = 0; i < PN_COUNT_OF(layers); i++)
         for (size_t m = 50; m <= 400; m *= 8) {
             const size_t shape[] = {m, layers[i][0], layers[i][1]};
-            time_case(k, true, shape, o->seconds);
-            time_case(k, false, shape, o->seconds);
+            time_case(k, I8, shape, o->seconds);
+            time_case(k, F32, shape, o->seconds);
+            if (k->bf16_is_fast)
+                time_case(k, BF16, shape, o->seconds);
         }
     for (size_t i = 0; i < PN_COUNT_OF(few); i++) {
         const size_t shape[] = {few[i], 2304, 768};
-        time_case(k, true, shape, o->seconds / 2);
+        time_case(k, I8, shape, o->seconds / 2);
     }
 }
 
