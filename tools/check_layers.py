@@ -13,7 +13,7 @@ ROOMS = {
     "os": ["base"],
     "kernels": ["base"],
     "column": ["base"],
-    "image": ["base"],
+    "image": ["base", "kernels"],
     "lance": ["base", "os", "column"],
     "filter": ["base", "column"],
     "clip": ["base", "os", "kernels", "image"],

@@ -11,17 +11,16 @@
 #include "image/resize.h"
 
 #include "base/alloc.h"
+#include "kernels/kernels.h"
 
 #include <math.h>
 #include <string.h>
 
-enum { FRACTION_BITS = 22 };
-
 /* For each output index of the window: first input, number of inputs, weights. */
 typedef struct pass {
+    pn_taps taps; /* a view of the three */
     uint32_t *first, *n;
-    int32_t *weights; /* [outputs][most] */
-    uint32_t most;
+    int32_t *weights;
     uint32_t low, high; /* inputs that are needed: [low, high) */
     bool identity;
 } pass;
@@ -62,8 +61,8 @@ static void make_weights(pass *p, uint32_t i, uint32_t output, uint32_t n_in, do
     }
     for (uint32_t j = 0; j < n; j++) {
         double w = sum != 0 ? scratch[j] / sum : scratch[j];
-        w *= (double)(1 << FRACTION_BITS);
-        p->weights[(size_t)i * p->most + j] = (int32_t)(w < 0 ? w - 0.5 : w + 0.5);
+        w *= (double)(1 << PN_RESAMPLE_FRACTION_BITS);
+        p->weights[(size_t)i * p->taps.most + j] = (int32_t)(w < 0 ? w - 0.5 : w + 0.5);
     }
     p->first[i] = first;
     p->n[i] = n;
@@ -73,21 +72,25 @@ static pn_status make_pass(uint32_t n_in, uint32_t n_full, uint32_t start, uint3
                            pn_resize_filter filter, pass *p, pn_error *err)
 {
     *p = (pass){.identity = n_in == n_full, .low = start, .high = start + n_out};
+    p->taps.n_out = n_out;
     if (p->identity)
         return PN_OK;
     double scale = (double)n_in / n_full,
            support = (filter == PN_RESIZE_BICUBIC ? 2.0 : 1.0) * (scale > 1 ? scale : 1);
-    p->most = (uint32_t)ceil(support) * 2 + 1;
+    p->taps.most = (size_t)ceil(support) * 2 + 1;
     p->first = pn_alloc_array(n_out, sizeof *p->first);
     p->n = pn_alloc_array(n_out, sizeof *p->n);
     size_t n_weights;
-    if (pn_size_mul(n_out, p->most, &n_weights))
+    if (pn_size_mul(n_out, p->taps.most, &n_weights))
         p->weights = pn_alloc_array(n_weights, sizeof *p->weights);
-    double *scratch = pn_alloc_array(p->most, sizeof *scratch);
+    double *scratch = pn_alloc_array(p->taps.most, sizeof *scratch);
     if (!p->first || !p->n || !p->weights || !scratch) {
         pn_free(scratch);
         return pn_fail_nomem(err);
     }
+    p->taps.first = p->first;
+    p->taps.n = p->n;
+    p->taps.weights = p->weights;
     p->low = n_in;
     p->high = 0;
     for (uint32_t i = 0; i < n_out; i++) {
@@ -99,59 +102,30 @@ static pn_status make_pass(uint32_t n_in, uint32_t n_full, uint32_t start, uint3
     return PN_OK;
 }
 
-static uint8_t clamp(int32_t sum)
-{
-    int32_t v = sum >> FRACTION_BITS; // arithmetic on every compiler we build with
-    return (uint8_t)(v < 0 ? 0 : v > 255 ? 255 : v);
-}
-
 /* Rows [vertical->low, high) of the picture, the window's columns: out [rows][n_out][3]. */
-static void run_horizontal(const pn_image *image, const pass *p, uint32_t n_out, uint32_t low,
-                           uint32_t high, uint8_t *out)
+static void run_horizontal(const pn_image *image, const pass *p, uint32_t low, uint32_t high,
+                           uint8_t *out)
 {
-    for (uint32_t y = low; y < high; y++) {
-        const uint8_t *row = image->pixels + (size_t)y * image->width * 3;
-        uint8_t *to = out + (size_t)(y - low) * n_out * 3;
-        if (p->identity) {
-            memcpy(to, row + (size_t)p->low * 3, (size_t)n_out * 3);
-            continue;
-        }
-        for (uint32_t x = 0; x < n_out; x++, to += 3) {
-            const int32_t *weights = p->weights + (size_t)x * p->most;
-            const uint8_t *from = row + (size_t)p->first[x] * 3;
-            int32_t r = 1 << (FRACTION_BITS - 1), g = r, b = r;
-            for (uint32_t j = 0; j < p->n[x]; j++, from += 3) {
-                r += weights[j] * from[0];
-                g += weights[j] * from[1];
-                b += weights[j] * from[2];
-            }
-            to[0] = clamp(r);
-            to[1] = clamp(g);
-            to[2] = clamp(b);
-        }
-    }
-}
-
-static void run_vertical(const uint8_t *rows, const pass *p, uint32_t n_out, size_t row_bytes,
-                         int32_t *sums, uint8_t *out)
-{
-    if (p->identity) {
-        memcpy(out, rows, (size_t)n_out * row_bytes);
+    const size_t row_bytes = (size_t)image->width * 3, out_bytes = p->taps.n_out * 3;
+    const uint8_t *rows = image->pixels + low * row_bytes;
+    if (!p->identity) {
+        pn_kernels_get()->resample_across_u8(out, rows, image->width, high - low, &p->taps);
         return;
     }
-    for (uint32_t y = 0; y < n_out; y++) {
-        const int32_t *weights = p->weights + (size_t)y * p->most;
-        for (size_t x = 0; x < row_bytes; x++)
-            sums[x] = 1 << (FRACTION_BITS - 1);
-        for (uint32_t j = 0; j < p->n[y]; j++) {
-            const uint8_t *from = rows + (size_t)(p->first[y] - p->low + j) * row_bytes;
-            int32_t weight = weights[j];
-            for (size_t x = 0; x < row_bytes; x++)
-                sums[x] += weight * from[x];
-        }
-        for (size_t x = 0; x < row_bytes; x++)
-            out[(size_t)y * row_bytes + x] = clamp(sums[x]);
+    for (size_t y = 0; y < high - low; y++)
+        memcpy(out + y * out_bytes, rows + y * row_bytes + (size_t)p->low * 3, out_bytes);
+}
+
+static void run_vertical(const uint8_t *rows, const pass *p, size_t row_bytes, uint8_t *out)
+{
+    const pn_kernels *k = pn_kernels_get();
+    if (p->identity) {
+        memcpy(out, rows, p->taps.n_out * row_bytes);
+        return;
     }
+    for (size_t y = 0; y < p->taps.n_out; y++)
+        k->resample_down_u8(out + y * row_bytes, rows + (p->first[y] - p->low) * row_bytes,
+                            row_bytes, p->weights + y * p->taps.most, p->n[y]);
 }
 
 pn_status pn_image_resize(const pn_image *image, pn_resize_filter filter,
@@ -166,7 +140,6 @@ pn_status pn_image_resize(const pn_image *image, pn_resize_filter filter,
                        "a window of the resized picture that lies outside of it");
     pass across = {0}, down = {0};
     uint8_t *rows = NULL;
-    int32_t *sums = NULL;
     size_t row_bytes = (size_t)window->width * 3;
     pn_status status = PN_OK;
     PN_GOTO(done, make_pass(image->width, window->full_width, window->left, window->width, filter,
@@ -174,13 +147,11 @@ pn_status pn_image_resize(const pn_image *image, pn_resize_filter filter,
     PN_GOTO(done, make_pass(image->height, window->full_height, window->top, window->height, filter,
                             &down, err));
     rows = pn_alloc_array(down.high - down.low, row_bytes);
-    sums = pn_alloc_array(row_bytes, sizeof *sums);
-    if (!rows || !sums)
+    if (!rows)
         PN_GOTO(done, pn_fail_nomem(err));
-    run_horizontal(image, &across, window->width, down.low, down.high, rows);
-    run_vertical(rows, &down, window->height, row_bytes, sums, out);
+    run_horizontal(image, &across, down.low, down.high, rows);
+    run_vertical(rows, &down, row_bytes, out);
 done:
-    pn_free(sums);
     pn_free(rows);
     free_pass(&across);
     free_pass(&down);

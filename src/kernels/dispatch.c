@@ -24,6 +24,7 @@ static void init(pn_kernels *k, unsigned cpu)
     pn_gemm_init_portable(k);
     pn_quant_init_portable(k);
     pn_gemm_bf16_init_portable(k);
+    pn_resample_init_portable(k);
 #if defined(__x86_64__)
     if (cpu & PN_CPU_AVX2) {
         k->level = "avx2";
@@ -32,6 +33,7 @@ static void init(pn_kernels *k, unsigned cpu)
         pn_activation_init_avx2(k);
         pn_gemm_init_avx2(k);
         pn_quant_init_avx2(k);
+        pn_resample_init_avx2(k);
     }
     if (cpu & PN_CPU_AVX512) {
         k->level = "avx512";
@@ -40,6 +42,7 @@ static void init(pn_kernels *k, unsigned cpu)
         pn_activation_init_avx512(k);
         pn_gemm_init_avx512(k);
         pn_quant_init_avx512(k);
+        pn_resample_init_avx512(k);
     }
     if (cpu & PN_CPU_AVX512BF16) {
         k->level = "avx512bf16";

@@ -14,17 +14,20 @@ void pn_activation_init_portable(pn_kernels *k);
 void pn_gemm_init_portable(pn_kernels *k);
 void pn_quant_init_portable(pn_kernels *k);
 void pn_gemm_bf16_init_portable(pn_kernels *k);
+void pn_resample_init_portable(pn_kernels *k);
 #if defined(__x86_64__)
 void pn_distance_init_avx2(pn_kernels *k);
 void pn_convert_init_avx2(pn_kernels *k);
 void pn_activation_init_avx2(pn_kernels *k);
 void pn_gemm_init_avx2(pn_kernels *k);
 void pn_quant_init_avx2(pn_kernels *k);
+void pn_resample_init_avx2(pn_kernels *k);
 void pn_distance_init_avx512(pn_kernels *k);
 void pn_convert_init_avx512(pn_kernels *k);
 void pn_activation_init_avx512(pn_kernels *k);
 void pn_gemm_init_avx512(pn_kernels *k);
 void pn_quant_init_avx512(pn_kernels *k);
+void pn_resample_init_avx512(pn_kernels *k);
 void pn_gemm_bf16_init_avx512bf16(pn_kernels *k);
 void pn_quant_init_amx(pn_kernels *k);
 /* For products of few rows, on the level above. */

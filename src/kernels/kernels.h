@@ -108,6 +108,14 @@ static inline size_t pn_gemm_bf16_depth(size_t k)
     return k + k % 2;
 }
 
+/* One direction of a resize: output i is the sum of n[i] inputs from first[i] on, each times its weight in 2^-22. */
+enum { PN_RESAMPLE_FRACTION_BITS = 22 };
+typedef struct pn_taps {
+    const uint32_t *first, *n; /* [n_out] */
+    const int32_t *weights;    /* [n_out][most] */
+    size_t most, n_out;
+} pn_taps;
+
 typedef struct pn_kernels {
     /* "portable"; "avx2", "avx512", "avx512bf16", "amx"; "neon", "dotprod", "i8mm": the highest that wrote into the table. */
     const char *level;
@@ -175,6 +183,16 @@ typedef struct pn_kernels {
     void (*gemm_bf16)(const pn_gemm *gemm, size_t panel_begin, size_t panel_end);
     bool
         bf16_is_fast; /* gemm_bf16 takes half of the time of gemm_f32; elsewhere it is portable C */
+
+    /* ---- resample. Class: exact. A sum is rounded, (sum + 2^21) >> 22, and clamped to [0, 255]; the sizes of the weights
+     * of one output add up to less than 2^23. */
+
+    /* RGB rows in [n_rows][n_in][3] -> out [n_rows][taps->n_out][3], pixels weighted. */
+    void (*resample_across_u8)(uint8_t *out, const uint8_t *in, size_t n_in, size_t n_rows,
+                               const pn_taps *taps);
+    /* One row of n bytes out of n_rows rows below each other, in [n_rows][n], rows weighted. */
+    void (*resample_down_u8)(uint8_t *out, const uint8_t *in, size_t n, const int32_t *weights,
+                             size_t n_rows);
 } pn_kernels;
 
 /* The table for this processor, at most as high as PN_CPU (portable|avx2|avx512|avx512bf16|amx|neon|dotprod|i8mm) allows. */
