@@ -32,7 +32,7 @@ PUBLIC = {"pennon.h": {"api", "serve", "cli"}, "pennon_status.h": {"base"}}
 # System headers with an owner, a room or one file of it: nobody else includes them.
 CPU = "kernels/cpu.c"  # asks the system which instructions may be used
 LIBRARIES = {
-    r"vips/": {"image"}, r"curl/": {"os"}, r"openssl/": {"os"}, r"uuid/": {"os"},
+    r"vips/": {"image"}, r"j(peglib|error)\.h": {"image"}, r"curl/": {"os"}, r"openssl/": {"os"}, r"uuid/": {"os"},
     r"(sys|arpa|netinet)/(?!types|auxv|syscall)": {"os"}, r"sys/(auxv|syscall)\.h": {"os", CPU}, r"unistd\.h": {"os", CPU},
     r"fcntl\.h": {"os"}, r"dirent\.h": {"os"},
     r"poll\.h": {"os"}, r"signal\.h": {"os"}, r"(imm|x86|avx).*intrin\.h": {"kernels"}, r"arm_neon\.h": {"kernels"},

@@ -7,7 +7,7 @@ set -eu
 
 run_packages="gcc libc6-dev cmake ninja-build pkg-config
     libxxhash-dev libutf8proc-dev uthash-dev uuid-dev
-    libvips-dev libzstd-dev liblz4-dev libprotobuf-c-dev protobuf-c-compiler
+    libvips-dev libjpeg62-turbo-dev libzstd-dev liblz4-dev libprotobuf-c-dev protobuf-c-compiler
     libpcre2-dev libroaring-dev libcsv-dev libjansson-dev libmicrohttpd-dev libyaml-dev
     libcurl4-openssl-dev libssl-dev"
 test_packages="g++ clang libclang-rt-14-dev clang-format clang-tidy cppcheck shellcheck gcovr libcmocka-dev

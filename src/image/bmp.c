@@ -26,21 +26,6 @@ typedef struct layout {
     bool top_down;
 } layout;
 
-static pn_status check_size(uint64_t width, uint64_t height, const char *name,
-                            const pn_decode_options *options, pn_error *err)
-{
-    uint64_t max_side =
-        options && options->max_side_px ? options->max_side_px : PN_IMAGE_MAX_SIDE_PX;
-    uint64_t max_pixels =
-        options && options->max_pixels ? options->max_pixels : PN_IMAGE_MAX_PIXELS;
-    if (width > max_side || height > max_side || width * height > max_pixels)
-        return pn_fail(err, PN_ERR_LIMIT,
-                       "%s: %" PRIu64 " x %" PRIu64 " pixels: the limits are %" PRIu64
-                       " a side and %" PRIu64 " in all",
-                       name, width, height, max_side, max_pixels);
-    return PN_OK;
-}
-
 static pn_status read_headers(const uint8_t *at, size_t n, const char *name,
                               const pn_decode_options *options, layout *out, pn_error *err)
 {
@@ -64,7 +49,7 @@ static pn_status read_headers(const uint8_t *at, size_t n, const char *name,
                     .height = (size_t)(height < 0 ? -height : height),
                     .pixel_bytes = bits / 8,
                     .top_down = height < 0};
-    PN_TRY(check_size(out->width, out->height, name, options, err));
+    PN_TRY(pn_decode_check_size(out->width, out->height, name, options, err));
     out->row_bytes = (out->width * out->pixel_bytes + 3) & ~(size_t)3;
     if (pixels_off < FILE_HEADER_BYTES + header_bytes || pixels_off > n ||
         out->row_bytes * out->height > n - pixels_off)

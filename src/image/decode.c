@@ -1,6 +1,8 @@
 /*
  * decode.c - libvips, kept on a short leash
  *
+ * Bitmaps (bmp.c) and all JPEGs but those of four colours (jpeg.c) never get here.
+ *
  *     bytes -> which loader would take them? on our list? -> header: size within limits?
  *           -> pixels as stored -> 8 bits, RGB(A) -> upright -> over white -> RGB8
  *
@@ -29,6 +31,7 @@
 #include "base/str.h"
 #include "image/av1_size.h"
 #include "image/bmp.h"
+#include "image/jpeg.h"
 #include "image/precheck.h"
 #include "image/vips_visit.h"
 
@@ -123,10 +126,9 @@ const char *pn_image_mime_type(const void *bytes, size_t n)
     return known_mime(loader);
 }
 
-static pn_status check_size(const VipsImage *image, const char *name,
-                            const pn_decode_options *options, pn_error *err)
+pn_status pn_decode_check_size(uint64_t width, uint64_t height, const char *name,
+                               const pn_decode_options *options, pn_error *err)
 {
-    uint64_t width = (uint64_t)image->Xsize, height = (uint64_t)image->Ysize;
     uint64_t max_side =
         options && options->max_side_px ? options->max_side_px : PN_IMAGE_MAX_SIDE_PX;
     uint64_t max_pixels =
@@ -220,20 +222,6 @@ static pn_status check_file(const void *bytes, size_t n, const char *name, pn_er
     return pn_picture_precheck(bytes, n, name, err);
 }
 
-/* By how much libjpeg may scale down while it decodes. */
-static int shrink_of(const VipsImage *image, const char *loader, const pn_decode_options *options)
-{
-    uint32_t least = options ? options->shrink_to_px : 0;
-    uint32_t side = (uint32_t)PN_MIN(image->Xsize, image->Ysize);
-    const char *mime = known_mime(loader);
-    if (least == 0 || !mime || strcmp(mime, "image/jpeg") != 0)
-        return 1;
-    for (int factor = 8; factor > 1; factor /= 2)
-        if (side / (uint32_t)factor >= least)
-            return factor;
-    return 1;
-}
-
 static pn_status open_image(const void *bytes, size_t n, const char *name,
                             const pn_decode_options *options, patience *time, VipsImage **out,
                             pn_error *err)
@@ -255,15 +243,8 @@ static pn_status open_image(const void *bytes, size_t n, const char *name,
                                    VIPS_ACCESS_SEQUENTIAL, "memory", TRUE, NULL);
     if (!image)
         return fail_vips(err, PN_ERR_CORRUPT, name);
-    pn_status status = check_size(image, name, options, err);
-    int shrink = status == PN_OK ? shrink_of(image, loader, options) : 1;
-    if (shrink > 1) {
-        g_object_unref(image);
-        image = NULL;
-        if (vips_jpegload_buffer((void *)(uintptr_t)bytes, n, &image, "shrink", shrink, "fail_on",
-                                 VIPS_FAIL_ON_ERROR, "access", VIPS_ACCESS_SEQUENTIAL, NULL) != 0)
-            return fail_vips(err, PN_ERR_CORRUPT, name);
-    }
+    pn_status status =
+        pn_decode_check_size((uint64_t)image->Xsize, (uint64_t)image->Ysize, name, options, err);
     if (status == PN_OK)
         status = check_samples(image, name, err);
     if (status == PN_OK && is_late(time))
@@ -329,47 +310,6 @@ static void to_rgb(const uint8_t *samples, size_t n_pixels, int bands, bool cmyk
     }
 }
 
-/* Where the pixel that belongs at (x, y) upright is stored, for the EXIF orientations 1 to 8. */
-static size_t stored_at(int orientation, size_t x, size_t y, size_t w, size_t h)
-{
-    switch (orientation) {
-    case 2:
-        return y * w + (w - 1 - x);
-    case 3:
-        return (h - 1 - y) * w + (w - 1 - x);
-    case 4:
-        return (h - 1 - y) * w + x;
-    case 5:
-        return x * w + y;
-    case 6:
-        return (h - 1 - x) * w + y;
-    case 7:
-        return (h - 1 - x) * w + (w - 1 - y);
-    case 8:
-        return x * w + (w - 1 - y);
-    default:
-        return y * w + x;
-    }
-}
-
-static pn_status turn_upright(pn_image *image, int orientation, pn_error *err)
-{
-    pn_image turned;
-    size_t w = image->width, h = image->height;
-    if (orientation < 2 || orientation > 8)
-        return PN_OK;
-    bool swapped = orientation >= 5;
-    PN_TRY(pn_image_create(swapped ? image->height : image->width,
-                           swapped ? image->width : image->height, &turned, err));
-    for (size_t y = 0; y < turned.height; y++)
-        for (size_t x = 0; x < turned.width; x++)
-            memcpy(turned.pixels + (y * turned.width + x) * 3,
-                   image->pixels + stored_at(orientation, x, y, w, h) * 3, 3);
-    pn_image_free(image);
-    *image = turned;
-    return PN_OK;
-}
-
 static pn_status decode_with_vips(const void *bytes, size_t n, const char *name,
                                   const pn_decode_options *options, patience *time, pn_image *out,
                                   pn_error *err)
@@ -391,7 +331,7 @@ static pn_status decode_with_vips(const void *bytes, size_t n, const char *name,
         to_rgb(samples, (size_t)width * height, bands, cmyk, result.pixels);
     g_free(samples);
     if (status == PN_OK)
-        status = turn_upright(&result, orientation, err);
+        status = pn_image_turn_upright(&result, orientation, err);
     if (status == PN_OK)
         *out = result;
     else
@@ -428,6 +368,11 @@ pn_status pn_image_decode(const void *bytes, size_t n, const char *name,
     PN_TRY(check_file(bytes, n, name, err));
     if (pn_bmp_is(bytes, n))
         return pn_bmp_decode(bytes, n, name, options, out, err);
+    bool taken = false;
+    if (pn_jpeg_is(bytes, n))
+        PN_TRY(pn_jpeg_decode(bytes, n, name, options, &taken, out, err));
+    if (taken)
+        return PN_OK;
     PN_TRY(pn_png_essentials(bytes, n, &copy, &n_copy, err));
     pn_status status =
         decode_essentials(copy ? copy : bytes, copy ? n_copy : n, name, options, out, err);

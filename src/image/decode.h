@@ -1,5 +1,5 @@
 /*
- * decode.h - bytes of a picture file -> upright sRGB pixels (libvips)
+ * decode.h - bytes of a picture file -> upright sRGB pixels (libjpeg, libvips)
  *
  * JPEG (baseline, progressive, gray, CMYK, YCCK), PNG (all colour types, 16 bit, interlaced), WebP, GIF (first
  * frame), AVIF/HEIC, TIFF (first page), BMP where the installed libvips has a safe loader. The EXIF orientation is applied;
@@ -22,10 +22,11 @@ typedef struct pn_decode_options {
     /* A JPEG may be decoded at 1/2, 1/4 or 1/8 as long as its shorter side keeps this many pixels: its blocks are then
      * transformed at that size, which leaves out most of the work and changes pixels a little. 0: every pixel as it is. */
     uint32_t shrink_to_px;
+    uint32_t shrink_long_px; /* ... and its longer side this many */
 } pn_decode_options;
 #define PN_DECODE_OPTIONS_INIT                                                                     \
     {                                                                                              \
-        0, 0, 0, 0                                                                                 \
+        0, 0, 0, 0, 0                                                                              \
     }
 
 /* Start the library once, before any other call here and before threads; safe to call again. */
@@ -44,6 +45,10 @@ PN_NODISCARD pn_status pn_image_library_init(pn_error *err);
 PN_NODISCARD pn_status pn_image_decode(const void *bytes, size_t n, const char *name,
                                        const pn_decode_options *options, pn_image *out,
                                        pn_error *err);
+
+/* LIMIT: width and height that a file claims are over the options' limits, or ours. */
+PN_NODISCARD pn_status pn_decode_check_size(uint64_t width, uint64_t height, const char *name,
+                                            const pn_decode_options *options, pn_error *err);
 
 /* "image/jpeg", ... by the first bytes, or NULL when no known format. */
 const char *pn_image_mime_type(const void *bytes, size_t n);

@@ -17,4 +17,7 @@ PN_NODISCARD pn_status pn_image_create(uint32_t width, uint32_t height, pn_image
                                        pn_error *err);
 void pn_image_free(pn_image *image); /* a zeroed one is welcome */
 
+/* From the EXIF orientation 2 to 8 that it was stored in; others leave it as it is. NOMEM: it is as before. */
+PN_NODISCARD pn_status pn_image_turn_upright(pn_image *image, int orientation, pn_error *err);
+
 #endif

@@ -1,5 +1,5 @@
 /*
- * thumbnail.h - small JPEGs of a picture: for result pages, and for the way to a server (libvips)
+ * thumbnail.h - small JPEGs of a picture: for result pages, and for the way to a server (libjpeg)
  */
 #ifndef PN_IMAGE_THUMBNAIL_H
 #define PN_IMAGE_THUMBNAIL_H

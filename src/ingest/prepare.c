@@ -33,12 +33,18 @@ pn_status pn_prepare_hash(pn_ingest_item *item, const void *bytes, size_t n, pn_
     return PN_OK;
 }
 
+/* The thumbnail is made of the same pixels: its longer side has to be in them. */
+pn_decode_options pn_prepare_decoding(const pn_embedder *embedder, uint32_t thumbnail_px)
+{
+    return (pn_decode_options){.shrink_to_px = embedder->shrink_to_px,
+                               .shrink_long_px = thumbnail_px};
+}
+
 pn_status pn_prepare_picture(pn_ingest_item *item, const void *bytes, size_t n,
                              pn_embedder *embedder, uint32_t thumbnail_px, pn_error *err)
 {
     pn_image image = {0};
-    const pn_decode_options options = {
-        .shrink_to_px = embedder->shrink_to_px ? PN_MAX(embedder->shrink_to_px, thumbnail_px) : 0};
+    const pn_decode_options options = pn_prepare_decoding(embedder, thumbnail_px);
     pn_status status = pn_image_decode(bytes, n, item->file, &options, &image, err);
     if (status != PN_OK)
         return status;

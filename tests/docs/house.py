@@ -15,7 +15,7 @@ faults = []
 # What the READMEs call a package; the rest is part of another one.
 NAMES = {
     "gcc": "gcc", "cmake": "CMake", "ninja-build": "Ninja", "pkg-config": "pkg-config", "libxxhash-dev": "xxHash",
-    "libutf8proc-dev": "utf8proc", "uthash-dev": "uthash", "uuid-dev": "libuuid", "libvips-dev": "libvips", "libzstd-dev": "zstd",
+    "libutf8proc-dev": "utf8proc", "uthash-dev": "uthash", "uuid-dev": "libuuid", "libvips-dev": "libvips", "libjpeg62-turbo-dev": "libjpeg-turbo", "libzstd-dev": "zstd",
     "liblz4-dev": "lz4", "libprotobuf-c-dev": "protobuf-c", "libpcre2-dev": "PCRE2", "libroaring-dev": "CRoaring",
     "libcsv-dev": "libcsv", "libjansson-dev": "jansson", "libmicrohttpd-dev": "libmicrohttpd", "libyaml-dev": "libyaml",
     "libcurl4-openssl-dev": "libcurl", "libssl-dev": "OpenSSL",

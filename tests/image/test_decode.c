@@ -63,8 +63,8 @@ static void limits__hold_for_every_format(void **state)
         pn_image image = decode(bytes, n);
         uint32_t longest = PN_MAX(image.width, image.height);
         uint64_t pixels = (uint64_t)image.width * image.height;
-        pn_decode_options exact = {longest, pixels, 0, 0}, side = {longest - 1, 0, 0, 0},
-                          area = {0, pixels - 1, 0, 0};
+        pn_decode_options exact = {.max_side_px = longest, .max_pixels = pixels},
+                          side = {.max_side_px = longest - 1}, area = {.max_pixels = pixels - 1};
         pn_image_free(&image);
         pn_error err = {0};
         assert_int_equal(pn_image_decode(bytes, n, "fits", &exact, &image, &err), PN_OK);
