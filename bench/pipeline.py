@@ -7,7 +7,8 @@ FOLDER is embed_peer.sh's (the ViT-B/32 of random weights, its ONNX twin, onnxru
 pennon ingests. Every round runs, one after the other: `pennon ingest` of all pictures into a new table (reading, decoding,
 resizing, the tower, the commit), the peer's image tower alone on tensors that are ready, batches of 8; then 200 text queries
 over HTTP to `pennon serve` on that table (of 8 tokens; tokenizing, tower, exact search, JSON) and the peer's
-text tower alone, 8 tokens. So the comparison is in the peer's favour: it decodes nothing and answers nobody. One JSON
+text tower alone, 8 tokens. bench_pixels, beside BENCH_EMBED, tells what a picture takes of one core before the tower,
+from which the shares of the stages follow. The comparison is in the peer's favour: it decodes nothing and answers nobody. One JSON
 line, medians over the rounds; ratio above 1: pennon is faster. $PENNON_PRECISION is pennon's; the peer's is f32.
 """
 import json
@@ -48,6 +49,22 @@ def tower(bench, folder, threads):
     out = run([bench, "--model", folder, "--threads", str(threads), "--seconds", "4", "--case", "image-8",
                "--precision", os.environ.get("PENNON_PRECISION", "exact")])
     return 1000 / json.loads(out.strip().splitlines()[-1])["ms_item_med"]
+
+
+def pixels(bench, folder, pictures):
+    """Milliseconds of one core that a picture takes before the tower, stage by stage."""
+    out = run([os.path.join(os.path.dirname(bench), "bench_pixels"), "--model", folder, pictures])
+    return json.loads(out)
+
+
+def shares(row, threads):
+    """The stages' parts of an ingest. other: writing, waiting, whatever the stages take more than alone."""
+    whole = threads * 1000 / row["ingest_per_s"]
+    stages = {"read_hash": row["read_ms"] + row["hash_ms"], "entropy": row["entropy_ms"],
+              "transform": row["decode_ms"] - row["entropy_ms"], "prepare": row["prepare_ms"],
+              "thumbnail": row["thumbnail_ms"], "tower": threads * 1000 / row["tower_per_s"]}
+    stages["other"] = whole - sum(stages.values())
+    return {"share_" + name: ms / whole for name, ms in stages.items()}
 
 
 def memory_mib(pid, name):
@@ -101,6 +118,8 @@ def main():
             row = {"ingest_per_s": ingest(pennon, folder, pictures, table),
                    "tower_per_s": tower(bench, folder, threads),
                    "peer_images_per_s": 1000 / (peer(folder, bench, threads, "image-8") / 8)}
+            row.update(pixels(bench, folder, pictures))
+            row.update(shares(row, threads))
             row.update(serve(pennon, folder, table))
             row["peer_text_ms"] = peer(folder, bench, threads, "text-8")
             rows.append(row)

@@ -1,11 +1,13 @@
 /*
  * fuzz_decode.c - bytes to pixels, by all loaders of the list
  *
- * What decodes has to lie within the limits, be readable to its last byte, and decode to the same pixels again.
+ * What decodes has to lie within the limits, be readable to its last byte, and decode to the same pixels again; shrunk as far
+ * as it can be, it decodes as well, and a thumbnail of it is a picture.
  */
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "image/decode.h"
+#include "image/thumbnail.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +19,26 @@ const char *__lsan_default_suppressions(void);
 const char *__lsan_default_suppressions(void)
 {
     return "leak:libdav1d";
+}
+
+/* Of a picture that decodes in full. */
+static void check_small(const uint8_t *bytes, size_t n, const pn_image *whole)
+{
+    static const pn_decode_options options = {
+        .max_side_px = 4096, .max_pixels = 1 << 18, .shrink_to_px = 1};
+    pn_image small = {0};
+    pn_buffer thumbnail;
+    pn_buffer_init(&thumbnail, 1u << 20);
+    if (pn_image_decode(bytes, n, "fuzz", &options, &small, NULL) != PN_OK ||
+        small.width > whole->width || small.height > whole->height)
+        abort();
+    pn_image_free(&small);
+    if (pn_thumbnail_make(whole, 64, &thumbnail, NULL) != PN_OK ||
+        pn_image_decode(thumbnail.data, thumbnail.n_bytes, "small", NULL, &small, NULL) != PN_OK ||
+        small.width > 64 || small.height > 64)
+        abort();
+    pn_image_free(&small);
+    pn_buffer_reset(&thumbnail);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
@@ -35,6 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
             abort();
         if (second.width != first.width || memcmp(first.pixels, second.pixels, n_bytes) != 0)
             abort();
+        check_small(bytes, n, &first);
     } else if (!strstr(err.message, "fuzz") || strchr(err.message, '\n')) {
         abort();
     }
