@@ -16,7 +16,14 @@
 #include <immintrin.h>
 #include <string.h>
 
-enum { BITS = PN_RESAMPLE_FRACTION_BITS, HALF = 1 << (BITS - 1), LANES = 8, SUMS = 4, PIXELS = 2 };
+enum {
+    BITS = PN_RESAMPLE_FRACTION_BITS,
+    HALF = 1 << (BITS - 1),
+    LANES = 8,
+    SUMS = 4,
+    PIXELS = 2,
+    BLOCK = SUMS * LANES
+};
 
 /* 8 bytes, of which left exist; zeros behind. */
 static inline __m128i load_8(const uint8_t *in, size_t left)
@@ -82,7 +89,7 @@ static void down_u8(uint8_t *out, const uint8_t *in, size_t n, const int32_t *we
                     size_t n_rows)
 {
     size_t x = 0;
-    for (; x + SUMS * LANES <= n; x += SUMS * LANES) {
+    for (; x + BLOCK <= n; x += BLOCK) {
         __m256i sums[SUMS];
         PN_UNROLL for (size_t i = 0; i < SUMS; i++) sums[i] = _mm256_set1_epi32(HALF);
         for (size_t j = 0; j < n_rows; j++)

@@ -26,7 +26,8 @@ enum {
     LANES = 16,
     PIXELS = 8,
     ROWS = 4,
-    SUMS = 4
+    SUMS = 4,
+    BLOCK = SUMS * LANES
 };
 
 /* Four rows of pixels, and where their outputs go. The same row may be there more than once. */
@@ -142,7 +143,7 @@ static void down_u8(uint8_t *out, const uint8_t *in, size_t n, const int32_t *we
                     size_t n_rows)
 {
     size_t x = 0;
-    for (; x + SUMS * LANES <= n; x += SUMS * LANES) {
+    for (; x + BLOCK <= n; x += BLOCK) {
         __m512i sums[SUMS];
         PN_UNROLL for (size_t i = 0; i < SUMS; i++) sums[i] = _mm512_setzero_si512();
         for (size_t j = 0; j < n_rows; j++) {
