@@ -87,8 +87,9 @@ typedef struct pn_model pn_model;
 typedef struct pn_model_options {
     size_t struct_bytes;
     const char *preprocess; /* "crop", "pad", "squash"; NULL: the model's own */
-    /* How weights are kept and products computed: "exact" (NULL: this; as the file has them, in f32 arithmetic), "f32", "f16",
-     * "bf16" (weights rounded), "int8" (products in 8 bits). Vectors of one model compare with each other at any of them. */
+    /* How weights are kept and products computed: "exact" (NULL: this; as the file has them, in f32 arithmetic), "f32", "f16"
+     * (weights rounded), "bf16" (weights and the rows of the blocks' products rounded, sums in f32), "int8" (products in 8
+     * bits). Vectors of one model compare with each other at any of them. */
     const char *precision;
     /* A folder where prepared weights are kept, so that the next opening takes a moment. NULL: $PENNON_CACHE, else
      * $XDG_CACHE_HOME/pennon, else ~/.cache/pennon; "": none. Weights of less than 32 MiB are never kept. */

@@ -34,10 +34,8 @@ pn_status pn_activations_init(const pn_activation_sizes *sizes, pn_scratch *scra
                         .wide_stride = pn_row_stride(sizes->wide),
                         .scores_stride = pn_row_stride(sizes->longest)};
     a.attention_floats = pn_attention_floats(sizes->longest, sizes->head_width, a.scores_stride);
-    size_t byte_floats =
-        a.wide_stride / 4 + LINE_FLOATS; /* a quarter, and not a multiple of a page */
-    byte_floats = PN_MAX(byte_floats, a.x_stride / 4 + LINE_FLOATS);
-    byte_floats = round_up(byte_floats);
+    const size_t row_floats = PN_MAX(a.x_stride, a.wide_stride) * sizes->row_bytes / sizeof(float);
+    const size_t byte_floats = sizes->row_bytes ? pn_row_stride(row_floats) : 0;
     size_t total = 0, x, normed, wide, query, attention, rows_u8, steps, lows, indices, bytes;
     if (!place(sizes->rows, a.x_stride, &x, &total) ||
         !place(sizes->rows, a.x_stride, &normed, &total) ||

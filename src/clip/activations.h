@@ -6,7 +6,8 @@
  *     wide      [rows][wide_stride]       q, k and v; then the hidden layer; at the start the patches
  *     query     [sequences][x_stride]     the pooled rows' queries in the last block
  *     indices   [3][sequences + 1]        where sequences start, and what else an encoder has to know of each
- *     bytes     [rows][bytes_stride]      a product's rows in 8 bits, with a step and a low value each
+ *     bytes     [rows][bytes_stride]      a product's rows as it reads them, when that is not f32
+ *     steps, lows  [rows]                 of rows in 8 bits
  *     attention [threads][attention_floats]   packed k and v of one head, a block of scores
  *
  * Rows start on cache lines, and strides are never a large power of two: such rows would fall into the same few
@@ -27,7 +28,8 @@ typedef struct pn_activation_sizes {
     size_t longest;   /* rows of the longest sequence */
     size_t width;     /* of the widest row of x, normed and query */
     size_t head_width;
-    size_t wide; /* the widest row of `wide` */
+    size_t wide;      /* the widest row of `wide` */
+    size_t row_bytes; /* a value of `bytes`: pn_linear_row_bytes() */
     size_t threads;
 } pn_activation_sizes;
 

@@ -8,13 +8,12 @@
  *     x        --norm2--> normed [R][W] --fc1, activation--> wide [R][M]
  *     x += wide fc2^T
  *
- * A is W, or less in a block that heads were pruned from; A' is A rounded up to whole panels.
- *
- * Products of few rows (a query of 8 tokens, one picture) are cut by columns: each task
- * takes some panels for all rows, which reads every weight once, and the weights' bytes are what counts. With many rows
- * each thread has rows of its own too, the same ones in every loop of every block: a row that another core has just written
- * costs more to fetch than weights that both read. Who is done early helps the others, so the threads still end together.
- * (8 pictures of ViT-B/32 in f32 on 2 cores: 4 % less time where the cores share their cache badly, 1 % where well.)
+ * A is W, or less in a block that heads were pruned from; A' is A rounded up to whole panels. Products of few rows (a query of
+ * 8 tokens, one picture) are cut by columns: each task takes some panels for all rows, which reads every weight once, and the
+ * weights' bytes are what counts. With many rows each thread has rows of its own too, the same ones in every loop of every
+ * block: a row that another core has just written costs more to fetch than weights that both read. Who is done early helps
+ * the others, so the threads still end together. (8 pictures of ViT-B/32 in f32 on 2 cores: 4 % less time where the cores
+ * share their cache badly, 1 % where well.)
  *
  * The last block computes k and v for all rows, but q, the output product and the MLP for the pooled rows only: the
  * same result, and one block less of twelve for a picture.
@@ -62,6 +61,7 @@ void pn_spread(const pn_forward *f, size_t n, double work, pn_pool_task task, vo
 }
 
 enum { NORM_ROWS = 8 };                                 /* a task's */
+enum { ROUNDED_AT_ONCE = 512 };                         /* on the stack, between two conversions */
 enum { WHOLE_TILES = 42, PART_ROWS = 4 * WHOLE_TILES }; /* tiles have 14, 6 or 4 rows */
 
 /* ---- products */
@@ -78,13 +78,15 @@ static pn_gemm rows_of(pn_gemm gemm, size_t begin, size_t end)
 {
     gemm.c += begin * gemm.ldc;
     gemm.m = end - begin;
-    if (gemm.w.type != PN_PANEL_I8) {
+    if (gemm.w.type == PN_PANEL_I8) {
+        gemm.a8.rows += begin * gemm.a8.stride;
+        gemm.a8.step += begin;
+        gemm.a8.low += begin;
+    } else if (gemm.w.type == PN_PANEL_BF16_PAIRS) {
+        gemm.a16.rows = (const uint16_t *)gemm.a16.rows + begin * gemm.a16.stride;
+    } else {
         gemm.a += begin * gemm.lda;
-        return gemm;
     }
-    gemm.a8.rows += begin * gemm.a8.stride;
-    gemm.a8.step += begin;
-    gemm.a8.low += begin;
     return gemm;
 }
 
@@ -104,30 +106,65 @@ static void run_panels(void *context, size_t i, unsigned worker)
     size_t end = PN_MIN(begin + p->panels_each, p->panel_end);
     if (gemm.w.type == PN_PANEL_I8)
         p->f->kernels->gemm_i8(&gemm, begin, end);
+    else if (gemm.w.type == PN_PANEL_BF16_PAIRS)
+        p->f->kernels->gemm_bf16(&gemm, begin, end);
     else
         p->f->kernels->gemm_f32(&gemm, begin, end);
 }
 
-static void quantise_rows(void *context, size_t i, unsigned worker)
+/* out[i] = in[i] rounded to bf16. */
+static void round_row(const pn_kernels *kernels, float *out, const float *in, size_t n)
+{
+    uint16_t halves[ROUNDED_AT_ONCE];
+    for (size_t i = 0, some; i < n; i += some) {
+        some = PN_MIN(n - i, (size_t)ROUNDED_AT_ONCE);
+        kernels->f32_to_bf16(halves, in + i, some);
+        kernels->bf16_to_f32(out + i, halves, some);
+    }
+}
+
+static void pair_row(const pn_kernels *kernels, uint16_t *out, const float *in, size_t n)
+{
+    kernels->f32_to_bf16(out, in, n);
+    if (n < pn_gemm_bf16_depth(n))
+        out[n] = 0;
+}
+
+static void convert_rows(void *context, size_t i, unsigned worker)
 {
     (void)worker; /* every row has its own place */
     const product *p = context;
+    const pn_kernels *kernels = p->f->kernels;
     const pn_gemm *g = &p->gemm;
     const pn_activations *a = &p->f->act;
     size_t end = PN_MIN((i + 1) * NORM_ROWS, g->m);
-    for (size_t r = i * NORM_ROWS; r < end; r++)
-        p->f->kernels->quantise_u8(a->bytes + r * a->bytes_stride, a->steps + r, a->lows + r,
-                                   g->a + r * g->lda, g->k);
+    for (size_t r = i * NORM_ROWS; r < end; r++) {
+        const float *in = g->a + r * g->lda;
+        void *out = a->bytes + r * a->bytes_stride;
+        if (g->w.type == PN_PANEL_I8)
+            kernels->quantise_u8(out, a->steps + r, a->lows + r, in, g->k);
+        else if (g->w.type == PN_PANEL_BF16_PAIRS)
+            pair_row(kernels, out, in, g->k);
+        else
+            round_row(kernels, out, in, g->k);
+    }
 }
 
-/* The rows of a as bytes. */
-static void quantise(const pn_forward *f, pn_gemm *gemm)
+/* The rows of a as the product reads them: in 8 bits, as bf16, or rounded to it. */
+static void convert(const pn_forward *f, pn_gemm *gemm)
 {
     const pn_activations *a = &f->act;
     product p = {.f = f, .gemm = *gemm};
     double work = 2.0 * (double)gemm->m * (double)gemm->k;
-    pn_spread(f, (gemm->m + NORM_ROWS - 1) / NORM_ROWS, work, quantise_rows, &p);
-    gemm->a8 = (pn_rows_u8){a->bytes, a->bytes_stride, a->steps, a->lows};
+    pn_spread(f, (gemm->m + NORM_ROWS - 1) / NORM_ROWS, work, convert_rows, &p);
+    if (gemm->w.type == PN_PANEL_I8) {
+        gemm->a8 = (pn_rows_u8){a->bytes, a->bytes_stride, a->steps, a->lows};
+    } else if (gemm->w.type == PN_PANEL_BF16_PAIRS) {
+        gemm->a16 = (pn_rows_bf16){a->bytes, a->bytes_stride / sizeof(uint16_t)};
+    } else {
+        gemm->a = (const float *)(const void *)a->bytes;
+        gemm->lda = a->bytes_stride / sizeof(float);
+    }
 }
 
 /* Eight values' worth of arithmetic for every byte of weights that is read: with few rows reading takes longer. */
@@ -135,7 +172,9 @@ static double work_of(const pn_gemm *gemm, size_t panels)
 {
     size_t rows = PN_MAX(gemm->m, (size_t)8);
     double work = (double)rows * (double)(panels * PN_GEMM_PANEL * gemm->k);
-    return gemm->w.type == PN_PANEL_I8 ? work / 4 : work;
+    return gemm->w.type == PN_PANEL_I8           ? work / 4
+           : gemm->w.type == PN_PANEL_BF16_PAIRS ? work / 2
+                                                 : work;
 }
 
 void pn_linear_run(const pn_forward *f, const pn_linear *linear, pn_gemm gemm, size_t panel_begin,
@@ -145,8 +184,8 @@ void pn_linear_run(const pn_forward *f, const pn_linear *linear, pn_gemm gemm, s
     gemm.bias = linear->bias;
     gemm.n = linear->n;
     gemm.k = linear->k;
-    if (linear->w.type == PN_PANEL_I8)
-        quantise(f, &gemm);
+    if (pn_linear_row_bytes(linear) > 0)
+        convert(f, &gemm);
     const size_t threads = pn_pool_threads(f->pool), panels = panel_end - panel_begin;
     const size_t parts = PN_MIN(gemm.m / PART_ROWS, threads);
     /* Eight tasks a thread even out their speeds; pairs of panels are what the kernels like. */

@@ -5,7 +5,8 @@
  *             f32 at half of the memory
  *     f32     four bytes a weight, whatever the file has
  *     f16     two bytes a weight, rounded; products in f32
- *     bf16    the same with eight bits of mantissa
+ *     bf16    two bytes a weight, eight bits of mantissa; rows of the products inside the blocks are rounded as well, and their
+ *             sums are f32. Where the processor multiplies bf16, in half of the time
  *     int8    products inside the blocks in 8 bits: weights by column, rows by row (weight_panels.c); patches and
  *             projections stay exact
  *

@@ -162,6 +162,7 @@ static pn_activation_sizes sizes_of(const text *t, size_t n)
     pn_activation_sizes sizes = {.width = PN_MAX((size_t)e->width, attention),
                                  .head_width = e->head_width,
                                  .wide = PN_MAX(3 * pn_qkv_stride(attention), (size_t)e->mlp),
+                                 .row_bytes = pn_linear_row_bytes(&t->w->text_blocks->qkv),
                                  .threads = pn_pool_threads(t->f.pool)};
     for (size_t first = 0, end; first < n; first = end) {
         size_t rows = next_group(t, first, n, &end);

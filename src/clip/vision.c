@@ -142,6 +142,7 @@ pn_status pn_vision_run(const pn_clip_config *c, const pn_clip_weights *w, const
         .width = PN_MAX((size_t)c->vision.width, attention),
         .head_width = c->vision.head_width,
         .wide = PN_MAX(PN_MAX(3 * pn_qkv_stride(attention), (size_t)c->vision.mlp), w->patch.k),
+        .row_bytes = pn_linear_row_bytes(&w->vision_blocks->qkv),
         .threads = pn_pool_threads(means->pool)};
     PN_TRY(pn_activations_init(&sizes, means->scratch, &v.f.act, err));
     const size_t picture = (size_t)3 * c->image_height * c->image_width;

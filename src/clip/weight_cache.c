@@ -3,6 +3,7 @@
  */
 #include "clip/weight_cache.h"
 
+#include "clip/weight_loader.h"
 #include "os/dir.h"
 #include "os/fd.h"
 #include "os/process.h"
@@ -28,11 +29,12 @@ static void make_key(const pn_weight_cache_query *q, uint64_t stamp, char out[PN
 {
     const pn_clip_config *c = q->config;
     const pn_encoder_config *v = &c->vision, *t = &c->text;
+    const int layout = (int)pn_panel_type_of(q->precision, PN_DTYPE_F32, true);
     char text[512];
     int n = snprintf(text, sizeof text,
-                     "%016" PRIx64 " %s; %u %u %u %u; %u %u %u %u; %ux%u/%u %u %u %u", stamp,
-                     pn_clip_precision_name(q->precision), v->width, v->layers, v->heads, v->mlp,
-                     t->width, t->layers, t->heads, t->mlp, c->image_width, c->image_height,
+                     "%016" PRIx64 " %s/%d; %u %u %u %u; %u %u %u %u; %ux%u/%u %u %u %u", stamp,
+                     pn_clip_precision_name(q->precision), layout, v->width, v->layers, v->heads,
+                     v->mlp, t->width, t->layers, t->heads, t->mlp, c->image_width, c->image_height,
                      c->patch, c->context, c->vocabulary, c->dim);
     pn_assert(n > 0 && (size_t)n < sizeof text);
     pn_hash128_text(text, (size_t)n, out);

@@ -5,7 +5,7 @@
  *         <hash of the model's directory>-<precision>.weights
  *
  * One file a model and precision. Its key says what it was made from: size and times of every weights file, the numbers of
- * the configuration. A model that has changed has another key, and its file is replaced. Removing the folder is safe at any
+ * the configuration, the kind of panels that this processor takes. What has changed has another key, and its file is replaced. Removing the folder is safe at any
  * time.
  */
 #ifndef PN_CLIP_WEIGHT_CACHE_H

@@ -80,7 +80,7 @@ typedef struct pn_matrix_source {
  * One matrix to pack.
  *
  * values      [rows][k], when they are not the tensor's own as they lie there: then its one source says only whose they are
- * in_block    a product of a transformer block: stored in 8 bits when that is the precision
+ * in_block    a product of a transformer block: in 8 bits, or in bf16 rows and all, when that is the precision
  * gamma, beta the norm before the product, [k], to be folded into it; NULL: none
  * balance     with gamma: [k] of the store, becomes the norm's weight (its bias becomes zero)
  */
@@ -101,7 +101,7 @@ typedef struct pn_matrix {
 PN_NODISCARD pn_status pn_matrix_pack(pn_weight_loader *loader, const pn_matrix *matrix,
                                       pn_linear *out);
 
-/* How the blocks' matrices are stored under this precision, for tensors of this type. */
+/* How matrices are stored under this precision on this processor, for tensors of this type. */
 pn_panel_type pn_panel_type_of(pn_clip_precision precision, pn_dtype dtype, bool in_block);
 
 #endif

@@ -24,6 +24,9 @@
  *
  * which is exact before rounding, needs no example pictures, and costs nothing afterwards: the norm multiplies by t where it
  * multiplied by gamma. The square root is the even split of Xiao et al. 2023 (SmoothQuant, alpha = 1/2).
+ *
+ * In bf16 the blocks' products have rows of bf16, too. Where the processor multiplies such pairs, panels hold pairs; elsewhere
+ * they are the BF16 ones, and the rows are rounded to bf16 values: the same factors, summed in another order.
  */
 #include "clip/weight_loader.h"
 
@@ -56,7 +59,7 @@ pn_panel_type pn_panel_type_of(pn_clip_precision precision, pn_dtype dtype, bool
     if (precision == PN_CLIP_F16)
         return PN_PANEL_F16;
     if (precision == PN_CLIP_BF16)
-        return PN_PANEL_BF16;
+        return in_block && pn_kernels_get()->bf16_is_fast ? PN_PANEL_BF16_PAIRS : PN_PANEL_BF16;
     return dtype == PN_DTYPE_F16    ? PN_PANEL_F16
            : dtype == PN_DTYPE_BF16 ? PN_PANEL_BF16
                                     : PN_PANEL_F32;
@@ -250,6 +253,8 @@ pn_status pn_matrix_pack(pn_weight_loader *loader, const pn_matrix *matrix, pn_l
     pn_free(p.multiplier);
     PN_TRY(status);
     out->w = (pn_panels){.packed = p.packed, .scale = p.scale, .sums = p.sums, .type = p.type};
+    out->rounds_rows =
+        matrix->in_block && loader->precision == PN_CLIP_BF16 && p.type == PN_PANEL_BF16;
     out->k = matrix->k;
     out->n = matrix->n_sources == 1 ? matrix->rows : p.panels * PN_GEMM_PANEL;
     return PN_OK;

@@ -23,7 +23,18 @@ typedef struct pn_linear {
     pn_panels w;
     const float *bias; /* [n] */
     size_t n, k;
+    bool rounds_rows; /* its rows become bf16 values first, in f32: panels of BF16 */
 } pn_linear;
+
+/* A product that reads something else than f32 has its rows converted first: bytes a value then, 0 for none. */
+static inline size_t pn_linear_row_bytes(const pn_linear *linear)
+{
+    if (linear->w.type == PN_PANEL_I8)
+        return 1;
+    if (linear->w.type == PN_PANEL_BF16_PAIRS)
+        return 2;
+    return linear->rounds_rows ? sizeof(float) : 0;
+}
 
 typedef struct pn_norm {
     const float *weight, *bias; /* [width] */

@@ -3,6 +3,7 @@
  */
 #include "base/alloc.h"
 #include "clip/clip.h"
+#include "kernels/kernels.h"
 #include "os/dir.h"
 #include "os/fd.h"
 #include "support/golden.h"
@@ -54,7 +55,7 @@ typedef struct bound {
 static const bound bounds[] = {{PN_CLIP_EXACT, 0.999999},
                                {PN_CLIP_F32, 0.999999},
                                {PN_CLIP_F16, 0.99999},
-                               {PN_CLIP_BF16, 0.999},
+                               {PN_CLIP_BF16, 0.9999},
                                {PN_CLIP_INT8, 0.998}};
 
 static void golden_of(const char *model, const char *file, golden_array *out)
@@ -157,6 +158,31 @@ static void exact__is_f32_bit_for_bit(void **state)
         pn_clip_close(kept);
         pn_clip_close(wide);
     }
+}
+
+/* The same weights, so it is the rows. */
+static void bf16__rounds_the_rows_of_bf16_weights_too(void **state)
+{
+    (void)state;
+    static const char model[] = "clip-quickgelu-bf16";
+    char dir[GOLDEN_PATH_BYTES];
+    golden_require(MODELS "clip-quickgelu-bf16", dir);
+    pn_clip *exact = open_at(dir, PN_CLIP_EXACT, ""), *rounded = open_at(dir, PN_CLIP_BF16, "");
+    golden_array pixels;
+    golden_of(model, "pixel_values.npy", &pixels);
+    const size_t dim = pn_clip_get_info(exact)->dim, n = pixels.dims[0];
+    float *a = malloc(n * dim * sizeof *a), *b = malloc(n * dim * sizeof *b);
+    assert_int_equal(pn_clip_embed_images(exact, pixels.f32, n, PN_CLIP_UNIT, NULL, a, NULL),
+                     PN_OK);
+    assert_int_equal(pn_clip_embed_images(rounded, pixels.f32, n, PN_CLIP_UNIT, NULL, b, NULL),
+                     PN_OK);
+    assert_memory_not_equal(a, b, n * dim * sizeof *a);
+    assert_true(golden_min_row_cosine(a, b, n, dim) >= 0.9999);
+    free(a);
+    free(b);
+    golden_free(&pixels);
+    pn_clip_close(exact);
+    pn_clip_close(rounded);
 }
 
 /* ---- long sequences in 8 bits */
@@ -354,19 +380,69 @@ static void cache__a_folder_that_cannot_be_is_no_error(void **state)
     assert_int_equal(count_files(here.cache.dir, folder, sizeof folder), 1); /* "file" alone */
 }
 
+/* ---- levels of the processor, of which a process has one */
+
+static const char *program; /* this one */
+
+static int embed_for_parent(char **arguments)
+{
+    float out[2][7];
+    char fingerprint[33];
+    (void)snprintf(here.model.dir, sizeof here.model.dir, "%s", arguments[0]);
+    const char prepared = embed(PN_CLIP_BF16, arguments[1], out, fingerprint) ? 'y' : 'n';
+    return fwrite(&prepared, 1, 1, stdout) == 1 && fwrite(out, sizeof out, 1, stdout) == 1 ? 0 : 1;
+}
+
+/* embed() in bf16, with PN_CPU set to level; NULL: as it is. */
+static bool embed_at(const char *level, const char *cache, float out[2][7])
+{
+    char command[3 * GOLDEN_PATH_BYTES], prepared;
+    (void)snprintf(command, sizeof command, "%s%s '%s' '%s' '%s'", level ? "PN_CPU=" : "",
+                   level ? level : "", program, here.model.dir, cache);
+    FILE *child = popen(command, "r");
+    assert_non_null(child);
+    assert_int_equal(fread(&prepared, 1, 1, child), 1);
+    assert_int_equal(fread(out, sizeof(float[2][7]), 1, child), 1);
+    assert_int_equal(pclose(child), 0);
+    return prepared == 'y';
+}
+
+static void bf16__levels_agree_and_keep_their_own_weights(void **state)
+{
+    (void)state;
+    float own[2][7], portable[2][7], again[2][7];
+    assert_false(embed_at(NULL, here.cache.dir, own));
+    assert_true(embed_at(NULL, here.cache.dir, again));
+    assert_memory_equal(again, own, sizeof own);
+    assert_false(embed_at("portable", "", portable));
+    double cosine = golden_min_row_cosine(own[0], portable[0], 2, 7);
+    print_message("  1 - cosine: %.1e\n", 1 - cosine);
+    assert_true(cosine >= 0.99999);
+    /* pairs are nothing for a level without them */
+    assert_int_equal(embed_at("portable", here.cache.dir, again), !pn_kernels_get()->bf16_is_fast);
+    assert_memory_equal(again, portable, sizeof portable);
+    assert_true(embed_at("portable", here.cache.dir, again));
+    assert_memory_equal(again, portable, sizeof portable);
+}
+
 #define WITH_PLACE(test) cmocka_unit_test_setup_teardown(test, make_place, remove_place)
 
-int main(void)
+int main(int argc, char **argv)
 {
+    if (argc == 3)
+        return embed_for_parent(argv + 1);
+    program = argv[0];
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names__are_read_back),
         cmocka_unit_test(precisions__stay_near_the_reference),
         cmocka_unit_test(exact__is_f32_bit_for_bit),
+        cmocka_unit_test(bf16__rounds_the_rows_of_bf16_weights_too),
         cmocka_unit_test(int8__long_sequences_stay_near_f32_alone_or_not_on_any_threads),
         WITH_PLACE(cache__second_opening_maps_the_same_weights),
         WITH_PLACE(cache__a_changed_model_is_prepared_again),
         WITH_PLACE(cache__damage_and_leftovers_are_replaced),
         WITH_PLACE(cache__a_folder_that_cannot_be_is_no_error),
+        WITH_PLACE(bf16__levels_agree_and_keep_their_own_weights),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
