@@ -30,8 +30,6 @@ void pn_quant_init_avx512(pn_kernels *k);
 void pn_resample_init_avx512(pn_kernels *k);
 void pn_gemm_bf16_init_avx512bf16(pn_kernels *k);
 void pn_quant_init_amx(pn_kernels *k);
-/* For products of few rows, on the level above. */
-void pn_gemm_i8_avx512(const pn_gemm *gemm, size_t panel_begin, size_t panel_end);
 #elif defined(__aarch64__)
 void pn_distance_init_neon(pn_kernels *k);
 void pn_convert_init_neon(pn_kernels *k);

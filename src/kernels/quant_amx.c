@@ -16,8 +16,10 @@
  *
  * Panels are walked in groups, the blocks of rows inside: a group of 8 panels stays in the second-level cache (393 KB for
  * k = 3,072) while all rows pass by, and the tiles are shaped once per block and group. Sums go through memory to be
- * scaled; their arithmetic is that of the VNNI kernel, which also does products of very few rows, so both give the same
- * bits and a row does not depend on its neighbours.
+ * scaled; their arithmetic is that of the VNNI kernel, so both give the same bits and a row does not depend on its neighbours.
+ *
+ * G multiply-adds a second on one core of a Xeon of 2023, VNNI in brackets: 1 row 101 (77), 4 rows 396 (226), 16 rows 1,020 (331),
+ * 50 to 400 rows 640 to 1,080 (317 to 349).
  *
  * The tiles are shaped and released inside a call. A task switch saves 8 KB more only while they are in use.
  *
@@ -45,9 +47,7 @@ enum {
     TILE_BYTES = 64, /* of a row of a tile: 64 steps of k, or 16 sums */
     TILE_PANEL = TILE_ROWS * TILE_BYTES,
     BLOCK = 2 * TILE_ROWS,
-    GROUP = 8,
-    /* Fewer rows leave the tiles waiting for the panel, which VNNI reads as fast. */
-    MIN_ROWS = 4
+    GROUP = 8
 };
 
 /* The instructions want literal numbers. */
@@ -232,10 +232,6 @@ static void multiply_group(const pn_gemm *g, size_t panel_begin, size_t panel_en
 
 static void gemm_i8(const pn_gemm *g, size_t panel_begin, size_t panel_end)
 {
-    if (g->m < MIN_ROWS) {
-        pn_gemm_i8_avx512(g, panel_begin, panel_end);
-        return;
-    }
     pn_assert_hot(!(g->accumulate && g->activate));
     for (size_t panel = panel_begin; panel < panel_end; panel += GROUP)
         multiply_group(g, panel, PN_MIN(panel + GROUP, panel_end));

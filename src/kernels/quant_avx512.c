@@ -166,7 +166,7 @@ DEFINE_TILE(12)
 DEFINE_TILE(13)
 DEFINE_TILE(14)
 
-void pn_gemm_i8_avx512(const pn_gemm *g, size_t panel_begin, size_t panel_end)
+static void gemm_i8(const pn_gemm *g, size_t panel_begin, size_t panel_end)
 {
     static const pn_gemm_tile one[MAX_ROWS] = {one_1,  one_2,  one_3,  one_4, one_5,
                                                one_6,  one_7,  one_8,  one_9, one_10,
@@ -182,6 +182,6 @@ void pn_quant_init_avx512(pn_kernels *k)
 {
     k->quantise_u8 = quantise_u8;
     k->gemm_pack_i8 = pack_i8;
-    k->gemm_i8 = pn_gemm_i8_avx512;
+    k->gemm_i8 = gemm_i8;
     k->fast_i8 = true;
 }
