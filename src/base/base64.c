@@ -78,3 +78,22 @@ pn_status pn_base64_decode(pn_str text, pn_arena *arena, uint8_t **out, size_t *
     *n_bytes = n;
     return PN_OK;
 }
+
+pn_status pn_base64_append(const uint8_t *bytes, size_t n, pn_buffer *out, pn_error *err)
+{
+    static const char alphabet[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    PN_TRY(pn_buffer_reserve(out, (n + 2) / 3 * 4, err));
+    uint8_t *to = out->data + out->n_bytes;
+    for (size_t i = 0; i < n; i += 3) {
+        size_t left = n - i;
+        uint32_t bits = (uint32_t)bytes[i] << 16 | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) |
+                        (left > 2 ? bytes[i + 2] : 0);
+        *to++ = (uint8_t)alphabet[bits >> 18];
+        *to++ = (uint8_t)alphabet[bits >> 12 & 63];
+        *to++ = left > 1 ? (uint8_t)alphabet[bits >> 6 & 63] : '=';
+        *to++ = left > 2 ? (uint8_t)alphabet[bits & 63] : '=';
+    }
+    out->n_bytes += (n + 2) / 3 * 4;
+    return PN_OK;
+}

@@ -5,6 +5,7 @@
 #define PN_BASE_BASE64_H
 
 #include "base/arena.h"
+#include "base/buffer.h"
 #include "base/status.h"
 #include "base/str.h"
 
@@ -17,5 +18,9 @@
  */
 PN_NODISCARD pn_status pn_base64_decode(pn_str text, pn_arena *arena, uint8_t **out,
                                         size_t *n_bytes, pn_error *err);
+
+/* n bytes as text behind out, standard alphabet, with padding. Errors: NOMEM, LIMIT (out's maximum). */
+PN_NODISCARD pn_status pn_base64_append(const uint8_t *bytes, size_t n, pn_buffer *out,
+                                        pn_error *err);
 
 #endif

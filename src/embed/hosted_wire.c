@@ -8,6 +8,7 @@
 #include "embed/hosted_wire.h"
 
 #include "base/alloc.h"
+#include "base/base64.h"
 #include "base/limits.h"
 
 #include <float.h>
@@ -16,26 +17,6 @@
 
 /* ---- out */
 
-static const char ALPHABET[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-/* RFC 4648, with padding. */
-static pn_status write_base64(const uint8_t *bytes, size_t n, pn_buffer *out, pn_error *err)
-{
-    PN_TRY(pn_buffer_reserve(out, (n + 2) / 3 * 4, err));
-    uint8_t *to = out->data + out->n_bytes;
-    for (size_t i = 0; i < n; i += 3) {
-        size_t left = n - i;
-        uint32_t bits = (uint32_t)bytes[i] << 16 | (left > 1 ? (uint32_t)bytes[i + 1] << 8 : 0) |
-                        (left > 2 ? bytes[i + 2] : 0);
-        *to++ = (uint8_t)ALPHABET[bits >> 18];
-        *to++ = (uint8_t)ALPHABET[bits >> 12 & 63];
-        *to++ = left > 1 ? (uint8_t)ALPHABET[bits >> 6 & 63] : '=';
-        *to++ = left > 2 ? (uint8_t)ALPHABET[bits & 63] : '=';
-    }
-    out->n_bytes += (n + 2) / 3 * 4;
-    return PN_OK;
-}
-
 pn_status pn_hosted_write_pictures(const char *version, const pn_embed_input *inputs, size_t n,
                                    pn_buffer *out, pn_error *err)
 {
@@ -43,7 +24,7 @@ pn_status pn_hosted_write_pictures(const char *version, const pn_embed_input *in
     for (size_t i = 0; i < n; i++) {
         PN_TRY(pn_buffer_append_format(out, err, "%s{\"type\":\"base64\",\"value\":\"",
                                        i > 0 ? "," : ""));
-        PN_TRY(write_base64(inputs[i].data, inputs[i].n_bytes, out, err));
+        PN_TRY(pn_base64_append(inputs[i].data, inputs[i].n_bytes, out, err));
         PN_TRY(pn_buffer_append_text(out, "\"}", err));
     }
     return pn_buffer_append_text(out, "]}", err);
