@@ -80,30 +80,26 @@ static PN_ALWAYS_INLINE void tile(const pn_gemm *g, size_t row, size_t panel, co
     }
 }
 
-#define DEFINE_TILE(rows, name, type)                                                              \
-    static void one_##name##_##rows(const pn_gemm *g, size_t row, size_t panel)                    \
-    {                                                                                              \
-        tile(g, row, panel, rows, 1, type);                                                        \
-    }                                                                                              \
-    static void two_##name##_##rows(const pn_gemm *g, size_t row, size_t panel)                    \
-    {                                                                                              \
-        tile(g, row, panel, rows, 2, type);                                                        \
-    }
-#define FOR_ROWS(what, name, type)                                                                 \
-    what(1, name, type) what(2, name, type) what(3, name, type) what(4, name, type)                \
-        what(5, name, type) what(6, name, type) what(7, name, type) what(8, name, type)            \
-            what(9, name, type) what(10, name, type) what(11, name, type) what(12, name, type)     \
-                what(13, name, type) what(14, name, type)
-#define ONE(rows, name, type) one_##name##_##rows,
-#define TWO(rows, name, type) two_##name##_##rows,
-#define DEFINE_TILES(name, type)                                                                   \
-    FOR_ROWS(DEFINE_TILE, name, type)                                                              \
-    static const pn_gemm_tile one_##name[MAX_ROWS] = {FOR_ROWS(ONE, name, type)};                  \
-    static const pn_gemm_tile two_##name[MAX_ROWS] = {FOR_ROWS(TWO, name, type)};                  \
-    static const pn_gemm_tiles tiles_##name = {MAX_ROWS, one_##name, two_##name};
-DEFINE_TILES(f32, PN_PANEL_F32)
-DEFINE_TILES(f16, PN_PANEL_F16)
-DEFINE_TILES(bf16, PN_PANEL_BF16)
+static PN_ALWAYS_INLINE void tile_f32(const pn_gemm *g, size_t row, size_t panel, const int rows,
+                                      const int panels)
+{
+    tile(g, row, panel, rows, panels, PN_PANEL_F32);
+}
+PN_GEMM_DEFINE_TILES(f32)
+
+static PN_ALWAYS_INLINE void tile_f16(const pn_gemm *g, size_t row, size_t panel, const int rows,
+                                      const int panels)
+{
+    tile(g, row, panel, rows, panels, PN_PANEL_F16);
+}
+PN_GEMM_DEFINE_TILES(f16)
+
+static PN_ALWAYS_INLINE void tile_bf16(const pn_gemm *g, size_t row, size_t panel, const int rows,
+                                       const int panels)
+{
+    tile(g, row, panel, rows, panels, PN_PANEL_BF16);
+}
+PN_GEMM_DEFINE_TILES(bf16)
 
 static void gemm(const pn_gemm *g, size_t panel_begin, size_t panel_end)
 {

@@ -45,8 +45,8 @@ static inline void finish(const pn_gemm *g, size_t row, size_t column, size_t wi
     _mm512_mask_storeu_ps(c, mask, value);
 }
 
-static PN_ALWAYS_INLINE void tile(const pn_gemm *g, size_t row, size_t panel, const int rows,
-                                  const int panels)
+static PN_ALWAYS_INLINE void tile_bf16_pairs(const pn_gemm *g, size_t row, size_t panel,
+                                             const int rows, const int panels)
 {
     const size_t bytes = pn_gemm_bf16_depth(g->k) * 2, stride = g->a16.stride * 2;
     const uint8_t *b = (const uint8_t *)g->w.packed + panel * LANES * bytes,
@@ -80,40 +80,11 @@ static PN_ALWAYS_INLINE void tile(const pn_gemm *g, size_t row, size_t panel, co
     }
 }
 
-#define DEFINE_TILE(rows)                                                                          \
-    static void one_##rows(const pn_gemm *g, size_t row, size_t panel)                             \
-    {                                                                                              \
-        tile(g, row, panel, rows, 1);                                                              \
-    }                                                                                              \
-    static void two_##rows(const pn_gemm *g, size_t row, size_t panel)                             \
-    {                                                                                              \
-        tile(g, row, panel, rows, 2);                                                              \
-    }
-DEFINE_TILE(1)
-DEFINE_TILE(2)
-DEFINE_TILE(3)
-DEFINE_TILE(4)
-DEFINE_TILE(5)
-DEFINE_TILE(6)
-DEFINE_TILE(7)
-DEFINE_TILE(8)
-DEFINE_TILE(9)
-DEFINE_TILE(10)
-DEFINE_TILE(11)
-DEFINE_TILE(12)
-DEFINE_TILE(13)
-DEFINE_TILE(14)
+PN_GEMM_DEFINE_TILES(bf16_pairs)
 
 static void gemm_bf16(const pn_gemm *g, size_t panel_begin, size_t panel_end)
 {
-    static const pn_gemm_tile one[MAX_ROWS] = {one_1,  one_2,  one_3,  one_4, one_5,
-                                               one_6,  one_7,  one_8,  one_9, one_10,
-                                               one_11, one_12, one_13, one_14};
-    static const pn_gemm_tile two[MAX_ROWS] = {two_1,  two_2,  two_3,  two_4, two_5,
-                                               two_6,  two_7,  two_8,  two_9, two_10,
-                                               two_11, two_12, two_13, two_14};
-    static const pn_gemm_tiles tiles = {MAX_ROWS, one, two};
-    pn_gemm_drive(g, panel_begin, panel_end, &tiles);
+    pn_gemm_drive(g, panel_begin, panel_end, &tiles_bf16_pairs);
 }
 
 void pn_gemm_bf16_init_avx512bf16(pn_kernels *k)

@@ -92,4 +92,29 @@ typedef struct pn_gemm_tiles {
 void pn_gemm_drive(const pn_gemm *gemm, size_t panel_begin, size_t panel_end,
                    const pn_gemm_tiles *tiles);
 
+/*
+ * tiles_NAME, a pn_gemm_tiles of 1 to PN_GEMM_MAX_ROWS rows and one or two panels, from the file's own
+ * tile_NAME(gemm, row, panel, rows, panels): a function for each number of rows, in which it is a constant.
+ */
+#define PN_GEMM_DEFINE_TILE(rows, name)                                                            \
+    static void name##_one_##rows(const pn_gemm *g, size_t row, size_t panel)                      \
+    {                                                                                              \
+        tile_##name(g, row, panel, rows, 1);                                                       \
+    }                                                                                              \
+    static void name##_two_##rows(const pn_gemm *g, size_t row, size_t panel)                      \
+    {                                                                                              \
+        tile_##name(g, row, panel, rows, 2);                                                       \
+    }
+#define PN_GEMM_FOR_ROWS(what, name)                                                               \
+    what(1, name) what(2, name) what(3, name) what(4, name) what(5, name) what(6, name)            \
+        what(7, name) what(8, name) what(9, name) what(10, name) what(11, name) what(12, name)     \
+            what(13, name) what(14, name)
+#define PN_GEMM_ONE(rows, name) name##_one_##rows,
+#define PN_GEMM_TWO(rows, name) name##_two_##rows,
+#define PN_GEMM_DEFINE_TILES(name)                                                                 \
+    PN_GEMM_FOR_ROWS(PN_GEMM_DEFINE_TILE, name)                                                    \
+    static const pn_gemm_tile name##_one[] = {PN_GEMM_FOR_ROWS(PN_GEMM_ONE, name)};                \
+    static const pn_gemm_tile name##_two[] = {PN_GEMM_FOR_ROWS(PN_GEMM_TWO, name)};                \
+    static const pn_gemm_tiles tiles_##name = {PN_GEMM_MAX_ROWS, name##_one, name##_two};
+
 #endif

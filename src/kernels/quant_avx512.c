@@ -108,8 +108,8 @@ static inline sums16 multiply_add(sums16 sum, __m512i row, __m512i weights)
     return (sums16)_mm512_dpbusd_epi32((__m512i)sum, row, weights);
 }
 
-static PN_ALWAYS_INLINE void tile(const pn_gemm *g, size_t row, size_t panel, const int rows,
-                                  const int panels)
+static PN_ALWAYS_INLINE void tile_i8(const pn_gemm *g, size_t row, size_t panel, const int rows,
+                                     const int panels)
 {
     const size_t depth = pn_gemm_i8_depth(g->k), stride = g->a8.stride;
     const int8_t *b = (const int8_t *)g->w.packed + panel * LANES * depth,
@@ -142,40 +142,11 @@ static PN_ALWAYS_INLINE void tile(const pn_gemm *g, size_t row, size_t panel, co
     }
 }
 
-#define DEFINE_TILE(rows)                                                                          \
-    static void one_##rows(const pn_gemm *g, size_t row, size_t panel)                             \
-    {                                                                                              \
-        tile(g, row, panel, rows, 1);                                                              \
-    }                                                                                              \
-    static void two_##rows(const pn_gemm *g, size_t row, size_t panel)                             \
-    {                                                                                              \
-        tile(g, row, panel, rows, 2);                                                              \
-    }
-DEFINE_TILE(1)
-DEFINE_TILE(2)
-DEFINE_TILE(3)
-DEFINE_TILE(4)
-DEFINE_TILE(5)
-DEFINE_TILE(6)
-DEFINE_TILE(7)
-DEFINE_TILE(8)
-DEFINE_TILE(9)
-DEFINE_TILE(10)
-DEFINE_TILE(11)
-DEFINE_TILE(12)
-DEFINE_TILE(13)
-DEFINE_TILE(14)
+PN_GEMM_DEFINE_TILES(i8)
 
 static void gemm_i8(const pn_gemm *g, size_t panel_begin, size_t panel_end)
 {
-    static const pn_gemm_tile one[MAX_ROWS] = {one_1,  one_2,  one_3,  one_4, one_5,
-                                               one_6,  one_7,  one_8,  one_9, one_10,
-                                               one_11, one_12, one_13, one_14};
-    static const pn_gemm_tile two[MAX_ROWS] = {two_1,  two_2,  two_3,  two_4, two_5,
-                                               two_6,  two_7,  two_8,  two_9, two_10,
-                                               two_11, two_12, two_13, two_14};
-    static const pn_gemm_tiles tiles = {MAX_ROWS, one, two};
-    pn_gemm_drive(g, panel_begin, panel_end, &tiles);
+    pn_gemm_drive(g, panel_begin, panel_end, &tiles_i8);
 }
 
 void pn_quant_init_avx512(pn_kernels *k)
