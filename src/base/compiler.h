@@ -18,6 +18,8 @@
 #define PN_ALIGNED(bytes) __attribute__((aligned(bytes)))
 #define PN_LIKELY(x) __builtin_expect(!!(x), 1)
 #define PN_UNLIKELY(x) __builtin_expect(!!(x), 0)
+/* Begin to fetch the cache line at this address for reading. */
+#define PN_PREFETCH(address) __builtin_prefetch(address)
 /* In front of a loop with few, constant turns: kernels keep its array in registers only when it is unrolled. */
 #ifdef __clang__
 #    define PN_UNROLL _Pragma("unroll")

@@ -23,6 +23,7 @@ static void init(pn_kernels *k, unsigned cpu)
     pn_activation_init_portable(k);
     pn_gemm_init_portable(k);
     pn_quant_init_portable(k);
+    pn_codes_init_portable(k);
     pn_gemm_bf16_init_portable(k);
     pn_resample_init_portable(k);
 #if defined(__x86_64__)
@@ -33,6 +34,7 @@ static void init(pn_kernels *k, unsigned cpu)
         pn_activation_init_avx2(k);
         pn_gemm_init_avx2(k);
         pn_quant_init_avx2(k);
+        pn_codes_init_avx2(k);
         pn_resample_init_avx2(k);
     }
     if (cpu & PN_CPU_AVX512) {
@@ -42,6 +44,7 @@ static void init(pn_kernels *k, unsigned cpu)
         pn_activation_init_avx512(k);
         pn_gemm_init_avx512(k);
         pn_quant_init_avx512(k);
+        pn_codes_init_avx512(k);
         pn_resample_init_avx512(k);
     }
     if (cpu & PN_CPU_AVX512BF16) {
@@ -61,6 +64,7 @@ static void init(pn_kernels *k, unsigned cpu)
         pn_convert_init_neon(k);
         pn_activation_init_neon(k);
         pn_gemm_init_neon(k);
+        pn_codes_init_neon(k);
         pn_quant_init_neon(k);
     }
     if (cpu & PN_CPU_DOTPROD) {

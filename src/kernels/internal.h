@@ -15,6 +15,7 @@ void pn_gemm_init_portable(pn_kernels *k);
 void pn_quant_init_portable(pn_kernels *k);
 void pn_gemm_bf16_init_portable(pn_kernels *k);
 void pn_resample_init_portable(pn_kernels *k);
+void pn_codes_init_portable(pn_kernels *k);
 #if defined(__x86_64__)
 void pn_distance_init_avx2(pn_kernels *k);
 void pn_convert_init_avx2(pn_kernels *k);
@@ -22,6 +23,7 @@ void pn_activation_init_avx2(pn_kernels *k);
 void pn_gemm_init_avx2(pn_kernels *k);
 void pn_quant_init_avx2(pn_kernels *k);
 void pn_resample_init_avx2(pn_kernels *k);
+void pn_codes_init_avx2(pn_kernels *k);
 void pn_distance_init_avx512(pn_kernels *k);
 void pn_convert_init_avx512(pn_kernels *k);
 void pn_activation_init_avx512(pn_kernels *k);
@@ -30,6 +32,7 @@ void pn_quant_init_avx512(pn_kernels *k);
 void pn_resample_init_avx512(pn_kernels *k);
 void pn_gemm_bf16_init_avx512bf16(pn_kernels *k);
 void pn_quant_init_amx(pn_kernels *k);
+void pn_codes_init_avx512(pn_kernels *k);
 #elif defined(__aarch64__)
 void pn_distance_init_neon(pn_kernels *k);
 void pn_convert_init_neon(pn_kernels *k);
@@ -38,6 +41,7 @@ void pn_gemm_init_neon(pn_kernels *k);
 void pn_quant_init_neon(pn_kernels *k);
 void pn_quant_init_dotprod(pn_kernels *k);
 void pn_quant_init_i8mm(pn_kernels *k);
+void pn_codes_init_neon(pn_kernels *k);
 #endif
 
 /* Steps of a byte per unit, for a row that covers range. Rows that hardly vary, or vary beyond all sense, have one value. */

@@ -116,6 +116,40 @@ typedef struct pn_taps {
     size_t most, n_out;
 } pn_taps;
 
+/*
+ * Product-quantised rows: a row is n_groups codes of 4 bits, each the number of one of 16 entries of its group's table, and
+ * what is wanted of a row is the sum of its entries. 32 rows make a block, in which a group's 32 codes lie together, so that
+ * one byte shuffle looks up a whole register of them (Andre, Kermarrec, Le Scouarnec: Cache locality is not enough, VLDB 2015):
+ *
+ *     blocks [ceil(n_rows / 32)][n_groups][16]      byte j: row j in the low half, row j + 16 in the high half
+ *     tables [n_groups][16]
+ *
+ * n_groups is a multiple of 4 and at most 256, so that sums fit 16 bits. Codes behind n_rows may be anything.
+ */
+enum {
+    PN_CODE_BLOCK = 32,
+    PN_CODE_ENTRIES = 16,
+    PN_CODE_GROUPS_STEP = 4,
+    PN_CODE_MAX_GROUPS = 256
+};
+
+typedef struct pn_codes {
+    const uint8_t *blocks;
+    size_t n_rows, n_groups;
+} pn_codes;
+
+static inline size_t pn_code_blocks(size_t n_rows)
+{
+    return n_rows / PN_CODE_BLOCK + (n_rows % PN_CODE_BLOCK != 0);
+}
+
+/* What a[i] of dot_i16_i8() may reach over n values. */
+static inline int32_t pn_i16_limit(size_t n)
+{
+    size_t limit = (size_t)INT32_MAX / (128 * (n > 0 ? n : 1));
+    return limit < INT16_MAX ? (int32_t)limit : INT16_MAX;
+}
+
 typedef struct pn_kernels {
     /* "portable"; "avx2", "avx512", "avx512bf16", "amx"; "neon", "dotprod", "i8mm": the highest that wrote into the table. */
     const char *level;
@@ -137,6 +171,19 @@ typedef struct pn_kernels {
                           size_t dim);
     /* x /= |x| in place; returns |x|. A vector of zeros stays as it is. */
     float (*normalise_f32)(float *x, size_t n);
+
+    /* ---- codes. Class: exact. Rows of PN_CODE_BLOCK and the products that rank them; see pn_codes above. */
+
+    /* The rows of codes whose sum of table entries is at least `least`: their numbers into rows, ascending, and their sums;
+     * returns how many. rows and sums have room for codes->n_rows rounded up to PN_CODE_BLOCK. */
+    size_t (*scan_codes)(uint32_t *rows, uint16_t *sums, const pn_codes *codes,
+                         const uint8_t *tables, uint32_t least);
+    /* Sum of a[i] * b[i]. The caller keeps |a[i]| <= pn_i16_limit(n), so that no order of the sum overflows. */
+    int32_t (*dot_i16_i8)(const int16_t *a, const int8_t *b, size_t n);
+    /* out[i] = the nearest of 16 codewords to row i: that with the greatest row . codeword + bias[codeword], the first among equals.
+     * codewords [dims][16], bias [16]; rows of dims values, stride apart. Class of the sums: reduction. */
+    void (*nearest_of_16)(uint8_t *out, const float *codewords, const float *bias,
+                          const float *rows, size_t stride, size_t n_rows, size_t dims);
 
     /* ---- convert. Class: exact (a NaN stays a NaN, its payload may change). in need not be aligned. */
 

@@ -1,0 +1,309 @@
+/*
+ * test_codes.c - rows of 4-bit codes: every level finds what portable C finds, with nothing behind the arrays
+ */
+#include "kernels/levels.h"
+
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+/* cmocka wants the four above first */
+#include <cmocka.h>
+
+static pn_kernels portable(void)
+{
+    pn_kernels k;
+    assert_true(pn_kernels_init_level(&k, "portable"));
+    return k;
+}
+
+static uint8_t *random_bytes(size_t n, size_t shift, pn_rng *rng)
+{
+    uint8_t *bytes = guarded_alloc(n, shift);
+    for (size_t i = 0; i < n; i++)
+        bytes[i] = (uint8_t)pn_rng_below(rng, 256);
+    return bytes;
+}
+
+/* ---- scan_codes */
+
+typedef struct problem {
+    pn_codes codes;
+    uint8_t *blocks, *tables;
+    uint32_t *rows, *want_rows;
+    uint16_t *sums, *want_sums;
+} problem;
+
+static void setup(problem *p, size_t n_rows, size_t n_groups, pn_rng *rng)
+{
+    size_t blocks = pn_code_blocks(n_rows), shift = pn_rng_below(rng, 16) * 4;
+    p->blocks = random_bytes(blocks * n_groups * PN_CODE_ENTRIES, shift + 1, rng);
+    p->tables = random_bytes(n_groups * PN_CODE_ENTRIES, 63 - shift, rng);
+    p->codes = (pn_codes){p->blocks, n_rows, n_groups};
+    p->rows = guarded_alloc(blocks * PN_CODE_BLOCK * sizeof *p->rows, shift % 64);
+    p->sums = guarded_alloc(blocks * PN_CODE_BLOCK * sizeof *p->sums, shift % 64);
+    p->want_rows = guarded_alloc(blocks * PN_CODE_BLOCK * sizeof *p->rows, 0);
+    p->want_sums = guarded_alloc(blocks * PN_CODE_BLOCK * sizeof *p->sums, 0);
+}
+
+static void teardown(problem *p)
+{
+    guarded_free(p->blocks);
+    guarded_free(p->tables);
+    guarded_free(p->rows);
+    guarded_free(p->sums);
+    guarded_free(p->want_rows);
+    guarded_free(p->want_sums);
+}
+
+static size_t expect_scan(const pn_kernels *k, problem *p, uint32_t least)
+{
+    const pn_kernels reference = portable();
+    size_t want = reference.scan_codes(p->want_rows, p->want_sums, &p->codes, p->tables, least);
+    size_t got = k->scan_codes(p->rows, p->sums, &p->codes, p->tables, least);
+    if (got != want)
+        fail_msg("%s: %zu rows instead of %zu of %zu, %zu groups, at least %u", k->level, got, want,
+                 p->codes.n_rows, p->codes.n_groups, least);
+    assert_memory_equal(p->rows, p->want_rows, got * sizeof *p->rows);
+    assert_memory_equal(p->sums, p->want_sums, got * sizeof *p->sums);
+    return got;
+}
+
+static const size_t row_counts[] = {0, 1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 100, 257};
+static const size_t group_counts[] = {4, 8, 12, 16, 20, 60, 64, 128, 252, 256};
+
+static void check_scans(const pn_kernels *k)
+{
+    pn_rng rng = pn_rng_seed(1);
+    for (size_t r = 0; r < PN_COUNT_OF(row_counts); r++)
+        for (size_t g = 0; g < PN_COUNT_OF(group_counts); g++) {
+            problem p;
+            size_t n = row_counts[r], middle = group_counts[g] * 128;
+            setup(&p, n, group_counts[g], &rng);
+            assert_int_equal(expect_scan(k, &p, 0), n);
+            for (size_t i = 0; i < 6; i++)
+                (void)expect_scan(
+                    k, &p, (uint32_t)(middle + pn_rng_below(&rng, middle / 4 + 1) - middle / 8));
+            if (n > 0) { /* exactly a sum that there is, and one more */
+                uint16_t last;
+                assert_int_equal(expect_scan(k, &p, 0), n);
+                last = p.sums[n - 1];
+                assert_true(expect_scan(k, &p, last) > 0);
+                (void)expect_scan(k, &p, last + 1u);
+            }
+            assert_int_equal(expect_scan(k, &p, 65536), 0);
+            assert_int_equal(expect_scan(k, &p, UINT32_MAX), 0);
+            teardown(&p);
+        }
+}
+
+static void scan_codes__every_level_finds_the_same_rows(void **state)
+{
+    (void)state;
+    for_every_level(check_scans);
+}
+
+/* Sums from 0 to 65,280: the signs of 16-bit arithmetic do not matter. */
+static void check_extreme_scans(const pn_kernels *k)
+{
+    static const uint32_t bounds[] = {0,     1,     127,   128,   255,   256,   32767,   32768,
+                                      32769, 65279, 65280, 65281, 65535, 65536, 1u << 31};
+    pn_rng rng = pn_rng_seed(2);
+    for (size_t g = 0; g < PN_COUNT_OF(group_counts); g++) {
+        problem p;
+        size_t n_groups = group_counts[g], n = 96;
+        setup(&p, n, n_groups, &rng);
+        for (int fill = 0; fill < 3; fill++) {
+            /* all 0; all 255; the low codes 255 and the high ones 0, so that rows' sums go from one end to the other */
+            for (size_t i = 0; i < n_groups * PN_CODE_ENTRIES; i++)
+                p.tables[i] = fill == 0 ? 0 : (fill == 1 || i % 16 < 8 ? 255 : 0);
+            for (size_t i = 0; fill == 2 && i < 3 * n_groups * PN_CODE_ENTRIES; i++)
+                p.blocks[i] = i / 16 % n_groups <= i % 16 * n_groups / 16 ? 0xF0 : 0x0F;
+            for (size_t b = 0; b < PN_COUNT_OF(bounds); b++)
+                (void)expect_scan(k, &p, bounds[b]);
+        }
+        for (size_t i = 0; i < n_groups * PN_CODE_ENTRIES; i++)
+            p.tables[i] = 255;
+        assert_int_equal(expect_scan(k, &p, (uint32_t)(255 * n_groups)), n);
+        assert_int_equal(expect_scan(k, &p, (uint32_t)(255 * n_groups) + 1), 0);
+        teardown(&p);
+    }
+}
+
+static void scan_codes__the_largest_sums_do_not_wrap(void **state)
+{
+    (void)state;
+    for_every_level(check_extreme_scans);
+}
+
+/* The layout of kernels.h, by hand. */
+static void check_layout(const pn_kernels *k)
+{
+    enum { GROUPS = 4, ROWS = 40 };
+    uint8_t blocks[2 * GROUPS * PN_CODE_ENTRIES] = {0}, tables[GROUPS * PN_CODE_ENTRIES];
+    uint32_t rows[2 * PN_CODE_BLOCK];
+    uint16_t sums[2 * PN_CODE_BLOCK];
+    for (size_t i = 0; i < sizeof tables; i++)
+        tables[i] = (uint8_t)(i % 16 + i / 16 * 50);
+    for (size_t r = 0; r < ROWS; r++)
+        for (size_t g = 0; g < GROUPS; g++) {
+            unsigned code = (unsigned)(r * 7 + g * 3) % 16;
+            size_t at = (r / 32 * GROUPS + g) * 16 + r % 16;
+            blocks[at] |= (uint8_t)(r % 32 < 16 ? code : code << 4);
+        }
+    pn_codes codes = {blocks, ROWS, GROUPS};
+    assert_int_equal(k->scan_codes(rows, sums, &codes, tables, 0), ROWS);
+    for (size_t r = 0; r < ROWS; r++) {
+        unsigned sum = 0;
+        for (size_t g = 0; g < GROUPS; g++)
+            sum += (unsigned)((r * 7 + g * 3) % 16 + g * 50);
+        assert_int_equal(rows[r], r);
+        assert_int_equal(sums[r], sum);
+    }
+}
+
+static void scan_codes__reads_the_documented_layout(void **state)
+{
+    (void)state;
+    for_every_level(check_layout);
+}
+
+/* ---- dot_i16_i8 */
+
+static void check_dots(const pn_kernels *k)
+{
+    pn_rng rng = pn_rng_seed(3);
+    for (size_t n = 0; n <= 2048; n += n < 130 ? 1 : 137) {
+        int16_t *a = guarded_alloc(n * sizeof *a, 2 * (n % 32));
+        int8_t *b = guarded_alloc(n, n % 64);
+        int32_t limit = pn_i16_limit(n);
+        for (int how = 0; how < 5; how++) {
+            int64_t want = 0;
+            for (size_t i = 0; i < n; i++) {
+                int32_t any = (int32_t)pn_rng_below(&rng, 2 * (uint64_t)limit + 1) - limit;
+                a[i] = (int16_t)(how == 0 ? any : (how % 2 ? limit : -limit));
+                b[i] = (int8_t)(how == 0 ? (int)pn_rng_below(&rng, 256) - 128
+                                         : (how < 3 ? -128 : (i % 2 ? 127 : -128)));
+                want += (int64_t)a[i] * b[i];
+            }
+            assert_true(want >= INT32_MIN && want <= INT32_MAX);
+            int32_t got = k->dot_i16_i8(a, b, n);
+            if (got != want)
+                fail_msg("%s: %zu values: %d instead of %d", k->level, n, got, (int32_t)want);
+        }
+        guarded_free(a);
+        guarded_free(b);
+    }
+}
+
+static void dot_i16_i8__is_exact_up_to_its_limit(void **state)
+{
+    (void)state;
+    for_every_level(check_dots);
+}
+
+/* ---- nearest_of_16 */
+
+static double nearness(const float *codewords, const float *bias, const float *row, size_t dims,
+                       size_t c)
+{
+    double sum = (double)bias[c];
+    for (size_t d = 0; d < dims; d++)
+        sum += (double)row[d] * (double)codewords[d * PN_CODE_ENTRIES + c];
+    return sum;
+}
+
+/* The order of additions is the level's own: so no other codeword may be better by more than their error. */
+static void expect_nearest(const pn_kernels *k, size_t n_rows, size_t dims, size_t stride)
+{
+    float *codewords = random_floats(dims * PN_CODE_ENTRIES, 4, dims + 1, 1);
+    float *bias = random_floats(PN_CODE_ENTRIES, 8, dims + 2, 1);
+    float *rows = random_floats(n_rows > 0 ? (n_rows - 1) * stride + dims : 0, 12, n_rows, 1);
+    uint8_t *out = guarded_alloc(n_rows, 3);
+    k->nearest_of_16(out, codewords, bias, rows, stride, n_rows, dims);
+    for (size_t r = 0; r < n_rows; r++) {
+        assert_true(out[r] < PN_CODE_ENTRIES);
+        double own = nearness(codewords, bias, rows + r * stride, dims, out[r]);
+        for (size_t c = 0; c < PN_CODE_ENTRIES; c++)
+            assert_true(nearness(codewords, bias, rows + r * stride, dims, c) <= own + 1e-5);
+    }
+    guarded_free(codewords);
+    guarded_free(bias);
+    guarded_free(rows);
+    guarded_free(out);
+}
+
+static void check_nearest(const pn_kernels *k)
+{
+    static const size_t counts[] = {0, 1, 2, 31, 32, 33, 100};
+    for (size_t i = 0; i < PN_COUNT_OF(counts); i++)
+        for (size_t dims = 0; dims <= 9; dims++)
+            for (size_t gap = 0; gap < 8; gap += 7)
+                expect_nearest(k, counts[i], dims, dims + gap);
+}
+
+static void nearest_of_16__none_is_nearer(void **state)
+{
+    (void)state;
+    for_every_level(check_nearest);
+}
+
+/* Whole numbers are added without error, so the first among equals is the same everywhere. */
+static void check_ties(const pn_kernels *k)
+{
+    float codewords[2 * PN_CODE_ENTRIES], bias[PN_CODE_ENTRIES];
+    pn_rng rng = pn_rng_seed(4);
+    for (size_t turn = 0; turn < 2000; turn++) {
+        float row[2] = {(float)pn_rng_below(&rng, 3) - 1, (float)pn_rng_below(&rng, 3) - 1};
+        for (size_t c = 0; c < PN_CODE_ENTRIES; c++) {
+            bias[c] = -(float)pn_rng_below(&rng, 3);
+            codewords[c] = (float)pn_rng_below(&rng, 3) - 1;
+            codewords[PN_CODE_ENTRIES + c] = (float)pn_rng_below(&rng, 3) - 1;
+        }
+        uint8_t got, want = 0;
+        k->nearest_of_16(&got, codewords, bias, row, 2, 1, 2);
+        for (uint8_t c = 1; c < PN_CODE_ENTRIES; c++)
+            if (nearness(codewords, bias, row, 2, c) > nearness(codewords, bias, row, 2, want))
+                want = c;
+        assert_int_equal(got, want);
+    }
+}
+
+static void nearest_of_16__takes_the_first_among_equals(void **state)
+{
+    (void)state;
+    for_every_level(check_ties);
+}
+
+static void check_odd_rows(const pn_kernels *k)
+{
+    static const float values[] = {NAN, INFINITY, -INFINITY, 1e38f, -1e38f, 1e-45f};
+    float codewords[PN_CODE_ENTRIES], bias[PN_CODE_ENTRIES] = {0};
+    for (size_t c = 0; c < PN_CODE_ENTRIES; c++)
+        codewords[c] = ((float)c - 7.5f) * 1e10f;
+    for (size_t i = 0; i < PN_COUNT_OF(values); i++) {
+        uint8_t got = 255;
+        k->nearest_of_16(&got, codewords, bias, &values[i], 1, 1, 1);
+        assert_true(got < PN_CODE_ENTRIES);
+    }
+}
+
+static void nearest_of_16__gives_a_code_whatever_the_row(void **state)
+{
+    (void)state;
+    for_every_level(check_odd_rows);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(scan_codes__every_level_finds_the_same_rows),
+        cmocka_unit_test(scan_codes__the_largest_sums_do_not_wrap),
+        cmocka_unit_test(scan_codes__reads_the_documented_layout),
+        cmocka_unit_test(dot_i16_i8__is_exact_up_to_its_limit),
+        cmocka_unit_test(nearest_of_16__none_is_nearer),
+        cmocka_unit_test(nearest_of_16__takes_the_first_among_equals),
+        cmocka_unit_test(nearest_of_16__gives_a_code_whatever_the_row),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
