@@ -33,6 +33,8 @@
 #define PN_MODEL_MAX_JSON_BYTES (64u << 20)
 #define PN_MODEL_MAX_SHARDS 1024
 #define PN_EMBEDDING_MAX_DIM 8192
+/* Of an index; longer vectors are searched without one. */
+#define PN_INDEX_MAX_DIM 2048
 
 /* Tables. */
 #define PN_LANCE_MAX_COLUMNS 4096

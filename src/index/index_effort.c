@@ -1,0 +1,303 @@
+/*
+ * index_effort.c - how hard to look for which recall
+ *
+ * No labels are needed: exact search of 200 pictures and 200 texts is the truth. All efforts of a grid (partitions x rows) are tried
+ * on them; for each of a ladder of recalls the cheapest effort that reached it is kept. Cost is counted in bytes that a search reads, not
+ * in time, so that the same table gives the same index.
+ *
+ * What is kept is the mean recall less its standard error: the efforts are chosen among many on a few queries, and the
+ * luckiest of them would disappoint.
+ *
+ * Filters: the same for one row in 16, at the recall of the default. If one row in s passes and partitions grow with s^w, then w follows
+ * from the two; between and below, the law is trusted.
+ *
+ * A filter may also leave only what is far from the question, where no number of partitions is the right one. So every effort knows
+ * the gap that was left between what the next partition promised and the k-th place, and a search with a filter goes on until
+ * its own is no larger than the usual one: recall .94 where it was .72. More than ten results are found in the same way.
+ */
+#include "index/internal.h"
+
+#include "base/alloc.h"
+#include "index/recall.h"
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { NEAREST = 10, SPARSE = 16 };
+
+static const float ladder[PN_EFFORTS_MAX] = {0.7f,   0.8f,  0.85f,  0.9f,  0.92f,  0.94f,
+                                             0.95f,  0.96f, 0.965f, 0.97f, 0.975f, 0.98f,
+                                             0.985f, 0.99f, 0.995f, 0.998f};
+static const float row_steps[] = {1.5f, 2, 2.5f, 3, 4, 5, 7, 10};
+static const uint32_t partition_steps[] = {4,   6,   8,   12,  16,  24,  32,   48,   64,   96,
+                                           128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096};
+
+/* ---- one effort, measured */
+
+typedef struct measurement {
+    const pn_calibration *c;
+    const pn_index_mask *mask;
+    const pn_candidate *truth; /* [n][NEAREST] */
+    pn_index_effort effort;
+    float *recalls, *costs, *gaps; /* [n] */
+    _Atomic int failed;
+} measurement;
+
+static float recall_of(const pn_candidate *found, size_t n, const pn_candidate *truth)
+{
+    size_t exist = 0, good = 0;
+    while (exist < NEAREST && isfinite(truth[exist].distance))
+        exist++;
+    if (exist == 0)
+        return 1;
+    /* twins of the last place are as good as the one in the truth */
+    float limit = truth[exist - 1].distance + 1e-6f;
+    for (size_t i = 0; i < n; i++)
+        good += found[i].distance <= limit;
+    return (float)PN_MIN(good, exist) / (float)exist;
+}
+
+static void measure_query(void *context, size_t i, unsigned worker)
+{
+    measurement *m = context;
+    const pn_calibration *c = m->c;
+    (void)worker;
+    pn_candidate heap[NEAREST];
+    pn_topk found;
+    pn_index_stats stats;
+    pn_topk_init(&found, heap, NEAREST);
+    pn_index_query query = {.vector = c->queries + i * c->rows->dim,
+                            .kind = c->kind,
+                            .effort = m->effort,
+                            .rows = c->rows,
+                            .mask = m->mask,
+                            .cancel = c->cancel};
+    pn_status status = pn_index_search(c->index, &query, &found, &stats, NULL);
+    if (status != PN_OK) {
+        atomic_store(&m->failed, (int)status);
+        return;
+    }
+    m->gaps[i] = stats.gap;
+    m->recalls[i] = recall_of(heap, found.n, m->truth + i * NEAREST);
+    /* codes in a row, copies here and there: a line of the latter costs about three of the former */
+    m->costs[i] = (float)stats.n_scanned * (float)c->index->facts.n_groups / 2 +
+                  (float)stats.n_refined * (float)c->rows->dim * 3 +
+                  (float)stats.n_partitions * 256;
+}
+
+static pn_status measure_failed(pn_status status, pn_error *err)
+{
+    if (status == PN_ERR_NOMEM)
+        return pn_fail_nomem(err);
+    return pn_fail(err, status, "calibration was stopped");
+}
+
+/* *recall: mean less standard error. */
+static pn_status measure(measurement *m, float *recall, float *cost, pn_error *err)
+{
+    size_t n = m->c->n;
+    pn_pool_for(m->c->pool, n, measure_query, m);
+    if (atomic_load(&m->failed))
+        return measure_failed((pn_status)atomic_load(&m->failed), err);
+    double sum = 0, squares = 0, costs = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += (double)m->recalls[i];
+        squares += (double)m->recalls[i] * (double)m->recalls[i];
+        costs += (double)m->costs[i];
+    }
+    double mean = sum / (double)n, variance = PN_MAX(squares / (double)n - mean * mean, 0.0);
+    *recall = (float)PN_MAX(mean - sqrt(variance / (double)n), 0.0);
+    *cost = (float)(costs / (double)n);
+    return PN_OK;
+}
+
+/* ---- the ladder */
+
+static int by_value(const void *a, const void *b)
+{
+    const float *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+/* The gap that half of the queries had left at most. */
+static float usual_gap(const measurement *m)
+{
+    size_t n = m->c->n;
+    qsort(m->gaps, n, sizeof *m->gaps, by_value);
+    return m->gaps[n / 2];
+}
+
+/* An effort joins every step of the ladder that it reaches more cheaply. */
+static void offer(const measurement *m, pn_effort_row *efforts, float *costs, float recall,
+                  float cost)
+{
+    for (size_t i = 0; i < PN_EFFORTS_MAX; i++)
+        if (recall >= ladder[i] && (efforts[i].recall <= 0 || cost < costs[i])) {
+            efforts[i] = (pn_effort_row){.recall = recall,
+                                         .rows = m->effort.rows,
+                                         .partitions = m->effort.partitions,
+                                         .gap = usual_gap(m)};
+            costs[i] = cost;
+        }
+}
+
+/* Rows' efforts from low to high; with each, partitions from where it becomes interesting until they help no more. */
+static pn_status climb(measurement *m, pn_effort_row *efforts, pn_error *err)
+{
+    float costs[PN_EFFORTS_MAX] = {0}, recall = 0, cost = 0;
+    uint32_t n_partitions = m->c->index->facts.n_partitions;
+    size_t first = 0;
+    for (size_t r = 0; r < PN_COUNT_OF(row_steps); r++) {
+        float last = 0;
+        for (size_t p = first; p < PN_COUNT_OF(partition_steps); p++) {
+            uint32_t partitions = PN_MIN(partition_steps[p], n_partitions);
+            m->effort =
+                (pn_index_effort){.partitions = partitions, .rows = row_steps[r], .gap = INFINITY};
+            PN_TRY(measure(m, &recall, &cost, err));
+            offer(m, efforts, costs, recall, cost);
+            first =
+                recall < ladder[0] ? p : first; /* more for the rows will not change that much */
+            if (partitions == n_partitions || recall >= ladder[PN_EFFORTS_MAX - 1] ||
+                (recall >= ladder[0] && recall < last + 0.002f))
+                break; /* it is the rows' effort that lacks */
+            last = recall;
+        }
+    }
+    return PN_OK;
+}
+
+/* ---- filters */
+
+/* The least number of partitions that reaches a recall. */
+static pn_status partitions_for(measurement *m, float wanted, uint32_t *out, pn_error *err)
+{
+    float recall = 0, cost;
+    uint32_t n_partitions = m->c->index->facts.n_partitions;
+    *out = n_partitions;
+    for (size_t p = 0; p < PN_COUNT_OF(partition_steps); p++) {
+        m->effort.partitions = PN_MIN(partition_steps[p], n_partitions);
+        PN_TRY(measure(m, &recall, &cost, err));
+        if (recall >= wanted || m->effort.partitions == n_partitions) {
+            *out = m->effort.partitions;
+            break;
+        }
+    }
+    return PN_OK;
+}
+
+/* One row in SPARSE, by its ordinal. */
+static pn_status sparse_mask(const pn_calibration *c, pn_index_mask **out, pn_error *err)
+{
+    const pn_vector_rows *rows = c->rows;
+    size_t n_words = 0, at = 0;
+    for (size_t f = 0; f < rows->n_fragments; f++)
+        n_words += rows->fragments[f].n_rows / 64 + 1;
+    uint64_t *words = pn_alloc_zero((n_words + 1) * sizeof *words);
+    const uint64_t **allowed = pn_alloc_array(rows->n_fragments + 1, sizeof *allowed);
+    pn_status status = words && allowed ? PN_OK : pn_fail_nomem(err);
+    for (size_t f = 0; status == PN_OK && f < rows->n_fragments; f++) {
+        uint32_t n = rows->fragments[f].n_rows;
+        for (uint32_t i = 0; i < n; i++)
+            if ((rows->fragment_starts[f] + i) % SPARSE == 0)
+                words[at + i / 64] |= (uint64_t)1 << i % 64;
+        allowed[f] = words + at;
+        at += n / 64 + 1;
+    }
+    if (status == PN_OK)
+        status = pn_index_mask_make(c->index, rows, allowed, out, err);
+    pn_free(words);
+    pn_free(allowed);
+    return status;
+}
+
+static pn_status measure_widening(measurement *m, pn_candidate *truth, float *widening,
+                                  pn_error *err)
+{
+    const pn_calibration *c = m->c;
+    pn_index_mask *mask = NULL;
+    uint32_t all, few;
+    float recall;
+    pn_status status = PN_OK;
+    pn_index_effort start =
+        pn_index_effort_for(c->index, c->kind, PN_MIN_RECALL_DEFAULT, 1, NEAREST, &recall);
+    if (recall <= 0) {
+        *widening = 0.5f;
+        return PN_OK;
+    }
+    start.gap = INFINITY;
+    m->effort = start;
+    PN_GOTO(done, partitions_for(m, recall, &all, err));
+    PN_GOTO(done, sparse_mask(c, &mask, err));
+    PN_GOTO(done, pn_exact_nearest(c->rows, c->queries, c->n, NEAREST, SPARSE, c->pool, c->cancel,
+                                   truth, err));
+    m->mask = mask;
+    m->effort = start;
+    PN_GOTO(done, partitions_for(m, recall, &few, err));
+    double w = log((double)few / (double)PN_MAX(all, 1u)) / log(SPARSE);
+    *widening = (float)PN_MAX(PN_MIN(w, 1.0), 0.1);
+done:
+    pn_index_mask_free(mask);
+    m->mask = NULL;
+    return status;
+}
+
+pn_status pn_index_calibrate(const pn_calibration *c, pn_effort_row *efforts, float *widening,
+                             pn_error *err)
+{
+    pn_status status = PN_OK;
+    pn_candidate *truth = pn_alloc_array(c->n * NEAREST + 1, sizeof *truth);
+    measurement m = {.c = c,
+                     .truth = truth,
+                     .recalls = pn_alloc_array(c->n + 1, sizeof(float)),
+                     .costs = pn_alloc_array(c->n + 1, sizeof(float)),
+                     .gaps = pn_alloc_array(c->n + 1, sizeof(float))};
+    if (!truth || !m.recalls || !m.costs || !m.gaps)
+        PN_GOTO(done, pn_fail_nomem(err));
+    PN_GOTO(done, pn_exact_nearest(c->rows, c->queries, c->n, NEAREST, 1, c->pool, c->cancel, truth,
+                                   err));
+    PN_GOTO(done, climb(&m, efforts, err));
+    PN_GOTO(done, measure_widening(&m, truth, widening, err));
+done:
+    pn_free(truth);
+    pn_free(m.recalls);
+    pn_free(m.costs);
+    pn_free(m.gaps);
+    return status;
+}
+
+/* ---- asking */
+
+pn_query_kind pn_index_kind_of(const pn_index *index, const float *query)
+{
+    if (index->facts.n_texts == 0)
+        return PN_QUERY_PICTURE;
+    const pn_kernels *kernels = pn_kernels_get();
+    size_t dim = index->facts.dim;
+    const float *picture = index->means, *text = index->means + dim;
+    float to_picture = kernels->l2sq_f32(query, picture, dim);
+    return kernels->l2sq_f32(query, text, dim) < to_picture ? PN_QUERY_TEXT : PN_QUERY_PICTURE;
+}
+
+pn_index_effort pn_index_effort_for(const pn_index *index, pn_query_kind kind, float min_recall,
+                                    double share, size_t k, float *recall)
+{
+    if (index->facts.n_texts == 0)
+        kind = PN_QUERY_PICTURE;
+    const pn_effort_row *efforts = index->efforts + (size_t)kind * PN_EFFORTS_MAX, *chosen = NULL;
+    for (size_t i = 0; i < PN_EFFORTS_MAX && !chosen; i++)
+        if (efforts[i].recall > 0 && efforts[i].recall >= min_recall)
+            chosen = &efforts[i];
+    uint32_t most = index->facts.n_partitions;
+    *recall = chosen ? chosen->recall : 0;
+    if (!chosen)
+        return (pn_index_effort){.partitions = most, .rows = INFINITY, .gap = INFINITY};
+    double widened = chosen->partitions;
+    if (share > 0 && share < 1)
+        widened *= pow(share, -(double)index->facts.widening[kind]);
+    return (pn_index_effort){.partitions = widened < most ? (uint32_t)widened : most,
+                             .rows = chosen->rows,
+                             .gap = share < 1 || k > NEAREST ? chosen->gap : INFINITY};
+}
