@@ -62,7 +62,7 @@ static void open_table(pn_manifest *manifest)
         for (size_t i = 0; i < pn_dataset_n_fragments(dataset); i++) {
             pn_fragment_info info;
             pn_dataset_fragment(dataset, i, &info);
-            must(info.deleted_rows <= info.physical_rows && info.first_file);
+            must(info.deleted_rows <= info.physical_rows && info.id);
             must(pn_dataset_find_fragment(dataset, info.id) == i);
             n_rows += info.physical_rows - info.deleted_rows;
         }

@@ -22,14 +22,20 @@ typedef struct pn_engine_search {
     const char *
         filter; /* filter language, NULL: every row. Applied before the search: k rows whenever k pass */
     const _Atomic bool *cancel; /* NULL, or a flag to stop */
+    bool exact;                 /* look at every row */
+    float min_recall;    /* of the k nearest, how many at least on average; 0: 0.95, 1: exact */
+    uint32_t partitions; /* of each index that are looked at; 0: as min_recall asks */
 } pn_engine_search;
 
 typedef struct pn_engine_search_stats {
     uint64_t n_rows;     /* of the snapshot */
     uint64_t n_matching; /* that pass the filter */
-    uint64_t n_scanned;  /* vectors compared */
+    uint64_t n_scanned;  /* vectors compared, exactly or by their codes */
     int64_t filter_ns, scan_ns;
-    const char *plan; /* "exact", "exact, prefiltered": a constant */
+    const char *plan; /* "exact", "index", and either with ", prefiltered": a constant */
+    float recall;     /* expected; 0 when nobody knows */
+    uint64_t n_partitions;
+    size_t n_indexes; /* that were asked */
 } pn_engine_search_stats;
 
 typedef struct pn_engine_info {
@@ -38,6 +44,44 @@ typedef struct pn_engine_info {
     uint32_t dim;
     const pn_schema *schema; /* lives with the snapshot */
 } pn_engine_info;
+
+typedef struct pn_engine_index_options {
+    bool all;        /* one index of the whole table, instead of one of what needs it */
+    bool is_wanted;  /* also where a scan is quick: by default small tables have no index */
+    bool low_memory; /* as in pn_index_build_options, like all below */
+    size_t n_partitions;
+    const float *texts; /* [n_texts][dim] */
+    size_t n_texts;
+    pn_pool *pool; /* NULL: the calling thread alone */
+    const _Atomic bool *cancel;
+    void (*progress)(void *context, const char *stage, double done);
+    void *context;
+} pn_engine_index_options;
+
+typedef struct pn_engine_index_report {
+    uint64_t n_rows;   /* of the index that was built; 0: none was needed */
+    size_t n_replaced; /* older ones that went away */
+    uint64_t table_version;
+} pn_engine_index_report;
+
+/* One index file, and what it is worth to a snapshot. */
+typedef struct pn_engine_index {
+    const char *path;
+    uint64_t file_bytes, table_version;
+    uint64_t n_listed; /* rows when it was built */
+    uint64_t n_rows;   /* that it still answers for */
+    size_t n_partitions;
+    bool has_texts, has_copies;
+} pn_engine_index;
+
+typedef struct pn_engine_index_status {
+    const pn_engine_index *indexes;
+    size_t n_indexes;
+    uint64_t n_covered, n_uncovered; /* rows of the snapshot */
+    bool is_due;                     /* index_build() would build one */
+    size_t n_damaged;                /* files that could not be opened */
+    const char *damage;              /* why the last one */
+} pn_engine_index_status;
 
 typedef struct pn_engine pn_engine;
 struct pn_engine {
@@ -74,6 +118,18 @@ struct pn_engine {
                         const pn_rowset *replaced, pn_error *err);
     /* Delete the rows that pass a filter. */
     pn_status (*delete_where)(void *self, const char *filter, uint64_t *n_deleted, pn_error *err);
+
+    /* Build what is due: an index of rows that have none, together with small ones that it makes superfluous. CONFLICT while
+     * another thread or process builds; UNSUPPORTED: the engine has no indexes; those of pn_index_build(). */
+    pn_status (*index_build)(void *self, const pn_engine_index_options *options,
+                             pn_engine_index_report *out, pn_error *err);
+    /* Everything lives in arena. */
+    pn_status (*index_status)(void *self, pn_snapshot *snapshot, pn_arena *arena,
+                              pn_engine_index_status *out, pn_error *err);
+    /* Read every index whole: CORRUPT names the first that is damaged. */
+    pn_status (*index_check)(void *self, pn_error *err);
+    /* Remove all; searches are exact again. CONFLICT as above. */
+    pn_status (*index_drop)(void *self, size_t *n_dropped, pn_error *err);
     void (*free)(void *self);
 };
 

@@ -1,11 +1,10 @@
 /*
- * local_engine.c - a Lance table and exact search behind the engine's door
+ * local_engine.c - a Lance table and its indexes behind the engine's door
  *
- * A snapshot is a reference to one dataset version. Pinning looks whether a newer one was committed (one look at the file
- * system) and hands out the same object until then, so that what was opened stays open.
+ * A snapshot is a reference to one dataset version. Pinning looks whether a newer one was committed, or an index came or went
+ * (two looks at the file system), and hands out the same object until then, so that what was opened stays open.
  *
- * Search: a filter becomes a rowset first, so that k rows come back whenever k pass it; the scan then touches only rows that
- * are allowed. Ids: new rows get the numbers behind the largest id of the version they are added to. Two processes that
+ * Ids: new rows get the numbers behind the largest id of the version they are added to. Two processes that
  * append at once could pick the same numbers; the second commit would be rebased without anybody looking, so appends of one
  * process take turns, and the next ids are those of the version that is newest just before the commit.
  */
@@ -13,25 +12,17 @@
 
 #include "base/alloc.h"
 #include "collection/id_counter.h"
-#include "collection/ids.h"
-#include "dataset/dataset.h"
-#include "index/flat_index.h"
+#include "collection/index_upkeep.h"
+#include "collection/local_search.h"
+#include "collection/snapshot.h"
 #include "os/clock.h"
 #include "os/dir.h"
+#include "os/fd.h"
 #include "os/lockfile.h"
 
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
-
-struct pn_snapshot {
-    _Atomic unsigned n_refs;
-    pn_dataset *dataset;
-    uint32_t dim;
-    bool any_length;  /* nobody says that the vectors have the length 1 */
-    pn_id_index *ids; /* made on first use; guarded by mu */
-    pthread_mutex_t mu;
-};
 
 typedef struct local_engine {
     char *path;
@@ -40,62 +31,42 @@ typedef struct local_engine {
     pthread_mutex_t mu;
     pn_snapshot *newest;       /* guarded by mu */
     pthread_mutex_t append_mu; /* one append at a time, because of the ids */
+    pn_table_indexes indexes;
 } local_engine;
 
 /* ---- snapshots ---- */
 
-static void unref_snapshot(pn_snapshot *snapshot)
+/* The newest dataset, with a reference. */
+static pn_status newest_dataset(const local_engine *e, pn_dataset **out, pn_error *err)
 {
-    if (!snapshot || atomic_fetch_sub(&snapshot->n_refs, 1) != 1)
-        return;
-    pn_id_index_free(snapshot->ids);
-    pn_dataset_unref(snapshot->dataset);
-    pthread_mutex_destroy(&snapshot->mu);
-    pn_free(snapshot);
+    if (!e->is_fixed)
+        return pn_dataset_latest(e->newest->dataset, out, err);
+    *out = pn_dataset_ref(e->newest->dataset);
+    return PN_OK;
 }
 
-/* Takes the dataset over, also on failure. */
-static pn_status make_snapshot(pn_dataset *dataset, pn_snapshot **out, pn_error *err)
+static pn_status refresh(local_engine *e, pn_error *err)
 {
-    uint32_t dim;
-    pn_status status =
-        pn_image_schema_check(pn_dataset_schema(dataset), pn_dataset_path(dataset), &dim, err);
-    pn_snapshot *snapshot = status == PN_OK ? pn_alloc_zero(sizeof *snapshot) : NULL;
-    if (status == PN_OK && !snapshot)
-        status = pn_fail_nomem(err);
-    if (!snapshot) {
-        pn_dataset_unref(dataset);
-        return status;
+    pn_dataset *latest;
+    pn_snapshot *fresh;
+    uint64_t generation;
+    PN_TRY(pn_table_indexes_refresh(&e->indexes, &generation, err));
+    PN_TRY(newest_dataset(e, &latest, err));
+    if (latest == e->newest->dataset && generation == e->newest->generation) {
+        pn_dataset_unref(latest);
+        return PN_OK;
     }
-    atomic_store(&snapshot->n_refs, 1);
-    pthread_mutex_init(&snapshot->mu, NULL);
-    snapshot->dataset = dataset;
-    snapshot->dim = dim;
-    snapshot->any_length = !pn_schema_metadata(pn_dataset_schema(dataset), PN_META_EMBEDDER);
-    *out = snapshot;
+    PN_TRY(pn_snapshot_make(latest, &e->indexes, generation, &fresh, err));
+    pn_snapshot_unref(e->newest);
+    e->newest = fresh;
     return PN_OK;
 }
 
 static pn_status pin(void *self, pn_snapshot **out, pn_error *err)
 {
     local_engine *e = self;
-    pn_dataset *latest;
-    pn_status status = PN_OK;
     pthread_mutex_lock(&e->mu);
-    if (e->is_fixed)
-        latest = pn_dataset_ref(e->newest->dataset);
-    else
-        status = pn_dataset_latest(e->newest->dataset, &latest, err);
-    if (status == PN_OK && latest == e->newest->dataset) {
-        pn_dataset_unref(latest);
-    } else if (status == PN_OK) {
-        pn_snapshot *fresh;
-        status = make_snapshot(latest, &fresh, err);
-        if (status == PN_OK) {
-            unref_snapshot(e->newest);
-            e->newest = fresh;
-        }
-    }
+    pn_status status = refresh(e, err);
     if (status == PN_OK) {
         atomic_fetch_add(&e->newest->n_refs, 1);
         *out = e->newest;
@@ -107,7 +78,7 @@ static pn_status pin(void *self, pn_snapshot **out, pn_error *err)
 static void unpin(void *self, pn_snapshot *snapshot)
 {
     (void)self;
-    unref_snapshot(snapshot);
+    pn_snapshot_unref(snapshot);
 }
 
 static void info(void *self, const pn_snapshot *snapshot, pn_engine_info *out)
@@ -125,81 +96,25 @@ static void info(void *self, const pn_snapshot *snapshot, pn_engine_info *out)
 
 /* ---- reading ---- */
 
-static pn_status collect_runs(pn_snapshot *snapshot, const pn_rowset *allowed, pn_flat_run **out,
-                              size_t *n_out, uint64_t *n_rows, pn_error *err)
-{
-    pn_dataset *dataset = snapshot->dataset;
-    size_t n = 0, capacity = 0;
-    pn_flat_run *all = NULL;
-    pn_status status = PN_OK;
-    for (size_t i = 0; status == PN_OK && i < pn_dataset_n_fragments(dataset); i++) {
-        pn_fragment_info fragment;
-        const pn_vector_run *runs = NULL;
-        const uint64_t *deleted = NULL;
-        size_t n_runs = 0;
-        pn_dataset_fragment(dataset, i, &fragment);
-        const pn_rowset_part *part = allowed ? pn_rowset_find(allowed, fragment.id) : NULL;
-        if (allowed && !part)
-            continue;
-        status = pn_dataset_vectors(dataset, i, PN_COLUMN_VECTOR, &runs, &n_runs, err);
-        if (status == PN_OK)
-            status = pn_dataset_deletions(dataset, i, &deleted, err);
-        if (status == PN_OK && n + n_runs > capacity) {
-            capacity = PN_MAX(capacity * 2, n + n_runs);
-            pn_flat_run *more = pn_realloc(all, capacity * sizeof *all);
-            status = more ? PN_OK : pn_fail_nomem(err);
-            all = more ? more : all;
-        }
-        for (size_t r = 0; status == PN_OK && r < n_runs; r++) {
-            all[n++] = (pn_flat_run){.vectors = runs[r].vectors,
-                                     .fragment_id = fragment.id,
-                                     .first_row = runs[r].first_row,
-                                     .n_rows = runs[r].n_rows,
-                                     .deleted = deleted,
-                                     .allowed = part ? part->words : NULL,
-                                     .any_length = snapshot->any_length};
-            *n_rows += runs[r].n_rows;
-        }
-    }
-    if (status != PN_OK) {
-        pn_free(all);
-        return status;
-    }
-    *out = all;
-    *n_out = n;
-    return PN_OK;
-}
-
 static pn_status search(void *self, pn_snapshot *snapshot, const pn_engine_search *asked,
                         pn_topk *topk, pn_engine_search_stats *stats, pn_error *err)
 {
     const local_engine *e = self;
-    pn_rowset allowed;
-    pn_flat_run *runs = NULL;
-    size_t n_runs = 0;
-    uint64_t n_scanned = 0;
-    pn_status status = PN_OK;
+    pn_local_scope scope = {.dataset = snapshot->dataset,
+                            .pool = e->pool,
+                            .dim = snapshot->dim,
+                            .any_length = snapshot->any_length};
+    pn_filtered *filtered = NULL;
     int64_t start = pn_clock_monotonic_ns();
-    pn_rowset_init(&allowed);
+    PN_TRY(pn_snapshot_views(snapshot, &scope.views, err));
     if (asked->filter)
-        PN_GOTO(done,
-                pn_dataset_filter_rows(snapshot->dataset, pn_str_of(asked->filter), &allowed, err));
-    int64_t filtered = pn_clock_monotonic_ns();
-    PN_GOTO(done, collect_runs(snapshot, asked->filter ? &allowed : NULL, &runs, &n_runs,
-                               &n_scanned, err));
-    PN_GOTO(done, pn_flat_search(runs, n_runs, asked->query, snapshot->dim, e->pool, asked->cancel,
-                                 topk, err));
-    uint64_t n_rows = pn_dataset_count_rows(snapshot->dataset);
-    *stats = (pn_engine_search_stats){
-        .n_rows = n_rows,
-        .n_matching = asked->filter ? pn_rowset_count(&allowed) : n_rows,
-        .n_scanned = asked->filter ? pn_rowset_count(&allowed) : PN_MIN(n_scanned, n_rows),
-        .filter_ns = filtered - start,
-        .scan_ns = pn_clock_monotonic_ns() - filtered,
-        .plan = asked->filter ? "exact, prefiltered" : "exact"};
-done:
-    pn_free(runs);
-    pn_rowset_reset(&allowed);
+        PN_TRY(pn_filter_cache_get(&snapshot->filters, snapshot->dataset, asked->filter, &filtered,
+                                   err));
+    int64_t filtered_at = pn_clock_monotonic_ns();
+    pn_status status = pn_local_search(&scope, filtered, asked, topk, stats, err);
+    pn_filtered_unref(filtered);
+    stats->filter_ns = filtered_at - start;
+    stats->scan_ns = pn_clock_monotonic_ns() - filtered_at;
     return status;
 }
 
@@ -256,14 +171,10 @@ static pn_status scan(void *self, pn_snapshot *snapshot, const char *const *colu
 static pn_status find_id(void *self, pn_snapshot *snapshot, int64_t id, pn_row_addr *out,
                          pn_error *err)
 {
-    pn_status status = PN_OK;
+    const pn_id_index *ids;
     (void)self;
-    pthread_mutex_lock(&snapshot->mu);
-    if (!snapshot->ids)
-        status = pn_id_index_make(snapshot->dataset, &snapshot->ids, err);
-    pthread_mutex_unlock(&snapshot->mu);
-    PN_TRY(status);
-    if (!pn_id_index_find(snapshot->ids, id, out))
+    PN_TRY(pn_snapshot_ids(snapshot, &ids, err));
+    if (!pn_id_index_find(ids, id, out))
         return pn_fail(err, PN_ERR_NOT_FOUND, "%s: there is no row with id %" PRId64,
                        pn_dataset_path(snapshot->dataset), id);
     return PN_OK;
@@ -366,7 +277,7 @@ static pn_status append_with_ids(local_engine *e, const pn_batch *batch, const p
 done:
     pn_lockfile_release(lock);
     pn_arena_reset(&arena);
-    unref_snapshot(snapshot);
+    pn_snapshot_unref(snapshot);
     return status;
 }
 
@@ -380,7 +291,7 @@ static pn_status append_any(local_engine *e, const pn_batch *batch, const pn_row
                            ? append_with_ids(e, batch, replaced, given, err)
                            : append_to(replaced ? given->dataset : snapshot->dataset, batch,
                                        replaced, &version, err);
-    unref_snapshot(snapshot);
+    pn_snapshot_unref(snapshot);
     return status;
 }
 
@@ -419,7 +330,7 @@ static pn_status try_delete(local_engine *e, const char *text, uint64_t *n_delet
             pn_dataset_unref(made);
     }
     pn_rowset_reset(&rows);
-    unref_snapshot(snapshot);
+    pn_snapshot_unref(snapshot);
     return status;
 }
 
@@ -435,6 +346,102 @@ static pn_status delete_where(void *self, const char *text, uint64_t *n_deleted,
     }
 }
 
+/* ---- indexes ---- */
+
+/* The folder of indexes never changes, so reading its name takes no lock. */
+static const char *index_folder(const local_engine *e)
+{
+    return pn_index_catalog_folder(e->indexes.catalog);
+}
+
+static pn_status index_build(void *self, const pn_engine_index_options *options,
+                             pn_engine_index_report *out, pn_error *err)
+{
+    local_engine *e = self;
+    pn_lockfile *lock;
+    pn_snapshot *snapshot;
+    PN_TRY(check_newest(e, err));
+    PN_TRY(pn_index_upkeep_lock(index_folder(e), &lock, err));
+    pn_status status = pin(e, &snapshot, err); /* under the lock: no other index can come */
+    if (status == PN_OK) {
+        status = pn_index_upkeep_build(index_folder(e), snapshot, options, out, err);
+        pn_snapshot_unref(snapshot);
+    }
+    pn_lockfile_release(lock);
+    return status;
+}
+
+static pn_status index_drop(void *self, size_t *n_dropped, pn_error *err)
+{
+    local_engine *e = self;
+    pn_lockfile *lock;
+    *n_dropped = 0;
+    PN_TRY(check_newest(e, err));
+    if (!pn_path_exists(index_folder(e)))
+        return PN_OK;
+    PN_TRY(pn_index_upkeep_lock(index_folder(e), &lock, err));
+    pn_status status = pn_index_upkeep_drop(index_folder(e), n_dropped, err);
+    pn_lockfile_release(lock);
+    return status;
+}
+
+static pn_status index_status(void *self, pn_snapshot *snapshot, pn_arena *arena,
+                              pn_engine_index_status *out, pn_error *err)
+{
+    local_engine *e = self;
+    const pn_index_views *views;
+    const char *damage;
+    PN_TRY(pn_snapshot_views(snapshot, &views, err));
+    pn_engine_index *indexes = PN_ARENA_NEW(arena, pn_engine_index, views->n_views + 1);
+    if (!indexes)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < views->n_views; i++) {
+        const pn_index_view *view = &views->views[i];
+        pn_index_info info;
+        pn_index_info_get(view->index, &info);
+        indexes[i] = (pn_engine_index){.path = pn_arena_strdup(arena, view->path),
+                                       .file_bytes = info.file_bytes,
+                                       .table_version = info.table_version,
+                                       .n_listed = info.n_listed,
+                                       .n_rows = view->n_rows,
+                                       .n_partitions = info.n_partitions,
+                                       .has_texts = info.has_texts,
+                                       .has_copies = info.has_copies};
+        if (!indexes[i].path)
+            return pn_fail_nomem(err);
+    }
+    *out = (pn_engine_index_status){.indexes = indexes,
+                                    .n_indexes = views->n_views,
+                                    .n_covered = views->n_covered,
+                                    .n_uncovered = views->n_uncovered,
+                                    .is_due = pn_index_upkeep_is_due(views, false)};
+    pthread_mutex_lock(&e->indexes.mu);
+    out->n_damaged = pn_index_catalog_damaged(e->indexes.catalog, &damage);
+    out->damage = out->n_damaged > 0 ? pn_arena_strdup(arena, damage) : "";
+    pthread_mutex_unlock(&e->indexes.mu);
+    return out->damage ? PN_OK : pn_fail_nomem(err);
+}
+
+static pn_status index_check(void *self, pn_error *err)
+{
+    const pn_index_views *views;
+    pn_snapshot *snapshot;
+    pn_engine_index_status found;
+    pn_arena arena;
+    PN_TRY(pin(self, &snapshot, err));
+    pn_arena_init(&arena, SIZE_MAX);
+    pn_status status = pn_snapshot_views(snapshot, &views, err);
+    if (status == PN_OK)
+        status = index_status(self, snapshot, &arena, &found, err);
+    if (status == PN_OK && found.n_damaged > 0)
+        status = pn_fail(err, PN_ERR_CORRUPT, "%s", found.damage);
+    for (size_t i = 0; status == PN_OK && i < views->n_views; i++)
+        status = pn_index_check(views->views[i].index, err);
+    pn_arena_reset(&arena);
+    pn_snapshot_unref(snapshot);
+    return status;
+}
+
 /* ---- the engine ---- */
 
 static void free_local(void *self)
@@ -442,35 +449,44 @@ static void free_local(void *self)
     local_engine *e = self;
     if (!e)
         return;
-    unref_snapshot(e->newest);
+    pn_snapshot_unref(e->newest);
+    pn_table_indexes_reset(&e->indexes);
     pthread_mutex_destroy(&e->mu);
     pthread_mutex_destroy(&e->append_mu);
     pn_free(e->path);
     pn_free(e);
 }
 
+static pn_status start_local(local_engine *e, const char *path, pn_error *err)
+{
+    pthread_mutex_init(&e->mu, NULL);
+    pthread_mutex_init(&e->append_mu, NULL);
+    e->path = pn_strdup(path);
+    if (!e->path)
+        return pn_fail_nomem(err);
+    return pn_table_indexes_init(&e->indexes, path, err);
+}
+
 /* Takes the dataset over, also on failure. */
 static pn_status make_engine(const char *path, pn_dataset *dataset, bool is_fixed, pn_pool *pool,
                              pn_engine **out, pn_error *err)
 {
-    pn_snapshot *snapshot;
-    PN_TRY(make_snapshot(dataset, &snapshot, err));
     local_engine *e = pn_alloc_zero(sizeof *e);
     pn_engine *engine = pn_alloc_zero(sizeof *engine);
-    char *copy = pn_strdup(path);
-    if (!e || !engine || !copy) {
-        unref_snapshot(snapshot);
-        pn_free(e);
+    pn_status status = e && engine ? PN_OK : pn_fail_nomem(err);
+    if (status == PN_OK)
+        status = start_local(e, path, err);
+    if (status == PN_OK)
+        status = pn_snapshot_make(dataset, &e->indexes, 0, &e->newest, err);
+    else
+        pn_dataset_unref(dataset);
+    if (status != PN_OK) {
+        free_local(e);
         pn_free(engine);
-        pn_free(copy);
-        return pn_fail_nomem(err);
+        return status;
     }
-    pthread_mutex_init(&e->mu, NULL);
-    pthread_mutex_init(&e->append_mu, NULL);
-    e->path = copy;
     e->is_fixed = is_fixed;
     e->pool = pool;
-    e->newest = snapshot;
     *engine = (pn_engine){.self = e,
                           .pin = pin,
                           .unpin = unpin,
@@ -482,6 +498,10 @@ static pn_status make_engine(const char *path, pn_dataset *dataset, bool is_fixe
                           .find_id = find_id,
                           .append = append,
                           .delete_where = delete_where,
+                          .index_build = index_build,
+                          .index_status = index_status,
+                          .index_check = index_check,
+                          .index_drop = index_drop,
                           .free = free_local};
     *out = engine;
     return PN_OK;

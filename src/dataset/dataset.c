@@ -304,10 +304,7 @@ void pn_dataset_fragment(const pn_dataset *dataset, size_t fragment_i, pn_fragme
 {
     const pn_fragment *fragment = &dataset->fragments[fragment_i];
     *out = (pn_fragment_info){
-        .id = fragment->id,
-        .physical_rows = fragment->n_rows,
-        .deleted_rows = fragment->n_deleted,
-        .first_file = fragment->message->n_files > 0 ? fragment->message->files[0]->path : ""};
+        .id = fragment->id, .physical_rows = fragment->n_rows, .deleted_rows = fragment->n_deleted};
 }
 
 size_t pn_dataset_find_fragment(const pn_dataset *dataset, uint32_t fragment_id)

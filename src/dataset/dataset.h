@@ -44,11 +44,13 @@ typedef struct pn_fragment_info {
     uint32_t id;
     uint32_t physical_rows;
     uint32_t deleted_rows;
-    const char *
-        first_file; /* name of its first data file: the key for side indexes; lives with the dataset */
 } pn_fragment_info;
 size_t pn_dataset_n_fragments(const pn_dataset *dataset);
 void pn_dataset_fragment(const pn_dataset *dataset, size_t fragment_i, pn_fragment_info *out);
+/* The name of the data file that has a fragment's values of a column, which tells what a side index knows from what was
+ * written over it since; "" when no file has any. Lives with the dataset. */
+const char *pn_dataset_column_file(const pn_dataset *dataset, size_t fragment_i,
+                                   const char *column);
 /* Deleted offsets of a fragment as words of bits (1 = deleted), or NULL when there are none. Lives with the dataset. */
 PN_NODISCARD pn_status pn_dataset_deletions(pn_dataset *dataset, size_t fragment_i,
                                             const uint64_t **words, pn_error *err);

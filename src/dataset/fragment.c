@@ -112,6 +112,16 @@ pn_status pn_fragment_take(pn_dataset *dataset, size_t fragment_i, const pn_fiel
                               out, err);
 }
 
+const char *pn_dataset_column_file(const pn_dataset *dataset, size_t fragment_i, const char *column)
+{
+    const pn_fragment *fragment = &dataset->fragments[fragment_i];
+    ptrdiff_t at = pn_schema_find(&dataset->schema, pn_str_of(column));
+    int32_t ignored;
+    size_t file_i =
+        at >= 0 ? find_column(fragment, dataset->schema.fields[at].id, &ignored) : SIZE_MAX;
+    return file_i != SIZE_MAX ? fragment->message->files[file_i]->path : "";
+}
+
 pn_status pn_dataset_vectors(pn_dataset *dataset, size_t fragment_i, const char *column,
                              const pn_vector_run **runs, size_t *n_runs, pn_error *err)
 {

@@ -73,7 +73,7 @@ typedef struct pn_index_info {
     bool has_texts, has_copies;
 } pn_index_info;
 void pn_index_info_get(const pn_index *index, pn_index_info *out);
-/* Fragment i: its id, rows and the name of its first data file, which lives with the index. */
+/* Fragment i: its id, rows and the name of the file with its vectors, which lives with the index. */
 void pn_index_fragment_get(const pn_index *index, size_t i, pn_index_fragment *out);
 
 /* Which kind of queries a vector resembles: that whose mean is nearer. */
@@ -95,6 +95,11 @@ typedef struct pn_index_effort {
  */
 pn_index_effort pn_index_effort_for(const pn_index *index, pn_query_kind kind, float min_recall,
                                     double share, size_t k, float *recall);
+
+/* The effort with so many partitions, its other parts those of the calibrated one next below; *recall what that one had, 0 when there is
+ * none. */
+pn_index_effort pn_index_effort_at(const pn_index *index, pn_query_kind kind, uint32_t partitions,
+                                   float *recall);
 
 /*
  * Which rows of an index may be returned: neither deleted, nor gone with their fragment, and let pass by a filter.

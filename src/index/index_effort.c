@@ -281,12 +281,18 @@ pn_query_kind pn_index_kind_of(const pn_index *index, const float *query)
     return kernels->l2sq_f32(query, text, dim) < to_picture ? PN_QUERY_TEXT : PN_QUERY_PICTURE;
 }
 
+/* Without texts to calibrate by there are only pictures. */
+static const pn_effort_row *efforts_of(const pn_index *index, pn_query_kind *kind)
+{
+    if (index->facts.n_texts == 0)
+        *kind = PN_QUERY_PICTURE;
+    return index->efforts + (size_t)*kind * PN_EFFORTS_MAX;
+}
+
 pn_index_effort pn_index_effort_for(const pn_index *index, pn_query_kind kind, float min_recall,
                                     double share, size_t k, float *recall)
 {
-    if (index->facts.n_texts == 0)
-        kind = PN_QUERY_PICTURE;
-    const pn_effort_row *efforts = index->efforts + (size_t)kind * PN_EFFORTS_MAX, *chosen = NULL;
+    const pn_effort_row *efforts = efforts_of(index, &kind), *chosen = NULL;
     for (size_t i = 0; i < PN_EFFORTS_MAX && !chosen; i++)
         if (efforts[i].recall > 0 && efforts[i].recall >= min_recall)
             chosen = &efforts[i];
@@ -300,4 +306,21 @@ pn_index_effort pn_index_effort_for(const pn_index *index, pn_query_kind kind, f
     return (pn_index_effort){.partitions = widened < most ? (uint32_t)widened : most,
                              .rows = chosen->rows,
                              .gap = share < 1 || k > NEAREST ? chosen->gap : INFINITY};
+}
+
+pn_index_effort pn_index_effort_at(const pn_index *index, pn_query_kind kind, uint32_t partitions,
+                                   float *recall)
+{
+    const pn_effort_row *efforts = efforts_of(index, &kind), *chosen = NULL, *first = NULL;
+    for (size_t i = 0; i < PN_EFFORTS_MAX; i++) {
+        if (efforts[i].recall <= 0)
+            continue;
+        first = first ? first : &efforts[i];
+        if (efforts[i].partitions <= partitions)
+            chosen = &efforts[i];
+    }
+    *recall = chosen ? chosen->recall : 0;
+    chosen = chosen ? chosen : first;
+    return (pn_index_effort){
+        .partitions = partitions, .rows = chosen ? chosen->rows : INFINITY, .gap = INFINITY};
 }

@@ -12,8 +12,9 @@
 
 typedef struct pn_index_fragment {
     uint32_t id;
-    uint32_t n_rows;  /* physical rows */
-    const char *name; /* of its first data file: a fragment with another one is another fragment */
+    uint32_t n_rows; /* physical rows */
+    const char
+        *name; /* of the file with its vectors: a fragment with another one is another fragment */
     const pn_flat_run *runs; /* its vectors, ascending and without gaps. `allowed` is ignored */
     size_t n_runs;           /* 0: the fragment is gone, and its vectors are not asked for */
 } pn_index_fragment;

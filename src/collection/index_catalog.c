@@ -1,0 +1,513 @@
+/*
+ * index_catalog.c - the indexes of a table, and what they cover of a version
+ *
+ * The folder's time of change says whether files came or went, so that a search of an unchanged table pays for one stat(). Open
+ * indexes and masks are counted: a version that is searched keeps both, whatever happens to the files.
+ *
+ * A mask costs a look at every row, 10 ms for three million; with rows coming in all day there is a version every second. So a
+ * mask is shared between versions until rows of its fragments are deleted.
+ */
+#include "collection/index_catalog.h"
+
+#include "base/alloc.h"
+#include "base/arena.h"
+#include "base/hash.h"
+#include "os/clock.h"
+#include "os/dir.h"
+#include "os/fd.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SUFFIX ".idx"
+#define SETTLED_NS 50000000
+
+struct pn_open_index {
+    _Atomic unsigned n_refs;
+    pn_index *index;
+    char *path;
+};
+
+struct pn_shared_mask {
+    _Atomic unsigned n_refs;
+    pn_index_mask *mask;
+    uint64_t made_of; /* hash of the fragments that are there, and of their deletions */
+};
+
+struct pn_index_catalog {
+    char *folder;
+    struct pn_open_index **indexes; /* largest first */
+    size_t n_indexes;
+    int64_t changed_ns; /* of the folder, when it was read; -1: never */
+    uint64_t generation;
+    size_t n_damaged;
+    pn_error damage;
+};
+
+/* ---- counted things */
+
+static void unref_index(struct pn_open_index *x)
+{
+    if (!x || atomic_fetch_sub(&x->n_refs, 1) != 1)
+        return;
+    pn_index_close(x->index);
+    pn_free(x->path);
+    pn_free(x);
+}
+
+static void unref_mask(struct pn_shared_mask *mask)
+{
+    if (!mask || atomic_fetch_sub(&mask->n_refs, 1) != 1)
+        return;
+    pn_index_mask_free(mask->mask);
+    pn_free(mask);
+}
+
+/* ---- the catalog */
+
+pn_status pn_index_catalog_create(const char *table, pn_index_catalog **out, pn_error *err)
+{
+    static const char below[] = "/_pennon/index";
+    pn_index_catalog *c = pn_alloc_zero(sizeof *c);
+    size_t n = strlen(table) + sizeof below;
+    char *folder = pn_alloc(n);
+    if (!c || !folder) {
+        pn_free(c);
+        pn_free(folder);
+        return pn_fail_nomem(err);
+    }
+    snprintf(folder, n, "%s%s", table, below);
+    c->folder = folder;
+    c->changed_ns = -1;
+    *out = c;
+    return PN_OK;
+}
+
+static void close_all(pn_index_catalog *c)
+{
+    for (size_t i = 0; i < c->n_indexes; i++)
+        unref_index(c->indexes[i]);
+    pn_free(c->indexes);
+    c->indexes = NULL;
+    c->n_indexes = 0;
+}
+
+void pn_index_catalog_free(pn_index_catalog *catalog)
+{
+    if (!catalog)
+        return;
+    close_all(catalog);
+    pn_free(catalog->folder);
+    pn_free(catalog);
+}
+
+const char *pn_index_catalog_folder(const pn_index_catalog *catalog)
+{
+    return catalog->folder;
+}
+
+uint64_t pn_index_catalog_generation(const pn_index_catalog *catalog)
+{
+    return catalog->generation;
+}
+
+size_t pn_index_catalog_damaged(const pn_index_catalog *catalog, const char **why)
+{
+    *why = catalog->damage.message;
+    return catalog->n_damaged;
+}
+
+static struct pn_open_index *find_open(const pn_index_catalog *c, const char *path)
+{
+    for (size_t i = 0; i < c->n_indexes; i++)
+        if (strcmp(c->indexes[i]->path, path) == 0)
+            return c->indexes[i];
+    return NULL;
+}
+
+/* An index that is open already, or opened now; *out NULL when it cannot be. */
+static pn_status open_one(pn_index_catalog *c, const char *path, struct pn_open_index **out,
+                          pn_error *err)
+{
+    struct pn_open_index *x = find_open(c, path);
+    *out = NULL;
+    if (x) {
+        atomic_fetch_add(&x->n_refs, 1);
+        *out = x;
+        return PN_OK;
+    }
+    x = pn_alloc_zero(sizeof *x);
+    if (!x)
+        return pn_fail_nomem(err);
+    atomic_store(&x->n_refs, 1);
+    x->path = pn_strdup(path);
+    pn_error why = {0};
+    pn_status status = x->path ? pn_index_open(path, &x->index, &why) : PN_ERR_NOMEM;
+    if (status != PN_OK) {
+        unref_index(x);
+        if (status == PN_ERR_NOMEM)
+            return pn_fail_nomem(err);
+        if (status == PN_ERR_NOT_FOUND)
+            return PN_OK; /* it went away while we looked */
+        c->damage = why;
+        c->n_damaged++;
+        return PN_OK;
+    }
+    *out = x;
+    return PN_OK;
+}
+
+static uint64_t listed(const struct pn_open_index *x)
+{
+    pn_index_info info;
+    pn_index_info_get(x->index, &info);
+    return info.n_listed;
+}
+
+/* Largest first; names, which are sorted already, decide among equals. */
+static void sort_by_size(struct pn_open_index **x, size_t n)
+{
+    for (size_t i = 1; i < n; i++)
+        for (size_t j = i; j > 0 && listed(x[j]) > listed(x[j - 1]); j--) {
+            struct pn_open_index *kept = x[j];
+            x[j] = x[j - 1];
+            x[j - 1] = kept;
+        }
+}
+
+static bool has_suffix(const char *name)
+{
+    size_t n = strlen(name), s = strlen(SUFFIX);
+    return n > s && strcmp(name + n - s, SUFFIX) == 0;
+}
+
+static bool is_same_set(const pn_index_catalog *c, struct pn_open_index *const *opened, size_t n)
+{
+    return n == c->n_indexes && (n == 0 || memcmp(c->indexes, opened, n * sizeof(*opened)) == 0);
+}
+
+static pn_status open_all(pn_index_catalog *c, pn_arena *arena, pn_error *err)
+{
+    char **names;
+    size_t n_names, n = 0;
+    PN_TRY(pn_dir_list(c->folder, arena, &names, &n_names, err));
+    struct pn_open_index **opened = pn_alloc_array(n_names + 1, sizeof(struct pn_open_index *));
+    if (!opened)
+        return pn_fail_nomem(err);
+    c->n_damaged = 0;
+    pn_status status = PN_OK;
+    for (size_t i = 0; status == PN_OK && i < n_names; i++) {
+        if (!has_suffix(names[i]))
+            continue;
+        char *path = pn_path_join(arena, c->folder, names[i]);
+        status = path ? open_one(c, path, &opened[n], err) : pn_fail_nomem(err);
+        n += status == PN_OK && opened[n] != NULL;
+    }
+    if (status != PN_OK) {
+        for (size_t i = 0; i < n; i++)
+            unref_index(opened[i]);
+        pn_free(opened);
+        return status;
+    }
+    sort_by_size(opened, n);
+    c->generation += !is_same_set(c, opened, n);
+    close_all(c);
+    c->indexes = opened;
+    c->n_indexes = n;
+    return PN_OK;
+}
+
+pn_status pn_index_catalog_refresh(pn_index_catalog *c, pn_error *err)
+{
+    pn_file_info info;
+    pn_error nothing;
+    pn_status status = pn_path_info(c->folder, &info, &nothing);
+    if (status == PN_ERR_NOT_FOUND) {
+        c->generation += c->n_indexes > 0;
+        close_all(c);
+        c->changed_ns = -1;
+        return PN_OK;
+    }
+    if (status != PN_OK)
+        return pn_fail(err, status, "%s", nothing.message);
+    if (info.changed_ns == c->changed_ns)
+        return PN_OK;
+    pn_arena arena;
+    pn_arena_init(&arena, SIZE_MAX);
+    status = open_all(c, &arena, err);
+    pn_arena_reset(&arena);
+    PN_TRY(status);
+    /* The clock of folders ticks every few milliseconds: what comes within the same tick would not be seen. */
+    bool is_settled = pn_clock_wall_ns() - info.changed_ns > SETTLED_NS;
+    c->changed_ns = is_settled ? info.changed_ns : -1;
+    return PN_OK;
+}
+
+/* ---- views */
+
+/* A fragment of the dataset, to be found by its id. */
+typedef struct place {
+    uint32_t id;
+    size_t at;
+} place;
+
+typedef struct view_maker {
+    pn_dataset *dataset;
+    const char *column;
+    size_t dim;
+    bool any_length;
+    pn_index_views *views;
+    place *places; /* [fragments of the dataset], sorted by id */
+    size_t n_places;
+} view_maker;
+
+static int by_id(const void *a, const void *b)
+{
+    const place *x = a, *y = b;
+    return x->id < y->id ? -1 : x->id > y->id;
+}
+
+static pn_status sort_places(view_maker *m, pn_error *err)
+{
+    m->n_places = pn_dataset_n_fragments(m->dataset);
+    m->places = pn_alloc_array(m->n_places + 1, sizeof *m->places);
+    if (!m->places)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < m->n_places; i++) {
+        pn_fragment_info f;
+        pn_dataset_fragment(m->dataset, i, &f);
+        m->places[i] = (place){f.id, i};
+    }
+    qsort(m->places, m->n_places, sizeof *m->places, by_id);
+    return PN_OK;
+}
+
+/* Where a fragment of an index is in the dataset; SIZE_MAX: it is gone, or another index has it. */
+static size_t find_fragment(const view_maker *m, const pn_index_fragment *wanted)
+{
+    const place key = {wanted->id, 0},
+                *found = bsearch(&key, m->places, m->n_places, sizeof key, by_id);
+    pn_fragment_info f;
+    if (!found || m->views->view_of[found->at] != PN_NO_VIEW)
+        return SIZE_MAX;
+    pn_dataset_fragment(m->dataset, found->at, &f);
+    const char *file = pn_dataset_column_file(m->dataset, found->at, m->column);
+    bool is_it = f.physical_rows == wanted->n_rows && strcmp(file, wanted->name) == 0;
+    return is_it ? found->at : SIZE_MAX;
+}
+
+static pn_status count_runs(const view_maker *m, const size_t *places, size_t n, size_t *n_runs,
+                            pn_error *err)
+{
+    *n_runs = 0;
+    for (size_t i = 0; i < n; i++) {
+        const pn_vector_run *runs;
+        size_t count;
+        if (places[i] == SIZE_MAX)
+            continue;
+        PN_TRY(pn_dataset_vectors(m->dataset, places[i], m->column, &runs, &count, err));
+        *n_runs += count;
+    }
+    return PN_OK;
+}
+
+static pn_status fill_fragment(const view_maker *m, size_t at, pn_flat_run *out,
+                               pn_index_fragment *fragment, pn_error *err)
+{
+    const pn_vector_run *runs;
+    const uint64_t *deleted;
+    PN_TRY(pn_dataset_vectors(m->dataset, at, m->column, &runs, &fragment->n_runs, err));
+    PN_TRY(pn_dataset_deletions(m->dataset, at, &deleted, err));
+    for (size_t r = 0; r < fragment->n_runs; r++)
+        out[r] = (pn_flat_run){.vectors = runs[r].vectors,
+                               .fragment_id = fragment->id,
+                               .first_row = runs[r].first_row,
+                               .n_rows = runs[r].n_rows,
+                               .deleted = deleted,
+                               .any_length = m->any_length};
+    fragment->runs = out;
+    return PN_OK;
+}
+
+/* What a mask depends on: which fragments are there, and what was deleted of them. */
+static uint64_t hash_deletions(const pn_index_view *view, bool *is_needed)
+{
+    uint64_t hash = 0;
+    *is_needed = false;
+    for (size_t i = 0; i < view->rows.n_fragments; i++) {
+        const pn_index_fragment *f = &view->fragments[i];
+        const uint64_t *deleted = f->n_runs > 0 ? f->runs[0].deleted : NULL;
+        uint64_t parts[3] = {hash, f->n_runs > 0, 0};
+        if (deleted)
+            parts[2] = pn_hash64(deleted, ((size_t)f->n_rows + 63) / 64 * sizeof *deleted);
+        hash = pn_hash64(parts, sizeof parts);
+        *is_needed |= f->n_runs == 0 || deleted != NULL;
+    }
+    return hash;
+}
+
+/* The mask of a view: an earlier one when nothing was deleted since. */
+static pn_status find_mask(pn_index_view *view, const pn_index_views *before, pn_error *err)
+{
+    bool is_needed;
+    uint64_t made_of = hash_deletions(view, &is_needed);
+    if (!is_needed)
+        return PN_OK;
+    for (size_t i = 0; before && i < before->n_views; i++) {
+        struct pn_shared_mask *mask = before->views[i].mask;
+        if (before->views[i].index != view->index || !mask || mask->made_of != made_of)
+            continue;
+        atomic_fetch_add(&mask->n_refs, 1);
+        view->mask = mask;
+        return PN_OK;
+    }
+    struct pn_shared_mask *mask = pn_alloc_zero(sizeof *mask);
+    if (!mask)
+        return pn_fail_nomem(err);
+    atomic_store(&mask->n_refs, 1);
+    mask->made_of = made_of;
+    pn_status status = pn_index_mask_make(view->index, &view->rows, NULL, &mask->mask, err);
+    if (status != PN_OK) {
+        pn_free(mask);
+        return status;
+    }
+    view->mask = mask;
+    return PN_OK;
+}
+
+static pn_status fill_view(const view_maker *m, pn_index_view *view, size_t *places,
+                           const pn_index_views *before, pn_error *err)
+{
+    pn_index_info info;
+    size_t n_runs, at = 0;
+    pn_index_info_get(view->index, &info);
+    for (size_t i = 0; i < info.n_fragments; i++) {
+        pn_index_fragment_get(view->index, i, &view->fragments[i]);
+        places[i] = find_fragment(m, &view->fragments[i]);
+    }
+    PN_TRY(count_runs(m, places, info.n_fragments, &n_runs, err));
+    view->runs = pn_alloc_array(n_runs + 1, sizeof *view->runs);
+    if (!view->runs)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < info.n_fragments; i++) {
+        if (places[i] == SIZE_MAX)
+            continue;
+        PN_TRY(fill_fragment(m, places[i], view->runs + at, &view->fragments[i], err));
+        at += view->fragments[i].n_runs;
+        m->views->view_of[places[i]] = (uint32_t)(m->views->n_views - 1);
+    }
+    PN_TRY(pn_vector_rows_init(view->fragments, info.n_fragments, info.dim, m->any_length,
+                               &view->rows, err));
+    PN_TRY(find_mask(view, before, err));
+    view->n_rows = view->mask ? pn_index_mask_count(view->mask->mask) : info.n_listed;
+    return PN_OK;
+}
+
+static pn_status add_view(const view_maker *m, struct pn_open_index *opened,
+                          const pn_index_views *before, pn_error *err)
+{
+    pn_index_info info;
+    pn_index_info_get(opened->index, &info);
+    if (info.dim != m->dim)
+        return PN_OK; /* of a column that went away */
+    pn_index_view *view = &m->views->views[m->views->n_views];
+    size_t *places = pn_alloc_array(info.n_fragments + 1, sizeof *places);
+    *view =
+        (pn_index_view){.index = opened->index,
+                        .path = opened->path,
+                        .fragments = pn_alloc_array(info.n_fragments + 1, sizeof *view->fragments)};
+    m->views->opened[m->views->n_views++] = opened;
+    atomic_fetch_add(&opened->n_refs, 1);
+    pn_status status =
+        places && view->fragments ? fill_view(m, view, places, before, err) : pn_fail_nomem(err);
+    pn_free(places);
+    return status;
+}
+
+static void count_rows(pn_index_views *views)
+{
+    for (size_t i = 0; i < pn_dataset_n_fragments(views->dataset); i++) {
+        pn_fragment_info f;
+        pn_dataset_fragment(views->dataset, i, &f);
+        uint64_t alive = f.physical_rows - f.deleted_rows;
+        *(views->view_of[i] != PN_NO_VIEW ? &views->n_covered : &views->n_uncovered) += alive;
+    }
+}
+
+pn_status pn_index_views_make(const pn_index_catalog *c, pn_dataset *dataset, const char *column,
+                              size_t dim, bool any_length, const pn_index_views *before,
+                              pn_index_views **out, pn_error *err)
+{
+    pn_index_views *views = pn_alloc_zero(sizeof *views);
+    if (!views)
+        return pn_fail_nomem(err);
+    atomic_store(&views->n_refs, 1);
+    views->dataset = pn_dataset_ref(dataset);
+    views->generation = c->generation;
+    views->views = pn_alloc_zero((c->n_indexes + 1) * sizeof *views->views);
+    views->opened = pn_alloc_zero((c->n_indexes + 1) * sizeof *views->opened);
+    size_t n_fragments = pn_dataset_n_fragments(dataset);
+    views->view_of = pn_alloc_array(n_fragments + 1, sizeof *views->view_of);
+    for (size_t i = 0; views->view_of && i < n_fragments; i++)
+        views->view_of[i] = PN_NO_VIEW;
+    pn_status status = views->views && views->opened && views->view_of ? PN_OK : pn_fail_nomem(err);
+    view_maker m = {dataset, column, dim, any_length, views, NULL, 0};
+    if (status == PN_OK)
+        status = sort_places(&m, err);
+    for (size_t i = 0; status == PN_OK && i < c->n_indexes; i++)
+        status = add_view(&m, c->indexes[i], before, err);
+    pn_free(m.places);
+    if (status != PN_OK) {
+        pn_index_views_unref(views);
+        return status;
+    }
+    count_rows(views);
+    *out = views;
+    return PN_OK;
+}
+
+pn_index_views *pn_index_views_ref(pn_index_views *views)
+{
+    atomic_fetch_add(&views->n_refs, 1);
+    return views;
+}
+
+void pn_index_views_unref(pn_index_views *views)
+{
+    if (!views || atomic_fetch_sub(&views->n_refs, 1) != 1)
+        return;
+    for (size_t i = 0; i < views->n_views; i++) {
+        pn_vector_rows_reset(&views->views[i].rows);
+        unref_mask(views->views[i].mask);
+        pn_free(views->views[i].fragments);
+        pn_free(views->views[i].runs);
+        unref_index(views->opened[i]);
+    }
+    pn_free(views->views);
+    pn_free(views->opened);
+    pn_free(views->view_of);
+    pn_dataset_unref(views->dataset);
+    pn_free(views);
+}
+
+const pn_index_mask *pn_index_view_mask(const pn_index_view *view)
+{
+    return view->mask ? view->mask->mask : NULL;
+}
+
+pn_status pn_index_view_filter(const pn_index_view *view, const pn_rowset *allowed,
+                               pn_index_mask **out, pn_error *err)
+{
+    const uint64_t **words = pn_alloc_array(view->rows.n_fragments + 1, sizeof *words);
+    if (!words)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < view->rows.n_fragments; i++) {
+        const pn_rowset_part *part = pn_rowset_find(allowed, view->fragments[i].id);
+        words[i] = part ? part->words : NULL;
+    }
+    pn_status status = pn_index_mask_make(view->index, &view->rows, words, out, err);
+    pn_free(words);
+    return status;
+}

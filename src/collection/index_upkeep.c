@@ -1,0 +1,270 @@
+/*
+ * index_upkeep.c - which rows need an index, and building it beside a table that lives
+ *
+ * The order on disk: the new index gets its name, then the ones it replaces lose theirs. A crash in between leaves rows covered
+ * twice, which a search sorts out and the next build cleans up.
+ */
+#include "collection/index_upkeep.h"
+
+#include "base/alloc.h"
+#include "os/dir.h"
+#include "os/fd.h"
+#include "os/uuid.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define LOCK_NAME "build.lock"
+
+/* ---- what is due */
+
+/* An index is carried along by a new one at most so many times smaller. */
+enum { CARRY = 2 };
+
+static bool is_mostly_gone(const pn_index_view *view)
+{
+    pn_index_info info;
+    pn_index_info_get(view->index, &info);
+    return view->n_rows < info.n_listed / 2;
+}
+
+/* Set carried[i] for the views whose fragments the new index takes over; the rows it will have. Views are sorted, largest first. */
+static uint64_t choose_views(const pn_index_views *views, bool all, bool *carried)
+{
+    uint64_t n = views->n_uncovered;
+    for (size_t i = 0; i < views->n_views; i++) {
+        carried[i] = all || is_mostly_gone(&views->views[i]);
+        n += carried[i] ? views->views[i].n_rows : 0;
+    }
+    for (size_t i = views->n_views; i-- > 0;) {
+        if (carried[i] || views->views[i].n_rows > CARRY * n)
+            continue;
+        carried[i] = true;
+        n += views->views[i].n_rows;
+    }
+    return n;
+}
+
+bool pn_index_upkeep_is_due(const pn_index_views *views, bool is_wanted)
+{
+    uint64_t n = views->n_covered + views->n_uncovered;
+    if (n < PN_INDEX_MIN_ROWS || (!is_wanted && views->n_views == 0 && n < PN_INDEX_TABLE_ROWS))
+        return false;
+    bool is_first = views->n_views == 0 && is_wanted;
+    for (size_t i = 0; i < views->n_views; i++)
+        if (is_mostly_gone(&views->views[i]) && views->views[i].n_rows + views->n_uncovered > 0)
+            return views->views[i].n_rows + views->n_uncovered >= PN_INDEX_MIN_ROWS;
+    return is_first || views->n_uncovered >= PN_INDEX_DUE;
+}
+
+/* ---- the folder */
+
+pn_status pn_index_upkeep_lock(const char *folder, pn_lockfile **out, pn_error *err)
+{
+    pn_arena arena;
+    pn_arena_init(&arena, SIZE_MAX);
+    pn_status status = PN_OK;
+    pn_error why = {0};
+    const char *path = pn_path_join(&arena, folder, LOCK_NAME);
+    if (!path)
+        PN_GOTO(done, pn_fail_nomem(err));
+    PN_GOTO(done, pn_dir_make(folder, err));
+    status = pn_lockfile_take(path, out, &why);
+    if (status == PN_ERR_CONFLICT)
+        status = pn_fail(err, PN_ERR_CONFLICT, "%s: an index is being built already", folder);
+    else if (status != PN_OK)
+        status = pn_fail(err, status, "%s", why.message);
+done:
+    pn_arena_reset(&arena);
+    return status;
+}
+
+static bool ends_with(const char *name, const char *end)
+{
+    size_t n = strlen(name), e = strlen(end);
+    return n > e && strcmp(name + n - e, end) == 0;
+}
+
+/* Remove the files with this ending. */
+static pn_status remove_files(const char *folder, const char *ending, size_t *n_removed,
+                              pn_error *err)
+{
+    pn_arena arena;
+    char **names;
+    size_t n;
+    pn_arena_init(&arena, SIZE_MAX);
+    *n_removed = 0;
+    pn_status status = pn_dir_list(folder, &arena, &names, &n, err);
+    for (size_t i = 0; status == PN_OK && i < n; i++) {
+        if (!ends_with(names[i], ending))
+            continue;
+        const char *path = pn_path_join(&arena, folder, names[i]);
+        status = path ? pn_path_remove(path, err) : pn_fail_nomem(err);
+        *n_removed += status == PN_OK;
+    }
+    if (status == PN_OK && *n_removed > 0)
+        status = pn_folder_sync(folder, err);
+    pn_arena_reset(&arena);
+    return status;
+}
+
+pn_status pn_index_upkeep_drop(const char *folder, size_t *n_dropped, pn_error *err)
+{
+    size_t parts;
+    PN_TRY(remove_files(folder, ".part", &parts, err));
+    return remove_files(folder, ".idx", n_dropped, err);
+}
+
+/* ---- the rows of a new index */
+
+typedef struct chosen_rows {
+    pn_index_fragment *fragments;
+    pn_flat_run *runs;
+    size_t n_fragments, n_runs;
+    pn_vector_rows rows;
+} chosen_rows;
+
+static bool is_chosen(const pn_index_views *views, const bool *carried, size_t fragment_i)
+{
+    uint32_t view = views->view_of[fragment_i];
+    return view == PN_NO_VIEW || carried[view];
+}
+
+static pn_status count_runs(const pn_snapshot *snapshot, const pn_index_views *views,
+                            const bool *carried, chosen_rows *out, pn_error *err)
+{
+    for (size_t i = 0; i < pn_dataset_n_fragments(snapshot->dataset); i++) {
+        const pn_vector_run *runs;
+        size_t n;
+        if (!is_chosen(views, carried, i))
+            continue;
+        PN_TRY(pn_dataset_vectors(snapshot->dataset, i, PN_COLUMN_VECTOR, &runs, &n, err));
+        out->n_fragments++;
+        out->n_runs += n;
+    }
+    out->fragments = pn_alloc_array(out->n_fragments + 1, sizeof *out->fragments);
+    out->runs = pn_alloc_array(out->n_runs + 1, sizeof *out->runs);
+    return out->fragments && out->runs ? PN_OK : pn_fail_nomem(err);
+}
+
+static pn_status add_fragment(const pn_snapshot *snapshot, size_t i, chosen_rows *out,
+                              size_t *n_runs, pn_error *err)
+{
+    pn_fragment_info info;
+    const pn_vector_run *runs;
+    const uint64_t *deleted;
+    size_t n;
+    PN_TRY(pn_dataset_vectors(snapshot->dataset, i, PN_COLUMN_VECTOR, &runs, &n, err));
+    if (n == 0)
+        return PN_OK; /* no vector in it */
+    PN_TRY(pn_dataset_deletions(snapshot->dataset, i, &deleted, err));
+    pn_dataset_fragment(snapshot->dataset, i, &info);
+    out->fragments[out->n_fragments++] =
+        (pn_index_fragment){.id = info.id,
+                            .n_rows = info.physical_rows,
+                            .name = pn_dataset_column_file(snapshot->dataset, i, PN_COLUMN_VECTOR),
+                            .runs = out->runs + *n_runs,
+                            .n_runs = n};
+    for (size_t r = 0; r < n; r++)
+        out->runs[(*n_runs)++] = (pn_flat_run){.vectors = runs[r].vectors,
+                                               .fragment_id = info.id,
+                                               .first_row = runs[r].first_row,
+                                               .n_rows = runs[r].n_rows,
+                                               .deleted = deleted,
+                                               .any_length = snapshot->any_length};
+    return PN_OK;
+}
+
+static pn_status gather(const pn_snapshot *snapshot, const pn_index_views *views,
+                        const bool *carried, chosen_rows *out, pn_error *err)
+{
+    size_t n_runs = 0;
+    PN_TRY(count_runs(snapshot, views, carried, out, err));
+    out->n_fragments = 0;
+    for (size_t i = 0; i < pn_dataset_n_fragments(snapshot->dataset); i++)
+        if (is_chosen(views, carried, i))
+            PN_TRY(add_fragment(snapshot, i, out, &n_runs, err));
+    return pn_vector_rows_init(out->fragments, out->n_fragments, snapshot->dim,
+                               snapshot->any_length, &out->rows, err);
+}
+
+/* ---- building */
+
+static pn_status build(const char *path, const pn_snapshot *snapshot, const pn_vector_rows *rows,
+                       const pn_engine_index_options *options, pn_error *err)
+{
+    const pn_index_build_options build_options = {.n_partitions = options->n_partitions,
+                                                  .low_memory = options->low_memory,
+                                                  .texts = options->texts,
+                                                  .n_texts = options->n_texts,
+                                                  .seed = 1,
+                                                  .table_version =
+                                                      pn_dataset_version(snapshot->dataset),
+                                                  .pool = options->pool,
+                                                  .cancel = options->cancel,
+                                                  .progress = options->progress,
+                                                  .context = options->context};
+    return pn_index_build(rows, &build_options, path, err);
+}
+
+/* Those carried along, and those that answer for nothing any more. */
+static pn_status remove_replaced(const pn_index_views *views, const bool *carried,
+                                 size_t *n_replaced, pn_error *err)
+{
+    for (size_t i = 0; i < views->n_views; i++) {
+        if (!carried[i] && views->views[i].n_rows > 0)
+            continue;
+        PN_TRY(pn_path_remove(views->views[i].path, err));
+        (*n_replaced)++;
+    }
+    return PN_OK;
+}
+
+static pn_status build_chosen(const char *path, pn_snapshot *snapshot, const pn_index_views *views,
+                              const bool *carried, const pn_engine_index_options *options,
+                              pn_engine_index_report *out, pn_error *err)
+{
+    chosen_rows chosen = {0};
+    pn_status status = gather(snapshot, views, carried, &chosen, err);
+    uint64_t n = status == PN_OK ? pn_vector_rows_count(&chosen.rows) : 0;
+    if (status == PN_OK && n >= PN_INDEX_MIN_ROWS) {
+        status = build(path, snapshot, &chosen.rows, options, err);
+        out->n_rows = n;
+        if (status == PN_OK)
+            status = remove_replaced(views, carried, &out->n_replaced, err);
+    }
+    pn_vector_rows_reset(&chosen.rows);
+    pn_free(chosen.fragments);
+    pn_free(chosen.runs);
+    return status;
+}
+
+pn_status pn_index_upkeep_build(const char *folder, pn_snapshot *snapshot,
+                                const pn_engine_index_options *options, pn_engine_index_report *out,
+                                pn_error *err)
+{
+    const pn_index_views *views;
+    pn_arena arena;
+    uint8_t uuid[16];
+    char name[PN_UUID_TEXT_BYTES + sizeof ".idx"];
+    size_t leftovers;
+    *out = (pn_engine_index_report){.table_version = pn_dataset_version(snapshot->dataset)};
+    PN_TRY(remove_files(folder, ".part", &leftovers, err));
+    PN_TRY(pn_snapshot_views(snapshot, &views, err));
+    pn_assert(views != NULL);
+    if (!options->all && !pn_index_upkeep_is_due(views, options->is_wanted))
+        return PN_OK;
+    pn_uuid_make(uuid);
+    pn_uuid_text(uuid, name);
+    memcpy(name + PN_UUID_TEXT_BYTES - 1, ".idx", sizeof ".idx");
+    pn_arena_init(&arena, SIZE_MAX);
+    bool *carried = PN_ARENA_NEW(&arena, bool, views->n_views + 1);
+    const char *path = pn_path_join(&arena, folder, name);
+    pn_status status = carried && path ? PN_OK : pn_fail_nomem(err);
+    if (status == PN_OK) {
+        (void)choose_views(views, options->all, carried);
+        status = build_chosen(path, snapshot, views, carried, options, out, err);
+    }
+    pn_arena_reset(&arena);
+    return status;
+}

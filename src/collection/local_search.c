@@ -1,0 +1,204 @@
+/*
+ * local_search.c - the nearest rows of one version: which index, how far, and what exactly
+ *
+ * Every part of the table fills a heap of its own, and the k best of all are the answer. A part is what one index covers, or
+ * all that is scanned. An index is passed over for a scan where few of its rows may be returned, and where it would have to
+ * look at half of itself to keep the promise.
+ */
+#include "collection/local_search.h"
+
+#include "base/alloc.h"
+#include "base/arena.h"
+
+enum { FEW_ROWS = 8192 };
+
+typedef struct plan {
+    const pn_local_scope *scope;
+    const pn_engine_search *asked;
+    pn_filtered *filtered;
+    bool *scans_view; /* [n_views] its fragments are scanned */
+    pn_flat_run *runs;
+    size_t n_runs, runs_capacity;
+    uint64_t n_scanned, n_matching;
+    double recall_rows; /* sum of rows * recall over the parts */
+    uint64_t part_rows;
+    size_t n_indexes;
+    pn_topk *topk;
+    pn_engine_search_stats *stats;
+} plan;
+
+/* ---- what is scanned */
+
+static pn_status add_runs(plan *p, size_t fragment_i, const pn_rowset_part *part, pn_error *err)
+{
+    pn_fragment_info fragment;
+    const pn_vector_run *runs;
+    const uint64_t *deleted;
+    size_t n;
+    pn_dataset *dataset = p->scope->dataset;
+    pn_dataset_fragment(dataset, fragment_i, &fragment);
+    PN_TRY(pn_dataset_vectors(dataset, fragment_i, PN_COLUMN_VECTOR, &runs, &n, err));
+    PN_TRY(pn_dataset_deletions(dataset, fragment_i, &deleted, err));
+    if (p->n_runs + n > p->runs_capacity) {
+        size_t capacity = PN_MAX(p->runs_capacity * 2, p->n_runs + n);
+        pn_flat_run *more = pn_realloc(p->runs, capacity * sizeof *more);
+        if (!more)
+            return pn_fail_nomem(err);
+        p->runs = more;
+        p->runs_capacity = capacity;
+    }
+    for (size_t r = 0; r < n; r++)
+        p->runs[p->n_runs++] = (pn_flat_run){.vectors = runs[r].vectors,
+                                             .fragment_id = fragment.id,
+                                             .first_row = runs[r].first_row,
+                                             .n_rows = runs[r].n_rows,
+                                             .deleted = deleted,
+                                             .allowed = part ? part->words : NULL,
+                                             .any_length = p->scope->any_length};
+    p->n_scanned += fragment.physical_rows - fragment.deleted_rows;
+    return PN_OK;
+}
+
+/* Everything that no index answers for. */
+static pn_status collect_runs(plan *p, pn_error *err)
+{
+    const pn_index_views *views = p->scope->views;
+    const pn_rowset *allowed = p->filtered ? pn_filtered_rows(p->filtered) : NULL;
+    for (size_t i = 0; i < pn_dataset_n_fragments(p->scope->dataset); i++) {
+        uint32_t view = views ? views->view_of[i] : PN_NO_VIEW;
+        if (view != PN_NO_VIEW && !p->scans_view[view])
+            continue;
+        pn_fragment_info fragment;
+        pn_dataset_fragment(p->scope->dataset, i, &fragment);
+        const pn_rowset_part *part = allowed ? pn_rowset_find(allowed, fragment.id) : NULL;
+        if (!allowed || part)
+            PN_TRY(add_runs(p, i, part, err));
+    }
+    return PN_OK;
+}
+
+static pn_status scan(plan *p, pn_topk *into, pn_error *err)
+{
+    PN_TRY(collect_runs(p, err));
+    if (p->n_runs == 0)
+        return PN_OK;
+    PN_TRY(pn_flat_search(p->runs, p->n_runs, p->asked->query, p->scope->dim, p->scope->pool,
+                          p->asked->cancel, into, err));
+    uint64_t n = p->filtered ? PN_MIN(p->n_scanned, p->n_matching) : p->n_scanned;
+    p->stats->n_scanned += n;
+    return PN_OK;
+}
+
+/* ---- what an index answers for */
+
+static pn_status mask_of(const plan *p, size_t i, const pn_index_mask **out, pn_error *err)
+{
+    *out = pn_index_view_mask(&p->scope->views->views[i]);
+    if (p->filtered)
+        PN_TRY(pn_filtered_mask(p->filtered, p->scope->views, i, out, err));
+    return PN_OK;
+}
+
+static pn_index_effort choose_effort(const plan *p, const pn_index *index, pn_query_kind kind,
+                                     double share, float *recall)
+{
+    float wanted = p->asked->min_recall > 0 ? p->asked->min_recall : PN_MIN_RECALL_DEFAULT;
+    if (p->asked->partitions > 0)
+        return pn_index_effort_at(index, kind, p->asked->partitions, recall);
+    return pn_index_effort_for(index, kind, wanted, share, p->topk->k, recall);
+}
+
+static pn_status search_view(plan *p, size_t i, pn_topk *into, pn_error *err)
+{
+    const pn_index_view *view = &p->scope->views->views[i];
+    const pn_index_mask *mask;
+    pn_index_info info;
+    pn_index_stats stats;
+    float recall;
+    PN_TRY(mask_of(p, i, &mask, err));
+    pn_index_info_get(view->index, &info);
+    uint64_t n = mask ? pn_index_mask_count(mask) : info.n_listed;
+    if (n <= (p->filtered ? FEW_ROWS : 0)) {
+        p->scans_view[i] = n > 0;
+        return PN_OK;
+    }
+    pn_query_kind kind = pn_index_kind_of(view->index, p->asked->query);
+    pn_index_effort effort =
+        choose_effort(p, view->index, kind, (double)n / (double)info.n_listed, &recall);
+    if (p->asked->partitions == 0 && (recall <= 0 || effort.partitions > info.n_partitions / 2)) {
+        p->scans_view[i] = true;
+        return PN_OK;
+    }
+    const pn_index_query query = {.vector = p->asked->query,
+                                  .kind = kind,
+                                  .effort = effort,
+                                  .rows = &view->rows,
+                                  .mask = mask,
+                                  .cancel = p->asked->cancel};
+    PN_TRY(pn_index_search(view->index, &query, into, &stats, err));
+    p->stats->n_scanned += stats.n_scanned;
+    p->stats->n_partitions += stats.n_partitions;
+    p->recall_rows += (double)n * (double)recall;
+    p->part_rows += n;
+    p->n_indexes++;
+    return PN_OK;
+}
+
+static void add_part(plan *p, pn_topk *part)
+{
+    pn_topk_merge(p->topk, part);
+    part->n = 0;
+}
+
+static pn_status run(plan *p, pn_arena *arena, pn_error *err)
+{
+    const pn_index_views *views = p->scope->views;
+    size_t n_views = views ? views->n_views : 0;
+    pn_candidate *heap = PN_ARENA_NEW(arena, pn_candidate, p->topk->k);
+    p->scans_view = PN_ARENA_NEW(arena, bool, n_views + 1);
+    if (!heap || !p->scans_view)
+        return pn_fail_nomem(err);
+    bool by_index =
+        !p->asked->exact && p->asked->min_recall < 1 && (!p->filtered || p->n_matching > FEW_ROWS);
+    pn_topk part;
+    pn_topk_init(&part, heap, p->topk->k);
+    for (size_t i = 0; i < n_views; i++) {
+        p->scans_view[i] = !by_index;
+        if (by_index)
+            PN_TRY(search_view(p, i, &part, err));
+        add_part(p, &part);
+    }
+    PN_TRY(scan(p, &part, err));
+    add_part(p, &part);
+    pn_topk_sort(p->topk);
+    return PN_OK;
+}
+
+pn_status pn_local_search(const pn_local_scope *scope, pn_filtered *filtered,
+                          const pn_engine_search *asked, pn_topk *topk,
+                          pn_engine_search_stats *stats, pn_error *err)
+{
+    static const char *const plans[2][2] = {{"exact", "exact, prefiltered"},
+                                            {"index", "index, prefiltered"}};
+    pn_arena arena;
+    uint64_t n_rows = pn_dataset_count_rows(scope->dataset);
+    plan p = {.scope = scope,
+              .asked = asked,
+              .filtered = filtered,
+              .n_matching = filtered ? pn_filtered_count(filtered) : n_rows,
+              .topk = topk,
+              .stats = stats};
+    *stats = (pn_engine_search_stats){.n_rows = n_rows, .n_matching = p.n_matching};
+    pn_arena_init(&arena, SIZE_MAX);
+    pn_status status = run(&p, &arena, err);
+    pn_arena_reset(&arena);
+    pn_free(p.runs);
+    PN_TRY(status);
+    uint64_t exact_rows = p.n_matching > p.part_rows ? p.n_matching - p.part_rows : 0;
+    uint64_t all_rows = p.part_rows + exact_rows;
+    stats->recall =
+        all_rows > 0 ? (float)((p.recall_rows + (double)exact_rows) / (double)all_rows) : 1;
+    stats->n_indexes = p.n_indexes;
+    stats->plan = plans[p.n_indexes > 0][filtered != NULL];
+    return PN_OK;
+}

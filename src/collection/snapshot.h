@@ -1,0 +1,54 @@
+/*
+ * snapshot.h - one pinned version of a table of this machine, and what is made of it on first use
+ *
+ * Shared inside this room by the local engine and what it consists of. Counted; immutable but for what mu guards.
+ */
+#ifndef PN_COLLECTION_SNAPSHOT_H
+#define PN_COLLECTION_SNAPSHOT_H
+
+#include "collection/engine.h"
+#include "collection/filter_cache.h"
+#include "collection/ids.h"
+
+#include <stdatomic.h>
+
+/* The indexes of a table, shared by the snapshots of an engine, which outlives them. */
+typedef struct pn_table_indexes {
+    pthread_mutex_t mu;
+    pn_index_catalog *catalog; /* guarded by mu */
+    pn_index_views *latest;    /* those made last, whose masks the next ones share; guarded by mu */
+} pn_table_indexes;
+
+PN_NODISCARD pn_status pn_table_indexes_init(pn_table_indexes *indexes, const char *table,
+                                             pn_error *err);
+void pn_table_indexes_reset(
+    pn_table_indexes *indexes); /* also of one that was not initialised, all zero */
+/* Look for files that came or went; *generation changes when there were any. */
+PN_NODISCARD pn_status pn_table_indexes_refresh(pn_table_indexes *indexes, uint64_t *generation,
+                                                pn_error *err);
+
+struct pn_snapshot {
+    _Atomic unsigned n_refs;
+    pn_dataset *dataset;
+    uint32_t dim;
+    bool any_length; /* nobody says that the vectors have the length 1 */
+    uint64_t generation;
+    pn_table_indexes *indexes; /* NULL: none are used */
+    pthread_mutex_t mu;
+    pn_id_index *ids;      /* made on first use; guarded by mu */
+    pn_index_views *views; /* likewise */
+    pn_filter_cache filters;
+};
+
+/* Takes the dataset over, also on failure. */
+PN_NODISCARD pn_status pn_snapshot_make(pn_dataset *dataset, pn_table_indexes *indexes,
+                                        uint64_t generation, pn_snapshot **out, pn_error *err);
+void pn_snapshot_unref(pn_snapshot *snapshot); /* NULL is welcome */
+
+/* What the indexes cover of this version; lives with the snapshot. */
+PN_NODISCARD pn_status pn_snapshot_views(pn_snapshot *snapshot, const pn_index_views **out,
+                                         pn_error *err);
+PN_NODISCARD pn_status pn_snapshot_ids(pn_snapshot *snapshot, const pn_id_index **out,
+                                       pn_error *err);
+
+#endif

@@ -1,0 +1,597 @@
+/*
+ * test_indexed_search.c - a table with indexes, against the same table searched exactly
+ *
+ * Rows come, go and are indexed in any order, by this engine and by another of the same table. Always: k rows whenever k pass, no
+ * deleted one, distances that are those of the rows, and what was just added is found. On average: the recall that was asked for.
+ */
+#include "collection/local_engine.h"
+#include "support/vector_table.h"
+
+#include "base/alloc.h"
+#include "base/rng.h"
+#include "collection/index_upkeep.h"
+#include "column/builder.h"
+#include "kernels/kernels.h"
+#include "os/dir.h"
+#include "os/fd.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+/* cmocka wants the four above first */
+#include <cmocka.h>
+
+enum { DIM = 16, ROWS = 41000, K = 10, TEXTS = 60 };
+
+typedef struct world {
+    pn_arena arena;
+    char *folder, *path;
+    pn_pool *pool;
+    pn_engine *engine;
+    pn_schema schema;
+    vector_table table; /* row i has the id i */
+    float *texts;
+    bool *alive;
+    size_t n; /* rows so far */
+} world;
+
+static void check(pn_status status, const pn_error *err)
+{
+    if (status != PN_OK)
+        fail_msg("%s", err->message);
+}
+
+static void open_engine(world *w)
+{
+    pn_error err = {0};
+    pn_engine_free(w->engine);
+    check(pn_local_engine_open(w->path, w->pool, &w->engine, &err), &err);
+}
+
+static world *make_world(uint64_t seed)
+{
+    pn_error err = {0};
+    pn_schema full;
+    world *w = pn_alloc_zero(sizeof *w);
+    assert_non_null(w);
+    pn_arena_init(&w->arena, SIZE_MAX);
+    vector_table_make(&(vector_table_options){ROWS, DIM, 200, 1, false, seed}, &w->table);
+    w->texts = vector_table_texts(&w->table, TEXTS, seed);
+    w->alive = pn_alloc_zero(ROWS);
+    assert_non_null(w->alive);
+    check(pn_image_schema_make(DIM, "test", "test model", "none", &w->arena, &full, &err), &err);
+    full.n_fields = 3; /* id, vector, path */
+    w->schema = (pn_schema){.fields = full.fields, .n_fields = 3};
+    check(pn_dir_make_temporary("pennon-indexed", &w->arena, &w->folder, &err), &err);
+    w->path = pn_path_join(&w->arena, w->folder, "images.lance");
+    check(pn_pool_create(2, &w->pool, &err), &err);
+    check(pn_local_engine_create(w->path, &full, w->pool, &w->engine, &err), &err);
+    return w;
+}
+
+static void free_world(world *w)
+{
+    pn_error err = {0};
+    pn_engine_free(w->engine);
+    pn_pool_free(w->pool);
+    check(pn_dir_remove_all(w->folder, &err), &err);
+    vector_table_free(&w->table);
+    pn_free(w->texts);
+    pn_free(w->alive);
+    pn_arena_reset(&w->arena);
+    pn_free(w);
+}
+
+/* ---- rows that come and go */
+
+static void build_columns(const world *w, pn_builder **b, size_t first, size_t n)
+{
+    pn_error err = {0};
+    char text[32];
+    for (size_t i = first; i < first + n; i++) {
+        check(pn_builder_append_i64(b[0], (int64_t)i, &err), &err);
+        check(pn_builder_append_floats(b[1], w->table.vectors + i * DIM, DIM, &err), &err);
+        (void)snprintf(text, sizeof text, "%zu.jpg", i);
+        check(pn_builder_append_bytes(b[2], text, strlen(text), &err), &err);
+    }
+}
+
+static void append(world *w, size_t n)
+{
+    pn_error err = {0};
+    pn_builder *builders[3];
+    pn_array arrays[3];
+    pn_snapshot *snapshot;
+    assert_true(w->n + n <= ROWS);
+    for (size_t c = 0; c < 3; c++)
+        check(pn_builder_create(&w->schema.fields[c], 1 << 26, &builders[c], &err), &err);
+    build_columns(w, builders, w->n, n);
+    for (size_t c = 0; c < 3; c++)
+        check(pn_builder_view(builders[c], &arrays[c], &err), &err);
+    pn_batch batch = {.schema = &w->schema, .columns = arrays, .n_rows = n};
+    check(w->engine->pin(w->engine->self, &snapshot, &err), &err);
+    check(w->engine->append(w->engine->self, snapshot, &batch, NULL, &err), &err);
+    w->engine->unpin(w->engine->self, snapshot);
+    for (size_t c = 0; c < 3; c++)
+        pn_builder_free(builders[c]);
+    memset(w->alive + w->n, true, n);
+    w->n += n;
+}
+
+static void delete_range(world *w, size_t first, size_t end)
+{
+    char text[80];
+    uint64_t n;
+    pn_error err = {0};
+    (void)snprintf(text, sizeof text, "id >= %zu AND id < %zu", first, end);
+    check(w->engine->delete_where(w->engine->self, text, &n, &err), &err);
+    memset(w->alive + first, false, PN_MIN(end, w->n) - first);
+}
+
+static pn_engine_index_report build(world *w, pn_engine_index_options o)
+{
+    pn_error err = {0};
+    pn_engine_index_report report;
+    o.texts = w->texts;
+    o.n_texts = TEXTS;
+    o.pool = w->pool;
+    check(w->engine->index_build(w->engine->self, &o, &report, &err), &err);
+    return report;
+}
+
+static pn_engine_index_status status_of(world *w, pn_arena *arena)
+{
+    pn_error err = {0};
+    pn_snapshot *snapshot;
+    pn_engine_index_status status;
+    check(w->engine->pin(w->engine->self, &snapshot, &err), &err);
+    check(w->engine->index_status(w->engine->self, snapshot, arena, &status, &err), &err);
+    w->engine->unpin(w->engine->self, snapshot);
+    return status;
+}
+
+/* ---- questions */
+
+typedef struct answer {
+    pn_candidate found[K];
+    size_t n;
+    int64_t ids[K];
+    pn_engine_search_stats stats;
+} answer;
+
+static answer ask_engine(pn_engine *engine, const pn_engine_search *asked)
+{
+    static const char *const columns[] = {PN_COLUMN_ID};
+    pn_error err = {0};
+    answer a = {.n = 0};
+    pn_topk topk;
+    pn_snapshot *snapshot;
+    pn_arena arena;
+    pn_batch batch;
+    pn_row_addr addrs[K];
+    pn_topk_init(&topk, a.found, K);
+    pn_arena_init(&arena, SIZE_MAX);
+    check(engine->pin(engine->self, &snapshot, &err), &err);
+    check(engine->search(engine->self, snapshot, asked, &topk, &a.stats, &err), &err);
+    a.n = topk.n;
+    for (size_t i = 0; i < a.n; i++)
+        addrs[i] = a.found[i].id;
+    check(engine->take(engine->self, snapshot, addrs, a.n, columns, 1, &arena, &batch, &err), &err);
+    for (size_t i = 0; i < a.n; i++)
+        a.ids[i] = pn_array_i64(&batch.columns[0], i);
+    engine->unpin(engine->self, snapshot);
+    pn_arena_reset(&arena);
+    return a;
+}
+
+static void check_answer(const world *w, const answer *a, const float *query)
+{
+    for (size_t i = 0; i < a->n; i++) {
+        size_t id = (size_t)a->ids[i];
+        float distance = 1 - pn_kernels_get()->dot_f32(query, w->table.vectors + id * DIM, DIM);
+        assert_true(id < w->n && w->alive[id]);
+        assert_true(fabsf(distance - a->found[i].distance) < 1e-5f);
+        assert_true(i == 0 || pn_candidate_before(a->found[i - 1], a->found[i]));
+    }
+}
+
+/* The share of the exact answer that was found. */
+static double ask(world *w, const float *query, const char *filter, float min_recall,
+                  pn_engine_search_stats *stats)
+{
+    pn_engine_search asked = {.query = query, .k = K, .filter = filter, .min_recall = min_recall};
+    answer found = ask_engine(w->engine, &asked);
+    asked.exact = true;
+    answer truth = ask_engine(w->engine, &asked);
+    assert_int_equal(found.n, truth.n);
+    assert_int_equal(found.stats.n_matching, truth.stats.n_matching);
+    assert_true(strncmp(truth.stats.plan, "exact", 5) == 0 && truth.stats.recall >= 1);
+    check_answer(w, &found, query);
+    check_answer(w, &truth, query);
+    if (stats)
+        *stats = found.stats;
+    size_t good = 0;
+    for (size_t i = 0; i < found.n; i++)
+        good += found.found[i].distance <= truth.found[truth.n - 1].distance + 1e-6f;
+    return found.n > 0 ? (double)good / (double)found.n : 1;
+}
+
+static void any_query(const world *w, pn_rng *rng, float *out)
+{
+    if (pn_rng_below(rng, 3) == 0)
+        memcpy(out, w->texts + pn_rng_below(rng, TEXTS) * DIM, DIM * sizeof *out);
+    else
+        vector_table_picture(&w->table, rng, out);
+}
+
+static double mean_recall(world *w, pn_rng *rng, size_t n, const char *filter)
+{
+    double sum = 0;
+    float query[DIM];
+    for (size_t i = 0; i < n; i++) {
+        any_query(w, rng, query);
+        sum += ask(w, query, filter, 0, NULL);
+    }
+    return sum / (double)n;
+}
+
+/* ---- the tests */
+
+static void search__uses_an_index(void **state)
+{
+    world *w = make_world(1);
+    pn_rng rng = pn_rng_seed(2);
+    pn_engine_search_stats stats;
+    (void)state;
+    for (size_t i = 0; i < 4; i++)
+        append(w, 6000);
+    (void)ask(w, w->texts, NULL, 0, &stats);
+    assert_string_equal(stats.plan, "exact");
+    pn_engine_index_report report = build(w, (pn_engine_index_options){0});
+    assert_int_equal(report.n_rows, 24000);
+    assert_int_equal(report.n_replaced, 0);
+    (void)ask(w, w->table.vectors, NULL, 0, &stats);
+    assert_string_equal(stats.plan, "index");
+    assert_true(stats.n_scanned < 12000 && stats.n_partitions > 0 && stats.n_indexes == 1);
+    assert_true(stats.recall >= 0.95f && stats.recall < 1);
+    assert_true(mean_recall(w, &rng, 100, NULL) > 0.93);
+    assert_true(ask(w, w->texts, NULL, 1, &stats) >= 1);
+    assert_string_equal(stats.plan, "exact");
+    assert_int_equal(stats.n_scanned, 24000);
+    assert_int_equal(build(w, (pn_engine_index_options){0}).n_rows, 0); /* nothing is due */
+    free_world(w);
+}
+
+static void search__looks_as_far_as_it_is_told(void **state)
+{
+    world *w = make_world(3);
+    (void)state;
+    append(w, 24000);
+    (void)build(w, (pn_engine_index_options){0});
+    uint64_t before = 0;
+    for (uint32_t partitions = 1; partitions < 100; partitions *= 3) {
+        pn_engine_search asked = {.query = w->texts, .k = K, .partitions = partitions};
+        answer a = ask_engine(w->engine, &asked);
+        assert_int_equal(a.n, K);
+        assert_true(a.stats.n_partitions >= PN_MAX(partitions, before));
+        assert_true(a.stats.n_partitions <= partitions + K);
+        before = a.stats.n_partitions;
+    }
+    free_world(w);
+}
+
+/* From all rows to none: k whenever k pass, and the recall on average. */
+static void search__with_filters(void **state)
+{
+    static const char *const filters[] = {"id >= 0",
+                                          "id % 2 = 0",
+                                          "id % 10 = 1",
+                                          "id % 100 = 7",
+                                          "id % 1000 = 3",
+                                          "id = 77",
+                                          "id % 2 = 2",
+                                          "id < 12000",
+                                          "id >= 20000",
+                                          "id < 9000 OR id % 3 = 1",
+                                          "image_path LIKE '%9.jpg'"};
+    world *w = make_world(4);
+    pn_rng rng = pn_rng_seed(5);
+    (void)state;
+    append(w, 20000);
+    (void)build(w, (pn_engine_index_options){0});
+    append(w, 5000);
+    delete_range(w, 300, 900);
+    for (size_t i = 0; i < PN_COUNT_OF(filters); i++) {
+        double recall = mean_recall(w, &rng, 20, filters[i]);
+        if (recall < 0.9)
+            fail_msg("%s: recall %.3f", filters[i], recall);
+    }
+    free_world(w);
+}
+
+static void check_newest(world *w)
+{
+    pn_engine_search asked = {.query = w->table.vectors + (w->n - 1) * DIM, .k = K};
+    answer a = ask_engine(w->engine, &asked);
+    assert_true(a.n > 0 && a.found[0].distance < 1e-5f);
+    check_answer(w, &a, asked.query);
+}
+
+static void one_change(world *w, pn_rng *rng)
+{
+    size_t first = pn_rng_below(rng, w->n);
+    switch (pn_rng_below(rng, 6)) {
+    case 0:
+    case 1:
+    case 2:
+        append(w, 1 + pn_rng_below(rng, pn_rng_below(rng, 3) ? 3000 : 5));
+        check_newest(w);
+        break;
+    case 3:
+        delete_range(w, first, PN_MIN(first + pn_rng_below(rng, 2000), w->n));
+        break;
+    case 4:
+        open_engine(w);
+        break;
+    default:
+        (void)build(w,
+                    (pn_engine_index_options){.is_wanted = true, .all = pn_rng_below(rng, 4) == 0});
+    }
+}
+
+static void search__of_a_table_that_lives(void **state)
+{
+    world *w = make_world(6);
+    pn_rng rng = pn_rng_seed(7);
+    size_t most = 0;
+    (void)state;
+    append(w, 3000);
+    while (w->n < ROWS - 3000) {
+        pn_arena arena;
+        pn_arena_init(&arena, SIZE_MAX);
+        one_change(w, &rng);
+        if (mean_recall(w, &rng, 6, pn_rng_below(&rng, 3) ? NULL : "id % 3 = 0") < 0.7)
+            fail_msg("recall at %zu rows", w->n);
+        pn_engine_index_status s = status_of(w, &arena);
+        most = PN_MAX(most, s.n_indexes);
+        assert_int_equal(s.n_damaged, 0);
+        pn_arena_reset(&arena);
+    }
+    (void)build(w, (pn_engine_index_options){.is_wanted = true});
+    assert_true(mean_recall(w, &rng, 100, NULL) > 0.92);
+    assert_true(most >= 1 && most <= 8);
+    free_world(w);
+}
+
+static void expect_report(pn_engine_index_report report, uint64_t n_rows, size_t n_replaced)
+{
+    assert_int_equal(report.n_rows, n_rows);
+    assert_int_equal(report.n_replaced, n_replaced);
+}
+
+static void index__grows_in_levels(void **state)
+{
+    world *w = make_world(15);
+    pn_rng rng = pn_rng_seed(16);
+    pn_engine_search_stats stats;
+    (void)state;
+    append(w, 24000);
+    expect_report(build(w, (pn_engine_index_options){0}), 24000, 0);
+    append(w, 8000);
+    expect_report(build(w, (pn_engine_index_options){0}), 0, 0); /* too few */
+    append(w, 200);
+    expect_report(build(w, (pn_engine_index_options){0}), 8200, 0);
+    (void)ask(w, w->table.vectors, NULL, 0, &stats);
+    assert_int_equal(stats.n_indexes, 2);
+    assert_true(mean_recall(w, &rng, 60, NULL) > 0.93);
+    append(w, 8200);
+    expect_report(build(w, (pn_engine_index_options){0}), 40400, 2);
+    delete_range(w, 0, 20300);
+    expect_report(build(w, (pn_engine_index_options){0}), 20100, 1); /* most of it is gone */
+    assert_true(mean_recall(w, &rng, 60, NULL) > 0.93);
+    free_world(w);
+}
+
+/* An index of a later version is used for an earlier one, of which it has rows too many, and the other way round. */
+static void search__of_another_version(void **state)
+{
+    world *w = make_world(8);
+    pn_error err = {0};
+    pn_rng rng = pn_rng_seed(9);
+    pn_engine *old;
+    pn_snapshot *snapshot;
+    pn_engine_info info;
+    (void)state;
+    append(w, 21000);
+    check(w->engine->pin(w->engine->self, &snapshot, &err), &err);
+    w->engine->info(w->engine->self, snapshot, &info);
+    w->engine->unpin(w->engine->self, snapshot);
+    delete_range(w, 0, 5000);
+    append(w, 2000);
+    (void)build(w, (pn_engine_index_options){0});
+    check(pn_local_engine_open_version(w->path, info.version, w->pool, &old, &err), &err);
+    for (size_t i = 0; i < 40; i++) {
+        float query[DIM];
+        any_query(w, &rng, query);
+        pn_engine_search asked = {.query = query, .k = K};
+        answer a = ask_engine(old, &asked);
+        assert_int_equal(a.n, K);
+        assert_int_equal(a.stats.n_matching, 21000);
+        for (size_t j = 0; j < K; j++)
+            assert_true(a.ids[j] < 21000);
+    }
+    pn_engine_index_report report;
+    assert_int_equal(old->index_build(old->self, &(pn_engine_index_options){0}, &report, &err),
+                     PN_ERR_INVALID);
+    pn_engine_free(old);
+    free_world(w);
+}
+
+static void flip_a_byte(const char *path)
+{
+    pn_error err = {0};
+    pn_buffer bytes;
+    pn_fd fd;
+    pn_buffer_init(&bytes, SIZE_MAX);
+    check(pn_file_read(path, &bytes, &err), &err);
+    bytes.data[bytes.n_bytes - 20] ^= 1; /* in the trailer */
+    check(pn_path_remove(path, &err), &err);
+    check(pn_fd_open(path, PN_OPEN_CREATE_NEW, &fd, &err), &err);
+    check(pn_fd_write(fd, path, bytes.data, bytes.n_bytes, &err), &err);
+    pn_fd_close(fd);
+    pn_buffer_reset(&bytes);
+}
+
+static void index__that_is_damaged_is_left_out(void **state)
+{
+    world *w = make_world(10);
+    pn_error err = {0};
+    pn_engine_search_stats stats;
+    pn_arena arena;
+    size_t n;
+    (void)state;
+    pn_arena_init(&arena, SIZE_MAX);
+    append(w, 20000);
+    (void)build(w, (pn_engine_index_options){0});
+    check(w->engine->index_check(w->engine->self, &err), &err);
+    flip_a_byte(status_of(w, &arena).indexes[0].path);
+    open_engine(w);
+    (void)ask(w, w->texts, NULL, 0, &stats);
+    assert_string_equal(stats.plan, "exact");
+    pn_engine_index_status s = status_of(w, &arena);
+    assert_int_equal(s.n_damaged, 1);
+    assert_true(s.n_indexes == 0 && s.is_due && strstr(s.damage, ".idx") != NULL);
+    assert_int_equal(w->engine->index_check(w->engine->self, &err), PN_ERR_CORRUPT);
+    check(w->engine->index_drop(w->engine->self, &n, &err), &err);
+    assert_int_equal(n, 1);
+    (void)build(w, (pn_engine_index_options){0});
+    check(w->engine->index_check(w->engine->self, &err), &err);
+    (void)ask(w, w->table.vectors, NULL, 0, &stats);
+    assert_string_equal(stats.plan, "index");
+    check(w->engine->index_drop(w->engine->self, &n, &err), &err);
+    (void)ask(w, w->table.vectors, NULL, 0, &stats);
+    assert_string_equal(stats.plan, "exact");
+    pn_arena_reset(&arena);
+    free_world(w);
+}
+
+static void index__is_built_by_one_at_a_time(void **state)
+{
+    world *w = make_world(11);
+    pn_error err = {0};
+    pn_lockfile *lock;
+    pn_engine_index_report report;
+    size_t n;
+    char folder[4096];
+    (void)state;
+    append(w, 2000);
+    (void)snprintf(folder, sizeof folder, "%s/_pennon/index", w->path);
+    check(pn_index_upkeep_lock(folder, &lock, &err), &err);
+    pn_engine_index_options o = {.is_wanted = true};
+    assert_int_equal(w->engine->index_build(w->engine->self, &o, &report, &err), PN_ERR_CONFLICT);
+    assert_non_null(strstr(err.message, "_pennon/index"));
+    assert_int_equal(w->engine->index_drop(w->engine->self, &n, &err), PN_ERR_CONFLICT);
+    pn_lockfile_release(lock);
+    assert_int_equal(w->engine->index_build(w->engine->self, &o, &report, &err), PN_OK);
+    assert_int_equal(report.n_rows, 2000);
+    free_world(w);
+}
+
+/* What a killed builder left is removed by the next, and never taken for an index. */
+static void index__leftovers_are_removed(void **state)
+{
+    world *w = make_world(12);
+    pn_error err = {0};
+    pn_arena arena;
+    char path[4096];
+    (void)state;
+    pn_arena_init(&arena, SIZE_MAX);
+    append(w, 2000);
+    (void)build(w, (pn_engine_index_options){.is_wanted = true});
+    (void)snprintf(path, sizeof path, "%s/_pennon/index/x.idx.1.part", w->path);
+    check(pn_file_write_atomic(path, "half", 4, &err), &err);
+    assert_int_equal(status_of(w, &arena).n_damaged, 0);
+    (void)build(w, (pn_engine_index_options){.all = true});
+    assert_false(pn_path_exists(path));
+    assert_int_equal(status_of(w, &arena).n_indexes, 1);
+    pn_arena_reset(&arena);
+    free_world(w);
+}
+
+/* ---- at the same time */
+
+typedef struct at_once {
+    world *w;
+    atomic_bool is_over;
+    atomic_int n_failed;
+} at_once;
+
+static void *ask_always(void *context)
+{
+    at_once *a = context;
+    pn_engine *engine = a->w->engine;
+    pn_rng rng = pn_rng_seed(13);
+    while (!atomic_load(&a->is_over)) {
+        float query[DIM];
+        pn_candidate heap[K];
+        pn_topk topk;
+        pn_engine_search_stats stats;
+        pn_snapshot *snapshot;
+        any_query(a->w, &rng, query);
+        pn_engine_search asked = {
+            .query = query, .k = K, .filter = pn_rng_below(&rng, 3) ? NULL : "id % 2 = 0"};
+        pn_topk_init(&topk, heap, K);
+        if (engine->pin(engine->self, &snapshot, NULL) != PN_OK) {
+            atomic_fetch_add(&a->n_failed, 1);
+            continue;
+        }
+        if (engine->search(engine->self, snapshot, &asked, &topk, &stats, NULL) != PN_OK ||
+            topk.n != K)
+            atomic_fetch_add(&a->n_failed, 1);
+        engine->unpin(engine->self, snapshot);
+    }
+    return NULL;
+}
+
+static void search__while_rows_and_indexes_come_and_go(void **state)
+{
+    at_once a = {.w = make_world(14)};
+    pthread_t threads[2];
+    (void)state;
+    append(a.w, 2000);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, ask_always, &a), 0);
+    for (size_t i = 0; i < 6; i++) {
+        append(a.w, 1500);
+        (void)build(a.w, (pn_engine_index_options){.is_wanted = true, .all = i % 3 == 2});
+        delete_range(a.w, i * 300, i * 300 + 100);
+    }
+    atomic_store(&a.is_over, true);
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(pthread_join(threads[i], NULL), 0);
+    assert_int_equal(atomic_load(&a.n_failed), 0);
+    free_world(a.w);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(search__uses_an_index),
+        cmocka_unit_test(search__looks_as_far_as_it_is_told),
+        cmocka_unit_test(search__with_filters),
+        cmocka_unit_test(search__of_a_table_that_lives),
+        cmocka_unit_test(index__grows_in_levels),
+        cmocka_unit_test(search__of_another_version),
+        cmocka_unit_test(index__that_is_damaged_is_left_out),
+        cmocka_unit_test(index__is_built_by_one_at_a_time),
+        cmocka_unit_test(index__leftovers_are_removed),
+        cmocka_unit_test(search__while_rows_and_indexes_come_and_go),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
