@@ -20,8 +20,10 @@ _pennon_value()
     DIR* | MODEL) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
     FILE* | OUT* | SOURCE* | PICTURE*) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
     MODE) mapfile -t COMPREPLY < <(compgen -W "crop pad squash" -- "$word") ;;
-    ACTION*) # of "pennon model"; behind it models
-        if [[ " ${COMP_WORDS[*]:0:COMP_CWORD} " =~ \ (list|info|verify|pull)\  ]]; then
+    ACTION*) # of "pennon index", or of "pennon model"; behind that models
+        if [ "$command" = index ]; then
+            mapfile -t COMPREPLY < <(compgen -W "build status check drop" -- "$word")
+        elif [[ " ${COMP_WORDS[*]:0:COMP_CWORD} " =~ \ (list|info|verify|pull)\  ]]; then
             _pennon_value MODEL "$word"
         else
             mapfile -t COMPREPLY < <(compgen -W "list info verify pull" -- "$word")

@@ -86,3 +86,13 @@ void pn_results_get_stats(const pn_results *results, pn_search_stats *out)
                              .fetch_seconds = (double)hits->times.fetch_ns * 1e-9,
                              .total_seconds = (double)hits->times.total_ns * 1e-9};
 }
+
+pn_status pn_results_get_effort(const pn_results *results, pn_search_effort *out, pn_error *err)
+{
+    const pn_engine_search_stats *stats = &results->hits.stats;
+    const pn_search_effort effort = {.struct_bytes = sizeof effort,
+                                     .recall = (double)stats->recall,
+                                     .n_partitions = stats->n_partitions,
+                                     .n_indexes = stats->n_indexes};
+    return pn_give_struct(&effort, sizeof effort, out, err);
+}

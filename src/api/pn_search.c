@@ -88,6 +88,9 @@ pn_status pn_table_search(pn_table *table, pn_model *model, const pn_query *quer
                                    .how = &how,
                                    .n_terms = own.n_terms,
                                    .where = own.where,
+                                   .exact = own.exact != 0,
+                                   .min_recall = (float)own.min_recall,
+                                   .partitions = own.effort,
                                    .k = own.k ? own.k : PN_SEARCH_K_DEFAULT,
                                    .vectors = own.include_vectors ? PN_SEARCH_WITH_VECTORS
                                                                   : PN_SEARCH_WITHOUT_VECTORS};

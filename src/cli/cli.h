@@ -179,6 +179,7 @@ int pn_cmd_show(int argc, char **argv);
 int pn_cmd_count(int argc, char **argv);
 int pn_cmd_delete(int argc, char **argv);
 int pn_cmd_model(int argc, char **argv);
+int pn_cmd_index(int argc, char **argv);
 int pn_cmd_embed(int argc, char **argv);
 int pn_cmd_tokenize(int argc, char **argv);
 int pn_cmd_preprocess(int argc, char **argv);

@@ -2,6 +2,7 @@
  * cmd_ingest.c - pennon ingest: pictures in
  */
 #include "cli/cli.h"
+#include "cli/index_build.h"
 #include "cli/json_out.h"
 #include "cli/term.h"
 #include "os/process.h"
@@ -15,6 +16,7 @@ typedef struct arguments {
     const char *const *sources; /* part of argv */
     size_t n_sources;
     pn_progress progress;
+    bool no_index;
 } arguments;
 
 enum {
@@ -23,7 +25,8 @@ enum {
     KEY_COMMIT_SECONDS,
     KEY_PATH_COLUMN,
     KEY_TIME_COLUMN,
-    KEY_BASE
+    KEY_BASE,
+    KEY_NO_INDEX
 };
 
 static const struct argp_option options[] = {
@@ -47,6 +50,7 @@ static const struct argp_option options[] = {
      0},
     {"base", KEY_BASE, "DIR", 0,
      "where relative paths of a list start (default: the list's folder)", 0},
+    {"no-index", KEY_NO_INDEX, NULL, 0, "build no index at the end, though one is due", 0},
     {"quiet", 'q', NULL, 0, "no progress, no summary", 0},
     {"json", PN_KEY_JSON, NULL, 0, "print the summary as JSON", 0},
     {0}};
@@ -71,6 +75,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_TIME_COLUMN:
         args->options.timestamp_column = arg;
+        return 0;
+    case KEY_NO_INDEX:
+        args->no_index = true;
         return 0;
     case KEY_BASE:
         args->options.base_folder = arg;
@@ -148,6 +155,19 @@ static int exit_code(pn_status status, const pn_ingest_progress *done)
     return done->n_failed > 0 && done->n_failed == done->n_found ? PN_EXIT_NOTHING : PN_EXIT_OK;
 }
 
+/* What was taken in stays, whatever becomes of the index: searches are exact without it. */
+static pn_status build_index(const arguments *args, pn_session *session)
+{
+    pn_index_options due = PN_INDEX_OPTIONS_INIT;
+    pn_index_report report = PN_INDEX_REPORT_INIT;
+    due.if_due = 1;
+    pn_status status = pn_cli_build_index(session, &due, args->common.quiet, &report);
+    if (report.n_rows > 0 && !args->common.quiet && args->common.output != PN_OUTPUT_JSON)
+        printf("an index of %s rows in %s\n", pn_term_count(report.n_rows),
+               pn_term_duration(report.seconds));
+    return status;
+}
+
 static int run(arguments *args, pn_session *session)
 {
     pn_error err = {0};
@@ -182,6 +202,8 @@ static int run(arguments *args, pn_session *session)
     print_summary(args, &done);
     if (status != PN_OK)
         pn_cli_error(&err);
+    else if (!args->no_index)
+        status = build_index(args, session);
     return exit_code(status, &done);
 }
 

@@ -12,7 +12,16 @@
 
 #include <string.h>
 
-enum { MAX_TERMS = 32, KEY_LIKE = PN_KEY_FIRST_FREE, KEY_VECTOR, KEY_NOT, KEY_VECTORS };
+enum {
+    MAX_TERMS = 32,
+    KEY_LIKE = PN_KEY_FIRST_FREE,
+    KEY_VECTOR,
+    KEY_NOT,
+    KEY_VECTORS,
+    KEY_EXACT,
+    KEY_RECALL,
+    KEY_EFFORT
+};
 
 typedef struct arguments {
     pn_common common;
@@ -41,6 +50,11 @@ static const struct argp_option options[] = {
     {"where", 'w', "EXPR", 0, "only rows that pass, e.g. \"metadata['category'] = 'footwear'\"", 0},
     {"count", 'k', "N", 0, "how many rows (default 10)", 0},
     {"with-vectors", KEY_VECTORS, NULL, 0, "print the rows' vectors too (with --json)", 0},
+    {"min-recall", KEY_RECALL, "R", 0,
+     "of the nearest rows so many at least, on average: 0.5 to 1 (default 0.95)", 0},
+    {"exact", KEY_EXACT, NULL, 0, "look at every row, whatever indexes there are", 0},
+    {"effort", KEY_EFFORT, "N", 0, "partitions of each index to look at, instead of --min-recall",
+     0},
     PN_OPTION_THREADS,
     PN_OPTION_JSON,
     PN_OPTION_TSV,
@@ -104,6 +118,17 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case 'k':
         args->query.k = (uint32_t)pn_cli_number(arg, 1, 10000, "-k", state);
+        return 0;
+    case KEY_EXACT:
+        args->query.exact = 1;
+        return 0;
+    case KEY_RECALL:
+        args->query.min_recall = pn_cli_double(arg, "--min-recall", state);
+        if (!(args->query.min_recall >= 0.5 && args->query.min_recall <= 1))
+            argp_error(state, "--min-recall \"%s\": from 0.5 to 1", arg);
+        return 0;
+    case KEY_EFFORT:
+        args->query.effort = (uint32_t)pn_cli_number(arg, 1, 1u << 20, "--effort", state);
         return 0;
     case KEY_VECTORS:
         args->query.include_vectors = 1;

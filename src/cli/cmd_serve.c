@@ -22,7 +22,8 @@ enum {
     KEY_CONNECTIONS,
     KEY_TIMEOUT,
     KEY_DRAIN,
-    KEY_LOG_JSON
+    KEY_LOG_JSON,
+    KEY_NO_INDEX
 };
 
 static const struct argp_option options[] = {
@@ -35,6 +36,7 @@ static const struct argp_option options[] = {
      0},
     {"port", 'p', "N", 0, "port (default 8000; 0: any free one)", 0},
     {"read-only", KEY_READ_ONLY, NULL, 0, "refuse /ingest and DELETE", 0},
+    {"no-index", KEY_NO_INDEX, NULL, 0, "build no indexes in the background", 0},
     {"ingest-root", KEY_INGEST_ROOT, "DIR", 0, "let /ingest read files of this machine below DIR",
      0},
     {"token", KEY_TOKEN, "TEXT", 0,
@@ -63,6 +65,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_READ_ONLY:
         serve->read_only = true;
+        return 0;
+    case KEY_NO_INDEX:
+        serve->no_index = true;
         return 0;
     case KEY_INGEST_ROOT:
         serve->ingest_root = arg;

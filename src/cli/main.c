@@ -27,6 +27,7 @@ static const command commands[] = {
     {"show", pn_cmd_show, "show rows by id"},
     {"count", pn_cmd_count, "count rows"},
     {"delete", pn_cmd_delete, "delete rows by id or filter"},
+    {"index", pn_cmd_index, "build and look after what makes searches fast"},
     {"model", pn_cmd_model, "list, describe, verify or download models"},
     {"embed", pn_cmd_embed, "print the vectors of texts and pictures"},
     {"tokenize", pn_cmd_tokenize, "print the token ids of texts"},

@@ -69,13 +69,15 @@ static json_t *row_to_json(const pn_result *row, pn_ranked ranked)
 static json_t *stats_to_json(const pn_results *results)
 {
     pn_search_stats stats;
+    pn_search_effort effort = PN_SEARCH_EFFORT_INIT;
     pn_results_get_stats(results, &stats);
-    return json_pack("{s:I, s:I, s:I, s:I, s:s, s:f, s:f, s:f, s:f, s:f}", "table_version",
+    (void)pn_results_get_effort(results, &effort, NULL); // its size is set
+    return json_pack("{s:I, s:I, s:I, s:I, s:s, s:f, s:f, s:f, s:f, s:f, s:f}", "table_version",
                      (json_int_t)stats.table_version, "rows", (json_int_t)stats.n_rows, "matching",
                      (json_int_t)stats.n_matching, "scanned", (json_int_t)stats.n_scanned, "plan",
-                     stats.plan, "embed_ms", stats.embed_seconds * 1e3, "filter_ms",
-                     stats.filter_seconds * 1e3, "scan_ms", stats.scan_seconds * 1e3, "fetch_ms",
-                     stats.fetch_seconds * 1e3, "total_ms", stats.total_seconds * 1e3);
+                     stats.plan, "recall", effort.recall, "embed_ms", stats.embed_seconds * 1e3,
+                     "filter_ms", stats.filter_seconds * 1e3, "scan_ms", stats.scan_seconds * 1e3,
+                     "fetch_ms", stats.fetch_seconds * 1e3, "total_ms", stats.total_seconds * 1e3);
 }
 
 static bool show_json(const pn_results *results, pn_ranked ranked)

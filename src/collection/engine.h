@@ -50,7 +50,7 @@ typedef struct pn_engine_index_options {
     bool is_wanted;  /* also where a scan is quick: by default small tables have no index */
     bool low_memory; /* as in pn_index_build_options, like all below */
     size_t n_partitions;
-    const float *texts; /* [n_texts][dim] */
+    const float *texts; /* [n_texts][dim]; kept beside the indexes. NULL: those that were kept */
     size_t n_texts;
     pn_pool *pool; /* NULL: the calling thread alone */
     const _Atomic bool *cancel;
@@ -79,6 +79,7 @@ typedef struct pn_engine_index_status {
     size_t n_indexes;
     uint64_t n_covered, n_uncovered; /* rows of the snapshot */
     bool is_due;                     /* index_build() would build one */
+    size_t n_texts;                  /* that are kept to calibrate with */
     size_t n_damaged;                /* files that could not be opened */
     const char *damage;              /* why the last one */
 } pn_engine_index_status;

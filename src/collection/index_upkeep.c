@@ -7,6 +7,7 @@
 #include "collection/index_upkeep.h"
 
 #include "base/alloc.h"
+#include "collection/index_texts.h"
 #include "os/dir.h"
 #include "os/fd.h"
 #include "os/uuid.h"
@@ -239,6 +240,14 @@ static pn_status build_chosen(const char *path, pn_snapshot *snapshot, const pn_
     return status;
 }
 
+static pn_status take_texts(const char *folder, size_t dim, pn_engine_index_options *options,
+                            pn_arena *arena, pn_error *err)
+{
+    if (options->n_texts > 0)
+        return pn_index_texts_write(folder, options->texts, options->n_texts, dim, err);
+    return pn_index_texts_read(folder, dim, arena, &options->texts, &options->n_texts, err);
+}
+
 pn_status pn_index_upkeep_build(const char *folder, pn_snapshot *snapshot,
                                 const pn_engine_index_options *options, pn_engine_index_report *out,
                                 pn_error *err)
@@ -248,6 +257,7 @@ pn_status pn_index_upkeep_build(const char *folder, pn_snapshot *snapshot,
     uint8_t uuid[16];
     char name[PN_UUID_TEXT_BYTES + sizeof ".idx"];
     size_t leftovers;
+    pn_engine_index_options with_texts = *options;
     *out = (pn_engine_index_report){.table_version = pn_dataset_version(snapshot->dataset)};
     PN_TRY(remove_files(folder, ".part", &leftovers, err));
     PN_TRY(pn_snapshot_views(snapshot, &views, err));
@@ -261,9 +271,11 @@ pn_status pn_index_upkeep_build(const char *folder, pn_snapshot *snapshot,
     bool *carried = PN_ARENA_NEW(&arena, bool, views->n_views + 1);
     const char *path = pn_path_join(&arena, folder, name);
     pn_status status = carried && path ? PN_OK : pn_fail_nomem(err);
+    if (status == PN_OK)
+        status = take_texts(folder, snapshot->dim, &with_texts, &arena, err);
     if (status == PN_OK) {
         (void)choose_views(views, options->all, carried);
-        status = build_chosen(path, snapshot, views, carried, options, out, err);
+        status = build_chosen(path, snapshot, views, carried, &with_texts, out, err);
     }
     pn_arena_reset(&arena);
     return status;

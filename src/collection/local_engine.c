@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "collection/id_counter.h"
+#include "collection/index_texts.h"
 #include "collection/index_upkeep.h"
 #include "collection/local_search.h"
 #include "collection/snapshot.h"
@@ -391,7 +392,10 @@ static pn_status index_status(void *self, pn_snapshot *snapshot, pn_arena *arena
     local_engine *e = self;
     const pn_index_views *views;
     const char *damage;
+    const float *texts;
+    size_t n_texts;
     PN_TRY(pn_snapshot_views(snapshot, &views, err));
+    PN_TRY(pn_index_texts_read(index_folder(e), snapshot->dim, arena, &texts, &n_texts, err));
     pn_engine_index *indexes = PN_ARENA_NEW(arena, pn_engine_index, views->n_views + 1);
     if (!indexes)
         return pn_fail_nomem(err);
@@ -414,6 +418,7 @@ static pn_status index_status(void *self, pn_snapshot *snapshot, pn_arena *arena
                                     .n_indexes = views->n_views,
                                     .n_covered = views->n_covered,
                                     .n_uncovered = views->n_uncovered,
+                                    .n_texts = n_texts,
                                     .is_due = pn_index_upkeep_is_due(views, false)};
     pthread_mutex_lock(&e->indexes.mu);
     out->n_damaged = pn_index_catalog_damaged(e->indexes.catalog, &damage);

@@ -154,3 +154,10 @@ const char *pn_environment(const char *name)
     const char *value = getenv(name);
     return value && value[0] != '\0' ? value : NULL;
 }
+
+void pn_process_be_patient(void)
+{
+    enum { LEAST_URGENT = 19 };
+    /* On Linux priorities are those of threads. Nothing is lost when it fails. */
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), LEAST_URGENT);
+}

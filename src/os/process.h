@@ -29,6 +29,9 @@ typedef struct pn_process_usage {
 } pn_process_usage;
 void pn_process_get_usage(pn_process_usage *out);
 
+/* The calling thread gives way to all others from now on. */
+void pn_process_be_patient(void);
+
 /* Is the descriptor (1 = standard output, 2 = standard error) a terminal, and how wide? */
 bool pn_terminal_is(int descriptor);
 unsigned pn_terminal_columns(int descriptor, unsigned fallback);

@@ -64,7 +64,10 @@ static pn_status find_nearest(search_state *state, const pn_search_query *query,
     pn_engine_search search = {.query = vector,
                                .k = query->k + n_left_out,
                                .filter = no_blank_filter(query->where),
-                               .cancel = query->cancel};
+                               .cancel = query->cancel,
+                               .exact = query->exact,
+                               .min_recall = query->min_recall,
+                               .partitions = query->partitions};
     pn_candidate *heap = PN_ARENA_NEW(&state->arena, pn_candidate, search.k);
     if (!heap)
         return pn_fail_nomem(err);
@@ -87,6 +90,15 @@ static pn_status check_k(size_t k, pn_error *err)
         return pn_fail(err, PN_ERR_LIMIT, "%zu results asked for: the limits are %d and %d", k,
                        PN_SEARCH_K_MIN, PN_SEARCH_K_MAX);
     return PN_OK;
+}
+
+static pn_status check_recall(float min_recall, pn_error *err)
+{
+    /* 0: nobody asked. NaN fails, too */
+    if (min_recall == 0 || (min_recall >= PN_SEARCH_RECALL_MIN && min_recall <= 1))
+        return PN_OK;
+    return pn_fail(err, PN_ERR_INVALID, "a recall of %g asked for: %g to 1 can be had",
+                   (double)min_recall, (double)PN_SEARCH_RECALL_MIN);
 }
 
 static pn_status run(search_state *state, pn_embedder *embedder, const pn_search_query *query,
@@ -122,6 +134,7 @@ pn_status pn_search_run(pn_engine *engine, pn_embedder *embedder, const pn_searc
 {
     *hits = (pn_hits){0};
     PN_TRY(check_k(query->k, err));
+    PN_TRY(check_recall(query->min_recall, err));
     search_state state = {.engine = engine};
     pn_status status = run(&state, embedder, query, hits, err);
     state_end(&state);

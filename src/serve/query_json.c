@@ -10,6 +10,7 @@
 #include "base/alloc.h"
 #include "base/base64.h"
 #include "base/buffer.h"
+#include "base/limits.h"
 #include "base/str.h"
 
 #include <inttypes.h>
@@ -299,6 +300,31 @@ static pn_status add_not(pn_asked *asked, const json_t *value, pn_arena *arena, 
     return PN_OK;
 }
 
+/* Our name, and the one that LanceDB's users know. */
+static bool is_effort(const char *name)
+{
+    return strcmp(name, "effort") == 0 || strcmp(name, "nprobes") == 0;
+}
+
+static pn_status set_effort(pn_asked *asked, int64_t effort, pn_error *err)
+{
+    enum { MOST = 1 << 20 };
+    if (effort < 1 || effort > MOST)
+        return pn_fail(err, PN_ERR_INVALID, "effort %" PRId64 ": 1 to %d partitions", effort,
+                       (int)MOST);
+    asked->query.effort = (uint32_t)effort;
+    return PN_OK;
+}
+
+static pn_status set_min_recall(pn_asked *asked, double recall, pn_error *err)
+{
+    if (!(recall >= (double)PN_SEARCH_RECALL_MIN && recall <= 1))
+        return pn_fail(err, PN_ERR_INVALID, "min_recall %g: %g to 1", recall,
+                       (double)PN_SEARCH_RECALL_MIN);
+    asked->query.min_recall = recall;
+    return PN_OK;
+}
+
 static pn_status take(pn_asked *asked, const char *name, const json_t *value, pn_arena *arena,
                       pn_error *err)
 {
@@ -323,6 +349,14 @@ static pn_status take(pn_asked *asked, const char *name, const json_t *value, pn
         asked->query.include_vectors = json_is_true(value);
         return PN_OK;
     }
+    if (strcmp(name, "exact") == 0 && json_is_boolean(value)) {
+        asked->query.exact = json_is_true(value);
+        return PN_OK;
+    }
+    if (strcmp(name, "min_recall") == 0 && json_is_number(value))
+        return set_min_recall(asked, json_number_value(value), err);
+    if (is_effort(name) && json_is_integer(value))
+        return set_effort(asked, json_integer_value(value), err);
     if (strcmp(name, "terms") == 0 && json_is_array(value)) {
         for (size_t i = 0; i < json_array_size(value); i++)
             PN_TRY(add_term(asked, json_array_get(value, i), arena, err));
@@ -396,6 +430,18 @@ pn_status pn_asked_field(pn_asked *asked, const char *name, const char *value, p
         return pn_str_to_i64(pn_str_of(value), &number)
                    ? add_like(asked, number, err)
                    : pn_fail(err, PN_ERR_INVALID, "like: the id of a row is needed");
+    if (strcmp(name, "exact") == 0) {
+        asked->query.exact = strcmp(value, "true") == 0 || strcmp(value, "1") == 0;
+        return PN_OK;
+    }
+    if (strcmp(name, "min_recall") == 0)
+        return pn_str_to_double(pn_str_of(value), &weight)
+                   ? set_min_recall(asked, weight, err)
+                   : pn_fail(err, PN_ERR_INVALID, "min_recall: a number is needed");
+    if (is_effort(name))
+        return pn_str_to_i64(pn_str_of(value), &number)
+                   ? set_effort(asked, number, err)
+                   : pn_fail(err, PN_ERR_INVALID, "%s: a whole number is needed", name);
     if (strcmp(name, "include_vectors") == 0) {
         asked->query.include_vectors = strcmp(value, "true") == 0 || strcmp(value, "1") == 0;
         return PN_OK;

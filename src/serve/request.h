@@ -13,6 +13,8 @@
 #include "serve/metrics.h"
 #include "serve/serve.h"
 
+#include <pthread.h>
+
 /* What all requests share. */
 typedef struct pn_service {
     pn_library *library;
@@ -22,7 +24,11 @@ typedef struct pn_service {
     const _Atomic bool *stop;
     _Atomic bool give_up; /* the drain time is over: what runs shall end */
     pn_metrics *metrics;
+    pthread_mutex_t log_mu; /* one line at a time */
 } pn_service;
+
+/* Without a newline. */
+void pn_service_log(pn_service *service, const char *line);
 
 /* A field of a form, or a parameter of the address. */
 typedef struct pn_form_field {

@@ -55,7 +55,9 @@ static void answer(pn_request *request, const pn_results *results)
 {
     pn_json_writer json;
     pn_search_stats stats;
+    pn_search_effort effort = PN_SEARCH_EFFORT_INIT;
     pn_results_get_stats(results, &stats);
+    (void)pn_results_get_effort(results, &effort, NULL); // its size is set
     pn_metrics_search(request->service->metrics, &stats);
     pn_json_begin(&json, &request->answer);
     pn_json_open(&json, '{');
@@ -84,6 +86,8 @@ static void answer(pn_request *request, const pn_results *results)
     pn_json_u64(&json, stats.n_scanned);
     pn_json_key(&json, "plan");
     pn_json_text(&json, stats.plan);
+    pn_json_key(&json, "recall");
+    pn_json_double(&json, effort.recall);
     write_ms(&json, "embed_ms", stats.embed_seconds);
     write_ms(&json, "filter_ms", stats.filter_seconds);
     write_ms(&json, "scan_ms", stats.scan_seconds);

@@ -18,6 +18,7 @@
 #include "os/uuid.h"
 #include "serve/clients.h"
 #include "serve/request.h"
+#include "serve/upkeep.h"
 
 #include <inttypes.h>
 #include <microhttpd.h>
@@ -48,16 +49,15 @@ typedef struct server {
     pn_service service;
     _Atomic unsigned n_running;
     pn_clients clients;
-    pthread_mutex_t log_mu;
 } server;
 
-static void log_line(server *s, const char *line)
+void pn_service_log(pn_service *service, const char *line)
 {
-    if (!s->service.options->log)
+    if (!service->options->log)
         return;
-    pthread_mutex_lock(&s->log_mu);
-    s->service.options->log(s->service.options->context, line);
-    pthread_mutex_unlock(&s->log_mu);
+    pthread_mutex_lock(&service->log_mu);
+    service->options->log(service->options->context, line);
+    pthread_mutex_unlock(&service->log_mu);
 }
 
 /* ---- receiving ---- */
@@ -392,7 +392,7 @@ static void log_request(server *s, const connection_state *state, double seconds
         write_text_line(state, seconds, &line);
     const char *text = line.n_bytes > 0 ? pn_buffer_text(&line) : NULL;
     if (text)
-        log_line(s, text);
+        pn_service_log(&s->service, text);
     pn_buffer_reset(&line);
 }
 
@@ -513,15 +513,18 @@ pn_status pn_serve_run(pn_library *library, pn_table *table, pn_model *model,
         .service = {
             .library = library, .table = table, .model = model, .options = options, .stop = stop}};
     struct MHD_Daemon *daemon = NULL;
+    pn_upkeep *upkeep = NULL;
     pn_socket_address address;
     PN_TRY(check_options(options, err));
     PN_TRY(check_root(options, err));
     PN_TRY(pn_socket_address_parse(options->listen_address ? options->listen_address : "127.0.0.1",
                                    options->port, &address, err));
     PN_TRY(pn_metrics_create(&s.service.metrics, err));
-    pthread_mutex_init(&s.log_mu, NULL);
+    pthread_mutex_init(&s.service.log_mu, NULL);
     pn_clients_init(&s.clients, options->request_timeout_s);
     pn_status status = start(&s, &address, &daemon, err);
+    if (status == PN_OK)
+        status = pn_upkeep_start(&s.service, &upkeep, err);
     if (status == PN_OK) {
         tell_ready(options, daemon);
         while (!atomic_load(stop)) {
@@ -529,10 +532,12 @@ pn_status pn_serve_run(pn_library *library, pn_table *table, pn_model *model,
             pn_clients_cut(&s.clients);
         }
         drain(&s, daemon);
-        MHD_stop_daemon(daemon);
     }
+    if (daemon)
+        MHD_stop_daemon(daemon);
+    pn_upkeep_stop(upkeep);
     pn_clients_reset(&s.clients);
-    pthread_mutex_destroy(&s.log_mu);
+    pthread_mutex_destroy(&s.service.log_mu);
     pn_metrics_free(s.service.metrics);
     return status;
 }

@@ -43,6 +43,7 @@ typedef struct pn_serve_options {
     unsigned
         request_timeout_s; /* a client that is late by this is dropped: clients.c says for what */
     unsigned drain_timeout_s; /* for running requests, once *stop is true */
+    bool no_index;            /* build none in the background */
     bool read_only;           /* refuse /ingest and DELETE with 403 */
     const char *ingest_root;  /* sources on this machine must lie below; NULL: none are taken */
     const char *auth_token;   /* NULL: none; else /ingest and DELETE need `Authorization: Bearer` */
@@ -56,8 +57,8 @@ typedef struct pn_serve_options {
 #define PN_SERVE_OPTIONS_INIT                                                                      \
     {                                                                                              \
         NULL, PN_SERVE_PORT_DEFAULT, 0, PN_SERVE_BODY_BYTES_DEFAULT, PN_SERVE_CONNECTIONS_DEFAULT, \
-            PN_SERVE_REQUEST_TIMEOUT_DEFAULT, PN_SERVE_DRAIN_TIMEOUT_DEFAULT, false, NULL, NULL,   \
-            PN_ACCESS_LOG_NONE, NULL, NULL, NULL                                                   \
+            PN_SERVE_REQUEST_TIMEOUT_DEFAULT, PN_SERVE_DRAIN_TIMEOUT_DEFAULT, false, false, NULL,  \
+            NULL, PN_ACCESS_LOG_NONE, NULL, NULL, NULL                                             \
     }
 
 /*
@@ -68,7 +69,7 @@ typedef struct pn_serve_options {
  *
  * Errors:  INVALID (an option out of its range, an address that is none, an ingest_root that is no folder); NOT_FOUND
  *          (ingest_root); IO (the port is taken); NOMEM.
- * Threads: the caller's waits; one for the network, n_threads for searches, three for the rest. Several services may
+ * Threads: the caller's waits; one for the network, n_threads for searches, three for the rest, one for indexes. Several services may
  *          run in one process, over one table too.
  */
 PN_NODISCARD pn_status pn_serve_run(pn_library *library, pn_table *table, pn_model *model,

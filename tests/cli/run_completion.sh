@@ -12,7 +12,7 @@ ln -s "$PENNON" "$work/bin/pennon"
 export PATH="$work/bin:$PATH"
 cd "$work/here"
 commands=$(pennon help | sed -nE 's/^  ([a-z]+)  .*/\1/p')
-[ "$(wc -l <<< "$commands")" = 13 ] || fail "thirteen commands: $commands"
+[ "$(wc -l <<< "$commands")" = 14 ] || fail "fourteen commands: $commands"
 # From the short usage, which is another text than the one that the completion reads.
 options_of() { { pennon help "$1" | sed -nE 's/^ .*(--[a-z-]+).*/\1/p' | grep -q . && echo --config
     COLUMNS=500 PENNON_CONFIG=/dev/null ARGP_HELP_FMT=rmargin=2000 pennon "$1" --usage | grep -oE -- '--[a-z-]+'; } | sort -u; }
