@@ -19,7 +19,7 @@
 #define PN_IMAGE_MAX_SCANS 100
 /* While decoding, as the file stores it: RGBA of 16 bits. */
 #define PN_IMAGE_MAX_PIXEL_BYTES 8
-/* Of one picture, from its first byte looked at: header and pixels. */
+/* Of one picture, from its first byte looked at: header and pixels; the processor's time. */
 #define PN_IMAGE_MAX_MS 30000
 
 /* Text. The tokenizer keeps 77 tokens; a longer question is cut after this many bytes of it were looked at. */

@@ -17,8 +17,8 @@
  *
  * Hostile input: only loaders of the list run, chosen by content; libvips' untrusted operations are blocked; sizes are checked
  * from the header before pixels are decoded; a truncated or damaged file is an error and not half a picture; decoding
- * that takes too long is stopped. Everything runs in the calling thread. The clock starts before the header; what a decoder
- * would spend before it tells the size, or where the clock cannot stop it, is bounded by precheck.c.
+ * that takes too long is stopped (patience.h). Time counts from before the header; what a decoder would spend before it tells the
+ * size, or where nobody asks for the time, is bounded by precheck.c.
  *
  * libvips has one error buffer for all threads. When another picture was being decoded while this one failed, the reason may
  * be the other's; then we decode once more, alone, to hear our own (vips_visit.h). If that would hold up the others for
@@ -32,26 +32,16 @@
 #include "image/av1_size.h"
 #include "image/bmp.h"
 #include "image/jpeg.h"
+#include "image/patience.h"
 #include "image/precheck.h"
 #include "image/vips_visit.h"
 
 #include <inttypes.h>
 #include <math.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <vips/vips.h>
 
 static const gint64 MAX_RETELL_US = 250000; /* others wait meanwhile */
-
-/*
- * One decoding's time, header included. libvips' threads read it while they decode. They come and go by GLib's
- * locks, which ThreadSanitizer does not know, so ran_out also passes the rest on: stored last by patience_begin(),
- * loaded first and written last by is_late(), loaded once more when they are done.
- */
-typedef struct patience {
-    gint64 start_us, max_us;
-    atomic_int ran_out; // a bool; C has no fetch_or for those
-} patience;
 
 static const struct {
     const char *loader; /* libvips' operation */
@@ -157,31 +147,10 @@ static pn_status check_samples(const VipsImage *image, const char *name, pn_erro
     return PN_OK;
 }
 
-static void patience_begin(patience *p, const pn_decode_options *options)
-{
-    uint32_t max_ms = options && options->max_ms ? options->max_ms : PN_IMAGE_MAX_MS;
-    p->start_us = g_get_monotonic_time();
-    p->max_us = (gint64)max_ms * 1000;
-    atomic_store(&p->ran_out, false);
-}
-
-static bool is_late(patience *p)
-{
-    bool late = atomic_load(&p->ran_out) || g_get_monotonic_time() - p->start_us > p->max_us;
-    atomic_fetch_or(&p->ran_out, late);
-    return late;
-}
-
-static pn_status fail_late(const patience *p, const char *name, pn_error *err)
-{
-    return pn_fail(err, PN_ERR_LIMIT, "%s: takes longer to decode than %" PRId64 " ms, the limit",
-                   name, (int64_t)(p->max_us / 1000));
-}
-
 static void stop_when_late(VipsImage *image, VipsProgress *progress, void *context)
 {
-    (void)progress; // its clock starts behind the header
-    if (is_late(context))
+    (void)progress; // its clock is on the wall, and starts behind the header
+    if (pn_patience_is_over(context))
         vips_image_set_kill(image, TRUE);
 }
 
@@ -223,7 +192,7 @@ static pn_status check_file(const void *bytes, size_t n, const char *name, pn_er
 }
 
 static pn_status open_image(const void *bytes, size_t n, const char *name,
-                            const pn_decode_options *options, patience *time, VipsImage **out,
+                            const pn_decode_options *options, pn_patience *time, VipsImage **out,
                             pn_error *err)
 {
     const char *loader = vips_foreign_find_load_buffer(bytes, n);
@@ -247,8 +216,8 @@ static pn_status open_image(const void *bytes, size_t n, const char *name,
         pn_decode_check_size((uint64_t)image->Xsize, (uint64_t)image->Ysize, name, options, err);
     if (status == PN_OK)
         status = check_samples(image, name, err);
-    if (status == PN_OK && is_late(time))
-        status = fail_late(time, name, err);
+    if (status == PN_OK && pn_patience_is_over(time))
+        status = pn_patience_fail(time, name, err);
     if (status != PN_OK) {
         g_object_unref(image);
         return status;
@@ -258,7 +227,7 @@ static pn_status open_image(const void *bytes, size_t n, const char *name,
 }
 
 /* All pixels as 8-bit samples in memory; the loader's work is done here. */
-static pn_status read_samples(VipsImage **image, const char *name, patience *time,
+static pn_status read_samples(VipsImage **image, const char *name, pn_patience *time,
                               uint8_t **samples, pn_error *err)
 {
     size_t n;
@@ -267,9 +236,9 @@ static pn_status read_samples(VipsImage **image, const char *name, patience *tim
     vips_image_set_progress(*image, TRUE);
     g_signal_connect(*image, "eval", G_CALLBACK(stop_when_late), time);
     *samples = vips_image_write_to_memory(*image, &n);
-    bool ran_out = atomic_load(&time->ran_out);
+    bool over = pn_patience_is_over(time);
     if (!*samples)
-        return ran_out ? fail_late(time, name, err) : fail_vips(err, PN_ERR_CORRUPT, name);
+        return over ? pn_patience_fail(time, name, err) : fail_vips(err, PN_ERR_CORRUPT, name);
     return PN_OK;
 }
 
@@ -311,8 +280,8 @@ static void to_rgb(const uint8_t *samples, size_t n_pixels, int bands, bool cmyk
 }
 
 static pn_status decode_with_vips(const void *bytes, size_t n, const char *name,
-                                  const pn_decode_options *options, patience *time, pn_image *out,
-                                  pn_error *err)
+                                  const pn_decode_options *options, pn_patience *time,
+                                  pn_image *out, pn_error *err)
 {
     VipsImage *image = NULL;
     uint8_t *samples = NULL;
@@ -339,23 +308,34 @@ static pn_status decode_with_vips(const void *bytes, size_t n, const char *name,
     return status;
 }
 
+/* Once, and for a reason of our own once more when there is time for it. */
+static pn_status decode_patiently(const void *bytes, size_t n, const char *name,
+                                  const pn_decode_options *options, pn_patience *time,
+                                  pn_image *out, pn_error *err)
+{
+    pn_vips_visit visit;
+    const gint64 start_us = g_get_monotonic_time();
+    pn_vips_enter(&visit);
+    pn_status status = decode_with_vips(bytes, n, name, options, time, out, err);
+    bool reason_is_ours = pn_vips_leave(&visit);
+    if (status != PN_ERR_CORRUPT || reason_is_ours)
+        return status;
+    bool short_work = g_get_monotonic_time() - start_us < MAX_RETELL_US;
+    if (!short_work || !pn_vips_enter_alone())
+        return pn_fail(err, PN_ERR_CORRUPT, "%s: damaged; the decoder gave up", name);
+    status = decode_with_vips(bytes, n, name, options, time, out, err);
+    pn_vips_leave_alone();
+    return status;
+}
+
 /* Bytes that passed check_file() and are no bitmap. */
 static pn_status decode_essentials(const void *bytes, size_t n, const char *name,
                                    const pn_decode_options *options, pn_image *out, pn_error *err)
 {
-    pn_vips_visit visit;
-    pn_vips_enter(&visit);
-    patience time;
-    patience_begin(&time, options);
-    pn_status status = decode_with_vips(bytes, n, name, options, &time, out, err);
-    bool reason_is_ours = pn_vips_leave(&visit);
-    if (status != PN_ERR_CORRUPT || reason_is_ours)
-        return status;
-    bool short_work = g_get_monotonic_time() - time.start_us < MAX_RETELL_US;
-    if (!short_work || !pn_vips_enter_alone())
-        return pn_fail(err, PN_ERR_CORRUPT, "%s: damaged; the decoder gave up", name);
-    status = decode_with_vips(bytes, n, name, options, &time, out, err);
-    pn_vips_leave_alone();
+    pn_patience time;
+    pn_patience_begin(&time, options, CLOCK_PROCESS_CPUTIME_ID);
+    pn_status status = decode_patiently(bytes, n, name, options, &time, out, err);
+    pn_patience_end(&time);
     return status;
 }
 

@@ -8,7 +8,8 @@
  *
  * Only loaders of an allow-list run (by content, never by name). Width, height and pixels are checked against
  * base/limits.h and the options before the pixels' memory is taken. A truncated or damaged file is an error, and so is one
- * that takes too long: the clock starts before the header is read and is looked at after it and between rows.
+ * that takes too long: its time counts from before the header, is looked at after it and between rows, and is the processor's: a
+ * program that was stopped meanwhile, or waited for others, loses no picture (patience.h).
  */
 #ifndef PN_IMAGE_DECODE_H
 #define PN_IMAGE_DECODE_H

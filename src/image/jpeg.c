@@ -12,8 +12,8 @@
  *
  * Errors end in a longjmp, as libjpeg wants it: everything that must survive lives in `reader` or `writer`, and the only
  * frames that are jumped over are libjpeg's and ours without anything owned. What a damaged file does is a warning for
- * libjpeg, which goes on with gray; a file that ends early is an error. The clock is looked at in every row of blocks of
- * every scan.
+ * libjpeg, which goes on with gray; a file that ends early is an error. The time that it took (patience.h) is looked at in
+ * every row of blocks of every scan.
  *
  * Deliberately missing: CMYK, whose inversions libvips knows.
  *
@@ -22,12 +22,12 @@
 #include "image/jpeg.h"
 
 #include "base/limits.h"
+#include "image/patience.h"
 
 #include <setjmp.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 /* libjpeg wants stdio.h above */
 #include <jerror.h>
 #include <jpeglib.h>
@@ -40,7 +40,7 @@ typedef struct reader {
     struct jpeg_source_mgr source;
     struct jpeg_progress_mgr watch;
     jmp_buf failed;
-    int64_t end_ns;
+    pn_patience time;
     bool late;
     pn_image image; /* owned until it is given away */
 } reader;
@@ -88,13 +88,6 @@ unsigned pn_exif_orientation(const uint8_t *bytes, size_t n)
 
 /* ---- what libjpeg calls back */
 
-static int64_t now_ns(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t); // always there
-    return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
-}
-
 static void PN_NORETURN jump_out(j_common_ptr jpeg)
 {
     longjmp(*(jmp_buf *)jpeg->client_data, 1);
@@ -109,7 +102,7 @@ static void say_nothing(j_common_ptr jpeg)
 static void look_at_clock(j_common_ptr jpeg)
 {
     reader *r = (reader *)jpeg;
-    r->late = r->late || now_ns() > r->end_ns;
+    r->late = r->late || pn_patience_is_over(&r->time);
     if (r->late)
         jump_out(jpeg);
 }
@@ -143,8 +136,7 @@ static void set_errors(struct jpeg_error_mgr *errors)
 
 static void begin(reader *r, const void *bytes, size_t n, const pn_decode_options *options)
 {
-    uint32_t max_ms = options && options->max_ms ? options->max_ms : PN_IMAGE_MAX_MS;
-    r->end_ns = now_ns() + (int64_t)max_ms * 1000000;
+    pn_patience_begin(&r->time, options, CLOCK_THREAD_CPUTIME_ID);
     set_errors(&r->errors);
     r->jpeg.err = &r->errors;
     r->jpeg.client_data = &r->failed;
@@ -208,13 +200,11 @@ static unsigned orientation_of(const struct jpeg_decompress_struct *jpeg)
     return orientation;
 }
 
-static pn_status fail(reader *r, const char *name, const pn_decode_options *options, pn_error *err)
+static pn_status fail(reader *r, const char *name, pn_error *err)
 {
     char reason[JMSG_LENGTH_MAX];
-    uint32_t max_ms = options && options->max_ms ? options->max_ms : PN_IMAGE_MAX_MS;
     if (r->late)
-        return pn_fail(err, PN_ERR_LIMIT, "%s: takes longer to decode than %u ms, the limit", name,
-                       (unsigned)max_ms);
+        return pn_patience_fail(&r->time, name, err);
     if (r->errors.msg_code == JERR_OUT_OF_MEMORY)
         return pn_fail_nomem(err);
     r->errors.format_message((j_common_ptr)&r->jpeg, reason);
@@ -226,7 +216,7 @@ static pn_status read_picture(reader *r, const char *name, const pn_decode_optio
                               bool *taken, pn_error *err)
 {
     if (setjmp(r->failed) != 0)
-        return fail(r, name, options, err);
+        return fail(r, name, err);
     jpeg_create_decompress(&r->jpeg);
     r->jpeg.src = &r->source;
     r->jpeg.progress = &r->watch;
@@ -257,6 +247,7 @@ pn_status pn_jpeg_decode(const void *bytes, size_t n, const char *name,
     begin(&r, bytes, n, options);
     pn_status status = read_picture(&r, name, options, taken, err);
     jpeg_destroy_decompress(&r.jpeg);
+    pn_patience_end(&r.time);
     if (status == PN_OK && *taken)
         *out = r.image;
     else
