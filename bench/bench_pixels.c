@@ -78,7 +78,18 @@ static pn_buffer read_file(const char *path)
     return bytes;
 }
 
-static void time_picture(const bench *b, const char *path, float *input, times *sum)
+/* The input of embed_images(), the caller's. */
+static pn_embed_input prepare(const bench *b, const char *path, const pn_buffer *bytes,
+                              const pn_image *image)
+{
+    pn_error err = {0};
+    pn_embed_input input = {0};
+    const pn_embed_picture picture = {bytes->data, bytes->n_bytes, image};
+    must(b->embedder->prepare_image(b->embedder->self, &picture, &input, &err), path, &err);
+    return input;
+}
+
+static void time_picture(const bench *b, const char *path, times *sum)
 {
     double clock = 0;
     pn_error err = {0};
@@ -91,7 +102,8 @@ static void time_picture(const bench *b, const char *path, float *input, times *
     sum->hash += lap_ms(&clock);
     pn_image image = decode(&bytes, path, &options);
     sum->decode += lap_ms(&clock);
-    must(b->embedder->prepare_image(b->embedder->self, &image, input, &err), "prepare", &err);
+    pn_embed_input input = prepare(b, path, &bytes, &image);
+    pn_embed_input_free(&input);
     sum->prepare += lap_ms(&clock);
     if (b->thumbnail_px > 0)
         must(pn_thumbnail_make(&image, b->thumbnail_px, &item->thumbnail, &err), "thumbnail", &err);
@@ -112,15 +124,13 @@ static double total(const times *t)
 static void time_all(const bench *b)
 {
     times best = {0};
-    float *input = pn_alloc_array(b->embedder->input_floats, sizeof *input);
     for (int pass = 0; pass < PASSES; pass++) {
         times sum = {0};
         for (size_t i = 0; i < b->n; i++)
-            time_picture(b, b->paths[i], input, &sum);
+            time_picture(b, b->paths[i], &sum);
         if (pass == 0 || total(&sum) < total(&best))
             best = sum;
     }
-    pn_free(input);
     double n = (double)b->n;
     printf("{\"pictures\":%zu,\"shrink_to_px\":%u,\"thumbnail_px\":%u,\"read_ms\":%.3f,\"hash_ms\":"
            "%.3f,"
@@ -132,12 +142,13 @@ static void time_all(const bench *b)
 }
 
 static void embed(const bench *b, const pn_buffer *bytes, const char *path,
-                  const pn_decode_options *options, float *input, float *vector)
+                  const pn_decode_options *options, float *vector)
 {
     pn_error err = {0};
     pn_image image = decode(bytes, path, options);
-    must(b->embedder->prepare_image(b->embedder->self, &image, input, &err), path, &err);
-    must(b->embedder->embed_images(b->embedder->self, input, 1, vector, &err), path, &err);
+    pn_embed_input input = prepare(b, path, bytes, &image);
+    must(b->embedder->embed_images(b->embedder->self, &input, 1, NULL, vector, &err), path, &err);
+    pn_embed_input_free(&input);
     pn_image_free(&image);
 }
 
@@ -186,14 +197,13 @@ static void compare_all(const bench *b)
     size_t dim = b->embedder->dim;
     const pn_decode_options whole = PN_DECODE_OPTIONS_INIT;
     const pn_decode_options options = pn_prepare_decoding(b->embedder, b->thumbnail_px);
-    float *input = pn_alloc_array(b->embedder->input_floats, sizeof *input);
     float *full = pn_alloc_array(b->n * dim, sizeof *full),
           *shrunk = pn_alloc_array(b->n * dim, sizeof *shrunk);
     double *cosines = pn_alloc_array(b->n, sizeof *cosines), sum = 0;
     for (size_t i = 0; i < b->n; i++) {
         pn_buffer bytes = read_file(b->paths[i]);
-        embed(b, &bytes, b->paths[i], &whole, input, full + i * dim);
-        embed(b, &bytes, b->paths[i], &options, input, shrunk + i * dim);
+        embed(b, &bytes, b->paths[i], &whole, full + i * dim);
+        embed(b, &bytes, b->paths[i], &options, shrunk + i * dim);
         cosines[i] = 0;
         for (size_t d = 0; d < dim; d++)
             cosines[i] += (double)full[i * dim + d] * (double)shrunk[i * dim + d];
@@ -210,7 +220,6 @@ static void compare_all(const bench *b)
     pn_free(cosines);
     pn_free(shrunk);
     pn_free(full);
-    pn_free(input);
 }
 
 static pn_status add_path(void *context, const char *path, pn_error *err)
