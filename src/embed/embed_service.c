@@ -7,6 +7,10 @@
  * The loop of a call: start what is due and finds a place; work on the transfers, or nap when there are none; settle what has
  * ended; ask whether anybody still waits. It never blocks longer than a nap, which is what makes stopping quick.
  *
+ * 500 says that something went wrong, and not whether with the server or with the input: Roboflow's answers it to a text of more
+ * than 77 tokens. Three such questions would open the breaker for everybody. So a request that ends with 500 is followed by a
+ * simple one, once; when that is answered, the server lives and the input was at fault.
+ *
  * A body is written when its job begins and kept until the job ends, so that at most n_parallel bodies are in memory.
  */
 #include "embed/embed_service.h"
@@ -310,6 +314,54 @@ static verdict judge(const call *c, job *j, pn_error *why)
     }
 }
 
+static bool is_cancelled(const call *c)
+{
+    return c->how && c->how->cancelled && c->how->cancelled(c->how->context);
+}
+
+/* Wait for the one transfer of a poster. */
+static bool wait_for_200(const call *c, pn_http_poster *poster, pn_http_post *post)
+{
+    pn_http_post *done = NULL;
+    if (pn_http_poster_begin(poster, post, NULL) != PN_OK)
+        return false;
+    while (!done)
+        if (is_cancelled(c) || pn_http_poster_step(poster, NAP_MS, &done, NULL) != PN_OK)
+            break;
+    pn_http_poster_drop_all(poster);
+    return done && post->failure.status == PN_OK && post->status == 200;
+}
+
+/* Does the server answer what it must? Takes a place that is free or not: it is one request, and its call has just given one back. */
+static bool answers_a_simple_one(call *c)
+{
+    pn_embed_service *s = c->service;
+    pn_http_poster *poster;
+    pn_buffer body, answer;
+    if (!c->calls->write_simple || take_poster(s, &poster, NULL) != PN_OK)
+        return false;
+    pn_buffer_init(&body, c->calls->max_body_bytes);
+    pn_buffer_init(&answer, c->calls->max_answer_bytes);
+    bool answers = c->calls->write_simple(c->calls->context, &body, NULL) == PN_OK;
+    if (answers) {
+        pn_http_post post = {.url = c->calls->url,
+                             .body = body.data,
+                             .body_bytes = body.n_bytes,
+                             .timeout_ms = PN_SERVICE_SIMPLE_MS,
+                             .answer = &answer};
+        pthread_mutex_lock(&s->mu);
+        s->n_taken++;
+        s->stats.n_requests++;
+        pthread_mutex_unlock(&s->mu);
+        answers = wait_for_200(c, poster, &post);
+        give_back_place(c);
+    }
+    pn_buffer_reset(&body);
+    pn_buffer_reset(&answer);
+    give_poster(s, poster);
+    return answers;
+}
+
 /* Twice as long each time, scattered over the upper half. With mu held. */
 static int64_t next_pause_ns(pn_embed_service *s, unsigned n_attempts)
 {
@@ -371,6 +423,11 @@ static pn_status settle(call *c, job *j, pn_error *err)
     verdict said = judge(c, j, &why);
     if (said == VERDICT_AGAIN && plan_retry(c, j, now))
         return PN_OK;
+    if (said == VERDICT_AGAIN && j->post.status == 500 && answers_a_simple_one(c)) {
+        said = VERDICT_REFUSED;
+        (void)tell_status(c, j, PN_ERR_INVALID, ", but not to others: what is wrong with this one?",
+                          &why);
+    }
     char waits[48] = "", tried[32] = "";
     if (said == VERDICT_AGAIN && j->post.retry_after_s > 0)
         (void)snprintf(waits, sizeof waits, " (it asks for a pause of %" PRIu32 " s)",
@@ -388,7 +445,7 @@ static pn_status settle(call *c, job *j, pn_error *err)
 static pn_status drive(call *c, pn_error *err)
 {
     while (c->n_done < c->calls->n) {
-        if (c->how && c->how->cancelled && c->how->cancelled(c->how->context))
+        if (is_cancelled(c))
             return pn_fail(err, PN_ERR_CANCELLED, "stopped");
         PN_TRY(start_due(c, pn_clock_monotonic_ns(), err));
         if (c->n_sent == 0) {

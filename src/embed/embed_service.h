@@ -4,6 +4,8 @@
  *     job:  wait for a place -> POST -> 200                       read it
  *                                       no connection, 408, 429, 5xx   pause, again: at most n attempts, and not past the deadline
  *                                       another 4xx                    INVALID or IO at once, with the server's words
+ *                                       500 to the last, but           INVALID: it is this input that the server stumbles over
+ *                                         write_simple's is answered
  *                                       anything else                  IO at once
  *
  * Pauses double and are scattered, so that many clients do not come back together; what Retry-After says counts for everybody. The
@@ -25,6 +27,7 @@ enum {
     PN_SERVICE_DEADLINE_MS_MAX = 3600000,
     PN_SERVICE_QUERY_ATTEMPTS = 3, /* somebody waits: half a second of pauses, not ten */
     PN_SERVICE_BULK_ATTEMPTS = 6,
+    PN_SERVICE_SIMPLE_MS = 5000, /* for the answer to a simple request */
     PN_SERVICE_PAUSE_MS_DEFAULT = 300,
     PN_SERVICE_PAUSE_MS_MAX = 10000
 };
@@ -50,6 +53,8 @@ typedef struct pn_embed_calls {
     pn_status (*write)(void *context, size_t i, pn_buffer *body, pn_error *err);
     /* Take the answer to the i-th, a 200. A failure is the server's fault. */
     pn_status (*read)(void *context, size_t i, const pn_buffer *answer, pn_error *err);
+    /* Append the body of a request that a server in health answers: it is asked when another one ended with 500. NULL: none. */
+    pn_status (*write_simple)(void *context, pn_buffer *body, pn_error *err);
     void *context;
     size_t max_body_bytes, max_answer_bytes;
 } pn_embed_calls;
@@ -58,7 +63,7 @@ typedef struct pn_embed_calls {
  * Returns when all are done, or when the first has failed; then the others are dropped.
  * how  may be NULL: a query that nobody stops
  *
- * Errors: INVALID (the server refuses the input: 400, 413, 415, 422), IO, CANCELLED, NOMEM; those of write.
+ * Errors: INVALID (the server refuses the input: 400, 413, 415, 422; or stumbles over it), IO, CANCELLED, NOMEM; those of write.
  */
 PN_NODISCARD pn_status pn_embed_service_run(pn_embed_service *service, const pn_embed_calls *calls,
                                             const pn_embed_how *how, pn_error *err);

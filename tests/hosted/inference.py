@@ -149,6 +149,9 @@ class Inference(http.server.BaseHTTPRequestHandler):
             time.sleep(mode["seconds"])
         if name == "redirect":
             return self.say(307, b"", Location=f"http://localhost:{other.server_port}{self.path}")
+        if name == "context" and path.endswith("text") and any(len(one.split()) > 75 for one in inputs):
+            # a plain refusal, or what CLIP's tokenizer becomes on the way out of Roboflow's server
+            return self.say(mode["status"], {"message": "Internal error." if mode["status"] == 500 else "too long for context length 77"})
         if name == "huge":
             return self.huge(mode.get("chunked", False))
         return self.vectors(path, asked, inputs, mode)
