@@ -14,6 +14,8 @@
  *     f16         0.999995     0.98        0.9999995    0.997
  *     bf16        0.9995       0.95        0.99991      0.989
  *     int8        0.998        0.90        0.9993       0.967
+ *
+ * Pictures of a folder are a catalogue, and then recall@10 is what a search among them would lose: every precision has to keep 0.98.
  */
 #include "embed/selftest.h"
 
@@ -39,6 +41,9 @@ static const struct {
                                    [PN_CLIP_F16] = {0.999995, 0.98},
                                    [PN_CLIP_BF16] = {0.9995, 0.95},
                                    [PN_CLIP_INT8] = {0.998, 0.90}};
+
+/* Of pictures of one's own. The demo's 340 products: int8 0.992, bf16 0.997, f16 1. */
+static const double own_recall = 0.98;
 
 typedef struct vectors {
     float *images, *texts; /* [n_pictures][dim], [n_texts][dim] */
@@ -205,7 +210,8 @@ static void add_line(selftest *t, pn_clip_precision precision, const vectors *go
         .text_cosine = least_cosine(got->texts, want->texts, pn_selftest_n_texts, want->dim),
         .recall = recall(want, got, t->n_pictures),
         .needs_cosine = needs[precision].cosine,
-        .needs_recall = needs[precision].recall,
+        .needs_recall =
+            t->files ? PN_MAX(needs[precision].recall, own_recall) : needs[precision].recall,
         .seconds = got->seconds};
     line.passed = line.image_cosine >= line.needs_cosine && line.text_cosine >= line.needs_cosine &&
                   line.recall >= line.needs_recall;
