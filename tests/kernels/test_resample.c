@@ -35,29 +35,36 @@ static uint8_t clamped(int64_t sum)
     return (uint8_t)(sum < 0 ? 0 : sum > 255 ? 255 : sum);
 }
 
-/* n_out windows anywhere in n_in pixels, the last one at the end. */
-static void check_across_one(const pn_kernels *k, size_t n_in, size_t n_out, size_t n_rows)
+typedef struct shape {
+    size_t n_in, n_out, n_rows, most; /* taps */
+    bool in_order; /* windows follow each other, as in a resize; else they are anywhere */
+} shape;
+
+/* The last window is at the end. */
+static void check_across_one(const pn_kernels *k, shape s)
 {
+    const size_t n_in = s.n_in, n_out = s.n_out, n_rows = s.n_rows, most = s.most;
     pn_rng rng = pn_rng_seed(n_in * 1000 + n_out * 10 + n_rows);
     uint32_t *first = guarded_alloc(n_out * sizeof *first, 4),
              *n = guarded_alloc(n_out * sizeof *n, 4);
-    int32_t *weights = guarded_alloc(n_out * MOST * sizeof *weights, 4);
+    int32_t *weights = guarded_alloc(n_out * most * sizeof *weights, 4);
     uint8_t *in = random_bytes(&rng, n_rows * n_in * 3, n_in % 64);
     uint8_t *out = guarded_alloc(n_rows * n_out * 3, n_out % 64);
     for (size_t x = 0; x < n_out; x++) {
-        n[x] = 1 + (uint32_t)pn_rng_below(&rng, PN_MIN(n_in, (size_t)MOST));
-        first[x] = (uint32_t)pn_rng_below(&rng, n_in - n[x] + 1);
+        n[x] = 1 + (uint32_t)pn_rng_below(&rng, PN_MIN(n_in, most));
+        first[x] = (uint32_t)(s.in_order ? x * (n_in - n[x]) / n_out
+                                         : pn_rng_below(&rng, n_in - n[x] + 1));
         if (x + 1 == n_out)
             first[x] = (uint32_t)n_in - n[x];
-        random_weights(&rng, weights + x * MOST, n[x]);
+        random_weights(&rng, weights + x * most, n[x]);
     }
-    const pn_taps taps = {.first = first, .n = n, .weights = weights, .most = MOST, .n_out = n_out};
+    const pn_taps taps = {.first = first, .n = n, .weights = weights, .most = most, .n_out = n_out};
     k->resample_across_u8(out, in, n_in, n_rows, &taps);
     for (size_t i = 0; i < n_rows * n_out * 3; i++) {
         const size_t y = i / 3 / n_out, x = i / 3 % n_out, c = i % 3;
         int64_t sum = 0;
         for (size_t j = 0; j < n[x]; j++)
-            sum += (int64_t)weights[x * MOST + j] * in[(y * n_in + first[x] + j) * 3 + c];
+            sum += (int64_t)weights[x * most + j] * in[(y * n_in + first[x] + j) * 3 + c];
         if (out[i] != clamped(sum))
             fail_msg("%s: %zu of %zu pixels, %u taps: %u, expected %u", k->level, x, n_in,
                      (unsigned)n[x], out[i], clamped(sum));
@@ -73,9 +80,14 @@ static void check_across(const pn_kernels *k)
 {
     for (size_t n_in = 1; n_in <= 70; n_in++)
         for (size_t n_rows = 0; n_rows <= 3; n_rows++)
-            check_across_one(k, n_in, 1 + n_in % 9, n_rows);
-    check_across_one(k, 1000, 224, 17);
-    check_across_one(k, 7, 0, 2);
+            check_across_one(k, (shape){n_in, 1 + n_in % 9, n_rows, MOST, false});
+    for (size_t n_in = 1; n_in <= 70; n_in++)
+        check_across_one(k, (shape){n_in, 1 + n_in % 40, 14 + n_in % 5, MOST, n_in % 2});
+    check_across_one(k, (shape){1000, 224, 17, MOST, false});
+    check_across_one(k, (shape){1000, 224, 37, MOST, true});
+    check_across_one(k, (shape){90, 700, 16, 5, true}); // larger
+    check_across_one(k, (shape){1500, 60, 33, 600, true});
+    check_across_one(k, (shape){7, 0, 2, MOST, false});
 }
 
 static void across__is_exact_at_any_width(void **state)
