@@ -6,7 +6,7 @@
  *
  * Without --model, a ViT-B/32 of random weights is written into a temporary folder first: only shapes decide the speed. Inputs
  * are made by a formula that other programs can repeat (embed_peer.mjs does): a generator of 32-bit numbers for the pixels,
- * and texts of exactly the named number of tokens. Every case is warmed up, then timed for S seconds; the answer is
+ * and texts of exactly the named number of tokens (a case that is longer than the model's context is left out). Every case is warmed up, then timed for S seconds; the answer is
  * one line of JSON with the minimum and the median of a call in milliseconds. 0 seconds: one call, not warmed up. --dump
  * writes the vectors of the last case run, as f32, for comparison. At the end: what memory the process has.
  */
@@ -53,13 +53,32 @@ typedef struct input {
     float *out;
 } input;
 
-static input make_input(const bench_case *c, size_t dim)
+/* A text of c->tokens ids, from start to end; filled up where the model looks at all places. Returns its length. */
+static size_t make_text(const bench_case *c, size_t i, const pn_clip *clip, uint32_t *row)
 {
-    const size_t n = (size_t)3 * IMAGE * IMAGE * c->batch;
+    enum { SPECIAL = 408 }; // 49000 of CLIP's 49408 ids are plain ones
+    const pn_tokenizer *t = pn_clip_tokenizer(clip);
+    const pn_clip_info *info = pn_clip_get_info(clip);
+    for (size_t j = 0; j < c->tokens; j++)
+        row[j] = (uint32_t)((j * 7919 + i * 104729) % (info->vocabulary - SPECIAL));
+    if (pn_tokenizer_start_id(t) != PN_TOKENIZER_NO_ID)
+        row[0] = pn_tokenizer_start_id(t);
+    row[c->tokens - 1] = pn_tokenizer_end_id(t);
+    if (!pn_tokenizer_pads(t))
+        return c->tokens;
+    for (size_t j = c->tokens; j < info->context; j++)
+        row[j] = pn_tokenizer_pad_id(t);
+    return info->context;
+}
+
+static input make_input(const bench_case *c, const pn_clip *clip)
+{
+    const pn_clip_info *info = pn_clip_get_info(clip);
+    const size_t n = (size_t)3 * info->image_width * info->image_height * c->batch;
     input in = {0};
-    in.out = pn_alloc_array(c->batch * dim, sizeof *in.out);
+    in.out = pn_alloc_array(c->batch * info->dim, sizeof *in.out);
     in.pixels = c->is_text ? NULL : pn_alloc_array(n, sizeof *in.pixels);
-    in.ids = c->is_text ? pn_alloc_zero(c->batch * CONTEXT * sizeof *in.ids) : NULL;
+    in.ids = c->is_text ? pn_alloc_zero(c->batch * info->context * sizeof *in.ids) : NULL;
     in.lengths = pn_alloc_array(c->batch, sizeof *in.lengths);
     if (!in.out || !in.lengths || !(in.pixels || in.ids))
         stop("no memory", NULL);
@@ -68,14 +87,8 @@ static input make_input(const bench_case *c, size_t dim)
         state = state * 1664525u + 1013904223u;
         in.pixels[i] = (float)(state >> 8) / 16777216.0f * 4.0f - 2.0f;
     }
-    for (size_t i = 0; in.ids && i < c->batch; i++) {
-        uint32_t *row = in.ids + i * CONTEXT;
-        row[0] = START;
-        for (size_t j = 1; j + 1 < c->tokens; j++)
-            row[j] = (uint32_t)((j * 7919 + i * 104729) % 49000);
-        row[c->tokens - 1] = END;
-        in.lengths[i] = c->tokens;
-    }
+    for (size_t i = 0; in.ids && i < c->batch; i++)
+        in.lengths[i] = make_text(c, i, clip, in.ids + i * info->context);
     return in;
 }
 
@@ -112,7 +125,7 @@ static void run_case(const pn_clip *clip, const bench_case *c, pn_pool *pool, co
 {
     static double times[MAX_RUNS];
     const size_t dim = pn_clip_get_info(clip)->dim;
-    input in = make_input(c, dim);
+    input in = make_input(c, clip);
     const bool timed = o->seconds > 0; /* else only for --dump */
     for (int i = 0; timed && i < WARM_UP; i++)
         (void)call(clip, c, &in, pool);
@@ -175,7 +188,8 @@ static void run(const char *dir, const options *o)
            pn_pool_threads(pool), ms, usage.resident_bytes >> 20,
            pn_clip_get_info(clip)->prepared ? "true" : "false");
     for (size_t i = 0; i < PN_COUNT_OF(cases); i++)
-        if (!o->only || strcmp(o->only, cases[i].name) == 0)
+        if ((!o->only || strcmp(o->only, cases[i].name) == 0) &&
+            cases[i].tokens <= pn_clip_get_info(clip)->context)
             run_case(clip, &cases[i], pool, o);
     print_memory();
     pn_clip_close(clip);
