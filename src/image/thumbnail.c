@@ -2,7 +2,7 @@
  * thumbnail.c - the resize that the models get, with the shorter filter, and a JPEG of it
  *
  * Half the taps of the cubic filter are enough for a picture to look at. Huffman tables made for each picture would take a second
- * pass over its coefficients; the standard ones do. Together that is 0.9 ms of one core instead of 1.5.
+ * pass over its coefficients; the standard ones do. Together that saves 0.6 ms of one core, and 0.65 are left.
  */
 #include "image/thumbnail.h"
 
