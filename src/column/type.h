@@ -63,6 +63,7 @@ struct pn_field {
     pn_type_id type;
     bool nullable;
     bool is_json;          /* a STRING/LARGE_BINARY column that holds JSON (extension lance.json) */
+    bool is_packed;        /* STRUCT: a file keeps its members together, as one column */
     bool is_dictionary;    /* logical dict:<value>:<index>: values are plain in memory */
     pn_type_id index_type; /* of a dictionary, kept only to write the schema back */
     pn_time_unit unit;     /* TIME32, TIME64, TIMESTAMP, DURATION */

@@ -17,6 +17,7 @@
  */
 #include "lance/assemble.h"
 
+#include "base/endian.h"
 #include "base/limits.h"
 
 #include <string.h>
@@ -44,7 +45,7 @@ static pn_status corrupt(const assembly *a, const pn_field *field, const char *w
 static size_t count_leaves(const pn_field *field)
 {
     size_t n = 0;
-    if (field->n_children == 0 || field->type == PN_TYPE_FIXED_SIZE_LIST)
+    if (field->n_children == 0 || field->type == PN_TYPE_FIXED_SIZE_LIST || field->is_packed)
         return 1;
     for (size_t i = 0; i < field->n_children; i++)
         n += count_leaves(&field->children[i]);
@@ -208,29 +209,17 @@ static pn_status make_offsets(const assembly *a, const slots *list, const slots 
 
 static pn_status check_width(const assembly *a, const pn_field *leaf, const pn_stream *s)
 {
-    const pn_field *item = leaf;
-    size_t width = pn_type_width(leaf), items = 1;
-    while (item->type == PN_TYPE_FIXED_SIZE_LIST) {
-        if (!pn_size_mul(items, (size_t)item->size, &items))
-            return corrupt(a, leaf, "a fixed-size list of impossible size");
-        item = &item->children[0];
-    }
-    if (item->type == PN_TYPE_BOOL)
-        width = items; // unpacked, a byte each
-    bool variable = pn_type_is_variable(leaf->type);
+    bool is_bits = false, variable = pn_values_are_variable(leaf);
+    size_t width = pn_values_width(leaf, &is_bits);
     if (s->n_values == 0 || leaf->type == PN_TYPE_NULL)
         return PN_OK;
-    if (s->variable != variable || (!variable && s->width != width) ||
-        (item->type == PN_TYPE_BOOL && !s->is_bits))
+    if (s->variable != variable || (!variable && s->width != width) || (is_bits && !s->is_bits))
         return corrupt(a, leaf, "values of another width than the type");
-    if (s->item_valid.n_bytes > 0 && items != (size_t)leaf->size)
-        return pn_fail(a->err, PN_ERR_UNSUPPORTED,
-                       "column \"%s\": nulls in fixed-size lists of fixed-size lists", leaf->name);
     return PN_OK;
 }
 
 /* The items of a fixed-size list, down to the innermost, which has the values. */
-static pn_status make_items(const assembly *a, const pn_stream *s, pn_array *list)
+static pn_status make_items(const assembly *a, const pn_stream *s, size_t depth, pn_array *list)
 {
     const pn_field *field = &list->field->children[0];
     pn_array *item;
@@ -238,16 +227,110 @@ static pn_status make_items(const assembly *a, const pn_stream *s, pn_array *lis
     *item = (pn_array){.field = field, .length = list->length * (size_t)list->field->size};
     list->children = item;
     list->n_children = 1;
-    if (field->type == PN_TYPE_FIXED_SIZE_LIST)
-        return make_items(a, s, item);
-    if (s->item_valid.n_bytes > 0) { // for all values: the stream saw to that
+    if (s->item_valid[depth].n_bytes > 0) { // for all values: the stream saw to that
         const void *bits;
-        pn_assert(s->item_valid.n_bytes == item->length);
-        PN_TRY(pack_bits(a, s->item_valid.data, item->length, &bits));
+        pn_assert(s->item_valid[depth].n_bytes == item->length);
+        PN_TRY(pack_bits(a, s->item_valid[depth].data, item->length, &bits));
         item->validity = bits;
     }
+    if (field->type == PN_TYPE_FIXED_SIZE_LIST)
+        return make_items(a, s, depth + 1, item);
     return field->type == PN_TYPE_BOOL ? pack_bits(a, s->data.data, item->length, &item->values)
                                        : take_bytes(a, &s->data, &item->values);
+}
+
+/* ---- packed structs: members side by side in a value (values.c), strings behind a length of 64 bits ---- */
+
+/* Bytes of a member at the front of a row, or SIZE_MAX when it does not fit; *head are those of its length. */
+static size_t member_bytes(const pn_field *member, pn_slice row, size_t *head)
+{
+    bool is_bits = false;
+    uint64_t n = pn_values_width(member, &is_bits);
+    *head = pn_type_is_variable(member->type) ? sizeof(uint64_t) : 0;
+    if (*head > row.n)
+        return SIZE_MAX;
+    if (*head > 0)
+        n = pn_load_le64(row.data);
+    return n <= row.n - *head ? (size_t)n : SIZE_MAX;
+}
+
+static pn_slice packed_row(const pn_stream *s, size_t i)
+{
+    const int64_t *offsets = (const int64_t *)(const void *)s->offsets.data;
+    return s->variable
+               ? (pn_slice){s->data.data + offsets[i], (size_t)(offsets[i + 1] - offsets[i])}
+               : (pn_slice){s->data.data + i * s->width, s->width};
+}
+
+/* The member_i-th member of row i; nothing of a null row. Structure was checked when the page was decoded. */
+static pn_slice find_member(const pn_field *packed, size_t member_i, pn_slice row)
+{
+    size_t head, n;
+    for (size_t m = 0; row.n > 0; m++, row.data += n, row.n -= n) {
+        n = member_bytes(&packed->children[m], row, &head);
+        if (n == SIZE_MAX)
+            break;
+        row.data += head;
+        row.n -= head;
+        if (m == member_i)
+            return (pn_slice){row.data, n};
+    }
+    return (pn_slice){NULL, 0};
+}
+
+static pn_status make_fixed_items(const assembly *a, pn_array *list, const void *values)
+{
+    pn_array *item;
+    PN_TRY(zeros(a, 1, sizeof *item, &item));
+    *item = (pn_array){.field = &list->field->children[0],
+                       .length = list->length * (size_t)list->field->size};
+    list->children = item;
+    list->n_children = 1;
+    if (item->field->type == PN_TYPE_FIXED_SIZE_LIST)
+        return make_fixed_items(a, item, values);
+    item->values = values;
+    return PN_OK;
+}
+
+static pn_status make_member(const assembly *a, const pn_stream *s, const pn_field *packed,
+                             size_t member_i, pn_array *out)
+{
+    size_t width = 0, total = 0;
+    int64_t *offsets = NULL;
+    uint8_t *values;
+    bool is_bits = false, variable = pn_type_is_variable(out->field->type);
+    if (variable)
+        PN_TRY(zeros(a, out->length + 1, sizeof *offsets, &offsets));
+    else
+        width = pn_values_width(out->field, &is_bits);
+    for (size_t i = 0; variable && i < out->length; i++) {
+        total += find_member(packed, member_i, packed_row(s, i)).n;
+        offsets[i + 1] = (int64_t)total;
+    }
+    PN_TRY(zeros(a, variable ? total : out->length, variable ? 1 : width, &values));
+    for (size_t i = 0; i < out->length; i++) {
+        pn_slice from = find_member(packed, member_i, packed_row(s, i));
+        if (from.n > 0)
+            memcpy(values + (variable ? (size_t)offsets[i] : i * width), from.data, from.n);
+    }
+    out->offsets = offsets;
+    if (out->field->type == PN_TYPE_FIXED_SIZE_LIST)
+        return make_fixed_items(a, out, values);
+    out->values = values;
+    return PN_OK;
+}
+
+static pn_status make_packed(const assembly *a, const pn_stream *s, pn_array *array)
+{
+    pn_array *members;
+    PN_TRY(zeros(a, array->field->n_children, sizeof *members, &members));
+    for (size_t i = 0; i < array->field->n_children; i++) {
+        members[i] = (pn_array){.field = &array->field->children[i], .length = array->length};
+        PN_TRY(make_member(a, s, array->field, i, &members[i]));
+    }
+    array->children = members;
+    array->n_children = array->field->n_children;
+    return PN_OK;
 }
 
 static pn_status make_leaf(const assembly *a, const pn_stream *s, pn_array *array)
@@ -258,7 +341,9 @@ static pn_status make_leaf(const assembly *a, const pn_stream *s, pn_array *arra
     if (s->n_values != array->length)
         return corrupt(a, field, "another number of values than rows");
     if (field->type == PN_TYPE_FIXED_SIZE_LIST)
-        return make_items(a, s, array);
+        return make_items(a, s, 0, array);
+    if (field->is_packed)
+        return make_packed(a, s, array);
     if (field->type == PN_TYPE_NULL)
         return PN_OK;
     if (field->type == PN_TYPE_BOOL)

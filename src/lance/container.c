@@ -44,9 +44,9 @@ static pn_status parse_footer(pn_container *c, footer *out, pn_error *err)
                     pn_load_le32(at + 24), pn_load_le32(at + 28)};
     c->major = pn_load_le16(at + 32);
     c->minor = pn_load_le16(at + 34);
-    if (c->major != 2 || c->minor < 1 || c->minor > 2)
+    if (c->major != 2 || c->minor < 1 || c->minor > 3)
         return pn_fail(err, PN_ERR_UNSUPPORTED,
-                       "%s: Lance file version %u.%u; 2.1 and 2.2 are supported", c->path,
+                       "%s: Lance file version %u.%u; 2.1 to 2.3 are supported", c->path,
                        c->major == 0 && c->minor == 3 ? 2u : c->major,
                        c->major == 0 && c->minor == 3 ? 0u : c->minor);
     if (out->n_columns > PN_LANCE_MAX_COLUMNS)

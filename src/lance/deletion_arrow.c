@@ -75,7 +75,7 @@ enum { MAX_OFFSETS = 1 << 24 };
 static pn_status take_buffer(const reader *r, size_t at, size_t n, int codec, size_t n_values,
                              pn_arena *arena, const uint8_t **out)
 {
-    pn_decoder d = {arena, r->name, (size_t)1 << 32, r->err};
+    pn_decoder d = {.arena = arena, .where = r->name, .max_bytes = (size_t)1 << 32, .err = r->err};
     if (codec >= 0) {
         if (n < 8)
             return corrupt(r, "a compressed buffer is too short");

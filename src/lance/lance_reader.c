@@ -174,8 +174,7 @@ static pn_status read_leaf(const reading *r, const pn_leaf_path *path, const pn_
                   path->nodes[0]->name); // only the text
     memcpy(where, text.message, sizeof where - 1);
     where[sizeof where - 1] = '\0';
-    if (leaf->type == PN_TYPE_FIXED_SIZE_LIST)
-        stream->items_per_value = (size_t)leaf->size; // nested ones have no validity of their own
+    PN_TRY(pn_stream_expect(stream, leaf, r->err));
     pn_row_range *clipped = PN_ARENA_NEW(r->scratch, pn_row_range, r->n_ranges + 1);
     if (!clipped)
         return pn_fail_nomem(r->err);
@@ -185,7 +184,11 @@ static pn_status read_leaf(const reading *r, const pn_leaf_path *path, const pn_
         if (n == 0)
             continue;
         pn_arena_mark mark = pn_arena_get_mark(r->scratch);
-        pn_decoder d = {r->scratch, where, r->max_bytes, r->err};
+        pn_decoder d = {.arena = r->scratch,
+                        .where = where,
+                        .max_bytes = r->max_bytes,
+                        .leaf = leaf,
+                        .err = r->err};
         pn_page page = {.layout = from->layout,
                         .buffers = from->buffers,
                         .n_buffers = from->n_buffers,
@@ -221,9 +224,7 @@ static pn_status read_leaves(const reading *r, const pn_leaf_path *paths,
                            last->first + last->n - 1);
         PN_TRY(read_leaf(r, &paths[i], column, &streams[i]));
         present[i] = &streams[i];
-        left -= PN_MIN(left, streams[i].data.n_bytes + streams[i].offsets.n_bytes +
-                                 streams[i].stop.n_bytes + streams[i].rep.n_bytes +
-                                 streams[i].item_valid.n_bytes);
+        left -= PN_MIN(left, pn_stream_bytes(&streams[i]));
     }
     return PN_OK;
 }

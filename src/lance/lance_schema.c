@@ -9,6 +9,7 @@
 #include "base/limits.h"
 
 #include <inttypes.h>
+#include <strings.h>
 
 static const struct {
     const char *name;
@@ -141,6 +142,14 @@ static bool parse_type(pn_str text, unsigned depth, pn_field *field, pn_arena *a
     return false;
 }
 
+static bool has_flag(const pn_field *field, const char *key)
+{
+    for (size_t i = 0; i < field->n_metadata; i++)
+        if (strcmp(field->metadata[i].key, key) == 0)
+            return strcasecmp(field->metadata[i].value, "true") == 0;
+    return false;
+}
+
 static pn_status copy_metadata(const Pn__Lance__Field *from, pn_arena *arena, pn_field *to,
                                pn_error *err)
 {
@@ -201,6 +210,8 @@ static pn_status decode_field(decoding *d, const Pn__Lance__Field *from, unsigne
     if (!parse_type(pn_str_of(type), 0, to, d->arena))
         return pn_fail(d->err, PN_ERR_UNSUPPORTED, "column \"%s\": type \"%s\"", to->name, type);
     PN_TRY(copy_metadata(from, d->arena, to, d->err));
+    to->is_packed = to->type == PN_TYPE_STRUCT &&
+                    (has_flag(to, "lance-encoding:packed") || has_flag(to, "packed"));
     pn_field *children;
     size_t n_children;
     PN_TRY(decode_level(d, from->id, depth + 1, &children, &n_children));
@@ -287,13 +298,19 @@ static const char *type_string(const pn_field *field, pn_arena *arena)
 
 bool pn_lance_is_leaf(const pn_field *field)
 {
-    return field->n_children == 0 || field->type == PN_TYPE_FIXED_SIZE_LIST;
+    return field->n_children == 0 || field->type == PN_TYPE_FIXED_SIZE_LIST || field->is_packed;
+}
+
+/* The items of fixed-size lists are part of their type. */
+static bool has_child_fields(const pn_field *field)
+{
+    return field->type != PN_TYPE_FIXED_SIZE_LIST;
 }
 
 static size_t count_fields(const pn_field *field)
 {
     size_t n = 1;
-    for (size_t i = 0; !pn_lance_is_leaf(field) && i < field->n_children; i++)
+    for (size_t i = 0; has_child_fields(field) && i < field->n_children; i++)
         n += count_fields(&field->children[i]);
     return n;
 }
@@ -346,7 +363,7 @@ static pn_status encode_field(const pn_field *field, int32_t parent, pn_arena *a
         to->extension_name = pn_arena_strdup(arena, "lance.json");
     PN_TRY(encode_metadata(field, arena, to, err));
     list[(*n)++] = to;
-    for (size_t i = 0; !pn_lance_is_leaf(field) && i < field->n_children; i++)
+    for (size_t i = 0; has_child_fields(field) && i < field->n_children; i++)
         PN_TRY(encode_field(&field->children[i], field->id, arena, list, n, err));
     return PN_OK;
 }
@@ -371,7 +388,7 @@ static void assign(pn_field *field, int32_t *next)
 {
     field->id = (*next)++;
     for (size_t i = 0; i < field->n_children; i++) {
-        if (pn_lance_is_leaf(field))
+        if (!has_child_fields(field))
             field->children[i].id = -1;
         else
             assign(&field->children[i], next);

@@ -87,11 +87,11 @@ static pn_status append_item_validity(pn_stream *s, const pn_array *items, size_
             break;
         else if (i + 1 == n)
             all = true;
-    if (all && s->item_valid.n_bytes == 0)
+    if (all && s->item_valid[0].n_bytes == 0)
         return PN_OK;
-    PN_TRY(pn_buffer_append_fill(&s->item_valid, 1, (s->n_values + 1) * n - s->item_valid.n_bytes,
-                                 err));
-    uint8_t *to = s->item_valid.data + s->n_values * n;
+    PN_TRY(pn_buffer_append_fill(&s->item_valid[0], 1,
+                                 (s->n_values + 1) * n - s->item_valid[0].n_bytes, err));
+    uint8_t *to = s->item_valid[0].data + s->n_values * n;
     for (size_t i = 0; !all && i < n; i++)
         to[i] = pn_bit_get(items->validity, first + i);
     return PN_OK;
@@ -223,7 +223,7 @@ static bool is_plain(const leaf_writer *leaf, const pn_array *array)
     const pn_field *field = array->field;
     bool vector = field->type == PN_TYPE_FIXED_SIZE_LIST;
     return leaf->path.n == 1 && !array->validity && pn_type_width(field) > 0 &&
-           (!vector || !array->children[0].validity) && leaf->stream.item_valid.n_bytes == 0;
+           (!vector || !array->children[0].validity) && leaf->stream.item_valid[0].n_bytes == 0;
 }
 
 static pn_status take_plain(leaf_writer *leaf, const pn_array *array, size_t first, size_t n,
@@ -272,6 +272,9 @@ static pn_status check_leaf(const leaf_writer *leaf, pn_error *err)
                        field->is_dictionary ? "dictionaries"
                        : odd_list           ? "this fixed-size list"
                                             : "values that wide");
+    if (field->is_packed)
+        return pn_fail(err, PN_ERR_UNSUPPORTED,
+                       "column \"%s\": writing a packed struct is not supported", name);
     if (field->type == PN_TYPE_STRUCT)
         return pn_fail(err, PN_ERR_UNSUPPORTED, "column \"%s\": a struct without members", name);
     return PN_OK;

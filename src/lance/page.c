@@ -10,6 +10,7 @@
  */
 #include "lance/page.h"
 
+#include "base/bits.h"
 #include "base/endian.h"
 
 #include <inttypes.h>
@@ -216,6 +217,10 @@ static pn_status look_up(pn_decoder *d, const pn_values *dictionary, const pn_va
     if (indices->variable || indices->width > 8 || indices->width == 0)
         return corrupt(d, "dictionary indices are not numbers");
     size_t n = indices->n, total = 0;
+    if (dictionary->n_items[0] > 0)
+        return pn_fail(d->err, PN_ERR_UNSUPPORTED,
+                       "%s: encoding \"dictionary\" of fixed-size lists is not supported",
+                       d->where);
     uint64_t *at = PN_ARENA_NEW(d->arena, uint64_t, n + 1);
     int64_t *offsets = PN_ARENA_NEW(d->arena, int64_t, n + 1);
     if (!at || !offsets)
@@ -357,8 +362,9 @@ static pn_status read_chunks(pn_decoder *d, const chunk_reader *r, const pn_page
         PN_TRY(read_chunk(d, r, chunks[i].bytes, chunks[i].n_values, &pieces[i]));
     pn_stream all;
     pn_stream_init(&all, d->max_bytes);
-    all.items_per_value = stream->items_per_value;
-    pn_status status = join_chunks(d, r->path, pieces, n, &all, &whole);
+    pn_status status = pn_stream_expect(&all, r->path->nodes[r->path->n - 1], d->err);
+    if (status == PN_OK)
+        status = join_chunks(d, r->path, pieces, n, &all, &whole);
     if (status == PN_OK)
         status = append_nested(d, r->path, &whole, page->n_rows, ranges, n_ranges, stream);
     pn_stream_reset(&all);
@@ -390,15 +396,26 @@ static pn_status read_mini_block(pn_decoder *d, const pn_page *page, const pn_le
 
 /* ---- full-zip ---- */
 
+/* A fixed-width value behind its levels: the validity of its items, list by list, then the items. */
+typedef struct zip_value {
+    size_t n_items[PN_FIXED_LIST_MAX_DEPTH];        /* in a value, from the outermost list in */
+    size_t validity_bytes[PN_FIXED_LIST_MAX_DEPTH]; /* 0: no item is null */
+    size_t n_lists, all_validity_bytes;
+    size_t stored_bytes; /* of the items; 0: all of them are null */
+    size_t width;        /* decoded */
+    bool is_bits;        /* booleans: a byte each when decoded */
+    bool is_stored_as_bits;
+} zip_value;
+
 typedef struct zip_reader {
     const Pn__Lance__FullZip *how;
     const pn_leaf_path *path;
     page_levels levels;
     unsigned control_bytes;
     bool variable;
-    size_t slot_bytes;            /* fixed: bytes of a visible value as stored */
-    size_t length_bytes;          /* variable */
-    size_t validity_bytes, items; /* fixed-size list with validity */
+    size_t slot_bytes;   /* fixed: bytes of a visible value as stored, validity in front */
+    size_t length_bytes; /* variable */
+    zip_value value;     /* fixed */
 } zip_reader;
 
 static unsigned load_control(const uint8_t *at, unsigned bytes)
@@ -406,21 +423,38 @@ static unsigned load_control(const uint8_t *at, unsigned bytes)
     return bytes == 1 ? at[0] : bytes == 2 ? pn_load_le16(at) : pn_load_le32(at);
 }
 
-/* Bytes of a plain fixed value under this encoding; 0: not one. */
-static size_t fixed_width(const Pn__Lance__Compression *how, unsigned depth)
+/* How a fixed value is laid out; false: not in a way that we read. */
+static bool find_zip_value(pn_decoder *d, const Pn__Lance__Compression *how, zip_value *out)
 {
-    if (!how || depth > 4)
-        return 0;
-    if (how->kind_case == PN__LANCE__COMPRESSION__KIND_FLAT)
-        return how->flat->bits % 8 == 0 && how->flat->bits <= 1u << 30 ? (size_t)how->flat->bits / 8
-                                                                       : 0;
-    size_t width;
-    if (how->kind_case == PN__LANCE__COMPRESSION__KIND_FIXED_LIST &&
-        how->fixed_list->items <= UINT32_MAX &&
-        pn_size_mul(fixed_width(how->fixed_list->values, depth + 1), (size_t)how->fixed_list->items,
-                    &width))
-        return width;
-    return 0;
+    size_t n = 1, bits;
+    const pn_field *leaf = d->leaf; // what a constant stands for
+    for (; how && how->kind_case == PN__LANCE__COMPRESSION__KIND_FIXED_LIST;
+         how = how->fixed_list->values) {
+        const Pn__Lance__FixedList *list = how->fixed_list;
+        if (out->n_lists == PN_FIXED_LIST_MAX_DEPTH || list->items == 0 ||
+            list->items > UINT32_MAX || !pn_size_mul(n, (size_t)list->items, &n) || n > 1u << 30)
+            return false;
+        out->n_items[out->n_lists] = n;
+        out->validity_bytes[out->n_lists] = list->has_validity ? pn_bytes_for_bits(n) : 0;
+        out->all_validity_bytes += out->validity_bytes[out->n_lists++];
+        leaf = leaf && leaf->type == PN_TYPE_FIXED_SIZE_LIST ? leaf->children : NULL;
+    }
+    if (how && how->kind_case == PN__LANCE__COMPRESSION__KIND_CONSTANT && !how->constant->has_value)
+        return leaf && pn_size_mul(n, pn_values_width(leaf, &out->is_bits), &out->width) &&
+               out->width > 0 && out->width <= d->max_bytes;
+    if (how && how->kind_case == PN__LANCE__COMPRESSION__KIND_PACKED_STRUCT &&
+        pn_values_check_packed(d, how->packed_struct) == PN_OK)
+        how = how->packed_struct->values;
+    if (!how || how->kind_case != PN__LANCE__COMPRESSION__KIND_FLAT || how->flat->bits == 0 ||
+        how->flat->bits > 1u << 30 || !pn_size_mul(n, (size_t)how->flat->bits, &bits) ||
+        bits % 8 != 0)
+        return false;
+    out->stored_bytes = bits / 8;
+    out->is_stored_as_bits = how->flat->bits == 1;
+    out->is_bits =
+        out->is_stored_as_bits || (leaf && leaf->type == PN_TYPE_BOOL && how->flat->bits == 8);
+    out->width = out->is_stored_as_bits ? n : out->stored_bytes;
+    return out->is_stored_as_bits || how->flat->bits % 8 == 0;
 }
 
 static pn_status begin_zip(pn_decoder *d, const Pn__Lance__FullZip *how, const pn_leaf_path *path,
@@ -440,16 +474,11 @@ static pn_status begin_zip(pn_decoder *d, const Pn__Lance__FullZip *how, const p
             return corrupt(d, "lengths that are neither 32 nor 64 bits");
         return PN_OK;
     }
-    if (how->values && how->values->kind_case == PN__LANCE__COMPRESSION__KIND_FIXED_LIST &&
-        how->values->fixed_list->has_validity) {
-        r->items = (size_t)how->values->fixed_list->items;
-        r->validity_bytes = r->items / 8 + (r->items % 8 != 0);
-    }
-    size_t width = fixed_width(how->values, 0);
-    if (width == 0)
+    if (!find_zip_value(d, how->values, &r->value))
         return pn_fail(d->err, PN_ERR_UNSUPPORTED,
-                       "%s: encoding of a full-zip page is not supported", d->where);
-    r->slot_bytes = width + r->validity_bytes;
+                       "%s: encoding \"%s\" of a full-zip page is not supported", d->where,
+                       pn_values_encoding_name(how->values));
+    r->slot_bytes = r->value.all_validity_bytes + r->value.stored_bytes;
     if ((uint64_t)how->bits_per_value != (uint64_t)r->slot_bytes * 8)
         return corrupt(d, "a full-zip page's value width does not fit its encoding");
     return PN_OK;
@@ -465,47 +494,65 @@ static pn_status read_zip_plain(pn_decoder *d, const zip_reader *r, const pn_pag
     pn_piece piece = {.n_entries = (size_t)page->n_rows,
                       .values = {.n = (size_t)page->n_rows,
                                  .width = r->slot_bytes,
+                                 .is_bits = r->value.is_bits,
                                  .data = page->buffers[0].data}};
     return append_flat(d, r->path, &piece, 0, ranges, n_ranges, stream);
 }
 
 /* Growing piece while entries are parsed. */
 typedef struct zip_piece {
-    uint8_t *rep, *stop, *item_valid;
+    uint8_t *rep, *stop, *item_valid[PN_FIXED_LIST_MAX_DEPTH];
     pn_buffer data, offsets;
     size_t n_entries, n_values, capacity;
 } zip_piece;
 
-static pn_status take_zip_value(pn_decoder *d, const zip_reader *r, pn_slice *rest, bool stored,
+static void take_bits(const uint8_t *bits, size_t n, uint8_t *out)
+{
+    for (size_t i = 0; i < n; i++)
+        out[i] = bits[i / 8] >> (i % 8) & 1;
+}
+
+static pn_status take_zip_fixed(pn_decoder *d, const zip_reader *r, pn_slice *rest,
                                 zip_piece *piece)
 {
-    int64_t end;
-    if (!r->variable) {
-        if (rest->n < r->slot_bytes)
-            return corrupt(d, "a full-zip page is too short");
-        for (size_t i = 0; r->validity_bytes > 0 && i < r->items; i++)
-            piece->item_valid[piece->n_values * r->items + i] = rest->data[i / 8] >> (i % 8) & 1;
-        PN_TRY(pn_buffer_append(&piece->data, rest->data + r->validity_bytes,
-                                r->slot_bytes - r->validity_bytes, d->err));
-        rest->data += r->slot_bytes;
-        rest->n -= r->slot_bytes;
+    const zip_value *v = &r->value;
+    if (rest->n < r->slot_bytes)
+        return corrupt(d, "a full-zip page is too short");
+    const uint8_t *at = rest->data;
+    for (size_t i = 0; i < v->n_lists; at += v->validity_bytes[i++])
+        if (v->validity_bytes[i] > 0)
+            take_bits(at, v->n_items[i], piece->item_valid[i] + piece->n_values * v->n_items[i]);
+    if (v->stored_bytes == 0 || v->is_stored_as_bits) {
+        PN_TRY(pn_buffer_append_fill(&piece->data, 0, v->width, d->err));
+        if (v->stored_bytes > 0)
+            take_bits(at, v->width, piece->data.data + piece->data.n_bytes - v->width);
     } else {
-        if (stored) {
-            pn_slice value;
-            if (rest->n < r->length_bytes)
-                return corrupt(d, "a full-zip page is too short");
-            uint64_t n = r->length_bytes == 8 ? pn_load_le64(rest->data) : pn_load_le32(rest->data);
-            if (n > rest->n - r->length_bytes)
-                return corrupt(d, "a full-zip value is longer than its page");
-            PN_TRY(pn_values_decode_one(
-                d, r->how->values, (pn_slice){rest->data + r->length_bytes, (size_t)n}, &value));
-            PN_TRY(pn_buffer_append(&piece->data, value.data, value.n, d->err));
-            rest->data += r->length_bytes + n;
-            rest->n -= r->length_bytes + (size_t)n;
-        }
-        end = (int64_t)piece->data.n_bytes;
-        PN_TRY(pn_buffer_append(&piece->offsets, &end, sizeof end, d->err));
+        PN_TRY(pn_buffer_append(&piece->data, at, v->stored_bytes, d->err));
     }
+    rest->data += r->slot_bytes;
+    rest->n -= r->slot_bytes;
+    piece->n_values++;
+    return PN_OK;
+}
+
+static pn_status take_zip_variable(pn_decoder *d, const zip_reader *r, pn_slice *rest, bool stored,
+                                   zip_piece *piece)
+{
+    if (stored) {
+        pn_slice value;
+        if (rest->n < r->length_bytes)
+            return corrupt(d, "a full-zip page is too short");
+        uint64_t n = r->length_bytes == 8 ? pn_load_le64(rest->data) : pn_load_le32(rest->data);
+        if (n > rest->n - r->length_bytes)
+            return corrupt(d, "a full-zip value is longer than its page");
+        PN_TRY(pn_values_decode_one(d, r->how->values,
+                                    (pn_slice){rest->data + r->length_bytes, (size_t)n}, &value));
+        PN_TRY(pn_buffer_append(&piece->data, value.data, value.n, d->err));
+        rest->data += r->length_bytes + n;
+        rest->n -= r->length_bytes + (size_t)n;
+    }
+    int64_t end = (int64_t)piece->data.n_bytes;
+    PN_TRY(pn_buffer_append(&piece->offsets, &end, sizeof end, d->err));
     piece->n_values++;
     return PN_OK;
 }
@@ -528,7 +575,8 @@ static pn_status take_zip_entry(pn_decoder *d, const zip_reader *r, pn_slice *re
     piece->rep[piece->n_entries++] = (uint8_t)rep;
     if (!pn_stop_is_visible(r->path, stop))
         return PN_OK;
-    return take_zip_value(d, r, rest, stop == 0, piece);
+    return r->variable ? take_zip_variable(d, r, rest, stop == 0, piece)
+                       : take_zip_fixed(d, r, rest, piece);
 }
 
 static pn_status parse_zip(pn_decoder *d, const zip_reader *r, pn_slice bytes, size_t max_entries,
@@ -543,15 +591,18 @@ static pn_status parse_zip(pn_decoder *d, const zip_reader *r, pn_slice bytes, s
     piece->capacity = PN_MIN(max_entries, bytes.n / least + 1);
     piece->rep = PN_ARENA_NEW(d->arena, uint8_t, piece->capacity + 1);
     piece->stop = PN_ARENA_NEW(d->arena, uint8_t, piece->capacity + 1);
-    size_t n_items;
-    if (r->validity_bytes > 0) {
-        size_t n_slots = PN_MIN(piece->capacity, bytes.n / r->slot_bytes + 1);
-        if (!pn_size_mul(n_slots, r->items, &n_items) || n_items > d->max_bytes)
-            return corrupt(d, "a page of vectors is too large");
-        piece->item_valid = PN_ARENA_NEW(d->arena, uint8_t, n_items + 1);
-    }
-    if (!piece->rep || !piece->stop || (r->validity_bytes > 0 && !piece->item_valid))
+    if (!piece->rep || !piece->stop)
         return pn_fail_nomem(d->err);
+    for (size_t i = 0; i < r->value.n_lists; i++) {
+        size_t n_slots = PN_MIN(piece->capacity, bytes.n / PN_MAX(r->slot_bytes, 1u) + 1), n_items;
+        if (r->value.validity_bytes[i] == 0)
+            continue;
+        if (!pn_size_mul(n_slots, r->value.n_items[i], &n_items) || n_items > d->max_bytes)
+            return corrupt(d, "a page of vectors is too large");
+        piece->item_valid[i] = PN_ARENA_NEW(d->arena, uint8_t, n_items + 1);
+        if (!piece->item_valid[i])
+            return pn_fail_nomem(d->err);
+    }
     if (r->variable)
         PN_TRY(pn_buffer_append(&piece->offsets, &zero, sizeof zero, d->err));
     while (bytes.n > 0 && piece->n_entries < piece->capacity)
@@ -561,16 +612,20 @@ static pn_status parse_zip(pn_decoder *d, const zip_reader *r, pn_slice bytes, s
 
 static pn_piece as_piece(const zip_reader *r, const zip_piece *from)
 {
-    return (pn_piece){.n_entries = from->n_entries,
+    pn_piece piece = {.n_entries = from->n_entries,
                       .rep = from->rep,
                       .stop = from->stop,
                       .values = {.n = from->n_values,
                                  .variable = r->variable,
-                                 .width = r->variable ? 0 : r->slot_bytes - r->validity_bytes,
+                                 .width = r->value.width,
+                                 .is_bits = r->value.is_bits,
                                  .data = from->data.data,
-                                 .offsets = (const int64_t *)(const void *)from->offsets.data,
-                                 .item_valid = from->item_valid,
-                                 .n_items = r->items}};
+                                 .offsets = (const int64_t *)(const void *)from->offsets.data}};
+    for (size_t i = 0; i < r->value.n_lists; i++) {
+        piece.values.n_items[i] = r->value.n_items[i];
+        piece.values.item_valid[i] = from->item_valid[i];
+    }
+    return piece;
 }
 
 /* Byte offset of a row from the page's index in buffer 1. */
@@ -621,7 +676,8 @@ static pn_status read_full_zip(pn_decoder *d, const pn_page *page, const pn_leaf
     if (page->n_buffers < 1)
         return corrupt(d, "a full-zip page lacks a buffer");
     PN_TRY(begin_zip(d, page->layout->full_zip, path, &r));
-    if (r.control_bytes == 0 && !r.variable && r.validity_bytes == 0)
+    if (r.control_bytes == 0 && !r.variable && r.value.all_validity_bytes == 0 &&
+        !r.value.is_stored_as_bits)
         return read_zip_plain(d, &r, page, ranges, n_ranges, stream);
     bool has_index = page->n_buffers >= 2 && (r.variable || path->n_lists > 0);
     if (!has_index)
@@ -723,7 +779,10 @@ static pn_status parse_constant(pn_decoder *d, const pn_page *page, const pn_lea
     size_t n = page->n_buffers, value_buffers = n == 1 || n == 3 ? 1 : 0;
     if (n > 3)
         return corrupt(d, "a constant page has too many buffers");
-    out->variable = pn_type_is_variable(leaf->type);
+    out->variable = pn_values_are_variable(leaf);
+    if (leaf->is_packed && (value_buffers || how->has_inline_value))
+        return pn_fail(d->err, PN_ERR_UNSUPPORTED,
+                       "%s: encoding \"constant\" of a packed struct is not supported", d->where);
     if (value_buffers) {
         PN_TRY(constant_value(d, page->buffers[0], &out->value, &out->variable));
         out->has_value = true;
@@ -731,7 +790,7 @@ static pn_status parse_constant(pn_decoder *d, const pn_page *page, const pn_lea
         out->value = (pn_slice){how->inline_value.data, how->inline_value.len};
         out->has_value = true;
     }
-    if (out->variable != pn_type_is_variable(leaf->type))
+    if (out->variable != pn_values_are_variable(leaf))
         return corrupt(d, "a constant of another kind than its column");
     out->n_entries = page->n_rows;
     if (n < 2)
@@ -775,12 +834,13 @@ static pn_status read_constant(pn_decoder *d, const pn_page *page, const pn_leaf
         memset(stop, null_level ? null_level : PN_STOP_NULL(path->n - 1), piece.n_entries);
         piece.stop = stop;
     }
-    size_t width = leaf->type == PN_TYPE_BOOL ? 1 : pn_type_width(leaf);
+    bool is_bits = false;
+    size_t width = pn_values_width(leaf, &is_bits);
     if (!c.has_value)
         c.value = (pn_slice){NULL, c.variable ? 0 : width};
     if (!c.variable && c.value.n != width)
         return corrupt(d, "a constant of another width than its column");
-    PN_TRY(repeat_value(d, c.value, c.variable, leaf->type == PN_TYPE_BOOL,
+    PN_TRY(repeat_value(d, c.value, c.variable, is_bits,
                         count_visible(path, piece.stop, piece.n_entries), &piece.values));
     if (by_rows)
         return pn_stream_append(stream, path, &piece, 0, piece.n_entries, 0, d->err);

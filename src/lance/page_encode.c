@@ -169,7 +169,7 @@ static pn_status append_item_validity(const encoding *e, size_t value, pn_buffer
     size_t items = (size_t)e->leaf->size, at = out->n_bytes;
     PN_TRY(pn_buffer_append_fill(out, 0, e->validity_bytes, e->err));
     for (size_t i = 0; i < items; i++)
-        if (e->entries->item_valid.data[value * items + i])
+        if (e->entries->item_valid[0].data[value * items + i])
             pn_bit_set(out->data + at, i);
     return PN_OK;
 }
@@ -239,7 +239,7 @@ static pn_status encode_zip(encoding *e, pn_encoded_page *page)
 {
     const pn_stream *s = e->entries;
     bool variable = pn_type_is_variable(e->leaf->type);
-    if (s->item_valid.n_bytes > 0)
+    if (s->item_valid[0].n_bytes > 0)
         e->validity_bytes = pn_bytes_for_bits((size_t)e->leaf->size);
     if (e->bits_rep + e->bits_def == 0 && !variable && e->validity_bytes == 0) {
         PN_TRY(pn_buffer_append(&page->buffers[0], s->data.data, s->data.n_bytes, e->err));

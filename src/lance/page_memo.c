@@ -107,13 +107,12 @@ static pn_status find_slot(pn_lance_memo *memo, const pn_file_column *column,
     return PN_OK;
 }
 
-static pn_status fill_slot(pn_decoder *d, const pn_page *page, const pn_leaf_path *path,
-                           size_t items_per_value, slot *s)
+static pn_status fill_slot(pn_decoder *d, const pn_page *page, const pn_leaf_path *path, slot *s)
 {
     pn_row_range all = {0, page->n_rows};
     pn_stream_init(&s->stream, d->max_bytes);
     pn_arena_init(&s->arena, SIZE_MAX);
-    s->stream.items_per_value = items_per_value;
+    PN_TRY(pn_stream_expect(&s->stream, path->nodes[path->n - 1], d->err));
     PN_TRY(pn_page_read(d, page, path, &all, 1, &s->stream));
     pn_piece piece = pn_stream_piece(&s->stream);
     if (path->n_lists > 0) {
@@ -135,7 +134,7 @@ pn_status pn_memo_page_read(pn_lance_memo *memo, pn_decoder *d, const pn_file_co
     PN_TRY(find_slot(memo, column, path, &s, d->err));
     if (s->page != from) {
         empty_slot(s);
-        pn_status status = fill_slot(d, page, path, stream->items_per_value, s);
+        pn_status status = fill_slot(d, page, path, s);
         if (status != PN_OK) {
             empty_slot(s);
             return status;

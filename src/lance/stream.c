@@ -5,37 +5,71 @@
 
 #include <string.h>
 
+enum { N_BUFFERS = 4 + PN_FIXED_LIST_MAX_DEPTH };
+
+static pn_buffer *buffer_at(pn_stream *s, size_t i)
+{
+    pn_buffer *const first[] = {&s->rep, &s->stop, &s->data, &s->offsets};
+    return i < PN_COUNT_OF(first) ? first[i] : &s->item_valid[i - PN_COUNT_OF(first)];
+}
+
 void pn_stream_init(pn_stream *stream, size_t max_bytes)
 {
     *stream = (pn_stream){.all_valid = true};
-    pn_buffer *const buffers[] = {&stream->rep, &stream->stop, &stream->data, &stream->offsets,
-                                  &stream->item_valid};
-    for (size_t i = 0; i < PN_COUNT_OF(buffers); i++)
-        pn_buffer_init(buffers[i], max_bytes);
+    for (size_t i = 0; i < N_BUFFERS; i++)
+        pn_buffer_init(buffer_at(stream, i), max_bytes);
 }
 
 void pn_stream_reset(pn_stream *stream)
 {
-    pn_buffer *const buffers[] = {&stream->rep, &stream->stop, &stream->data, &stream->offsets,
-                                  &stream->item_valid};
-    for (size_t i = 0; i < PN_COUNT_OF(buffers); i++)
-        pn_buffer_reset(buffers[i]);
+    for (size_t i = 0; i < N_BUFFERS; i++)
+        pn_buffer_reset(buffer_at(stream, i));
+}
+
+size_t pn_stream_bytes(const pn_stream *stream)
+{
+    size_t n =
+        stream->rep.n_bytes + stream->stop.n_bytes + stream->data.n_bytes + stream->offsets.n_bytes;
+    for (size_t i = 0; i < PN_FIXED_LIST_MAX_DEPTH; i++)
+        n += stream->item_valid[i].n_bytes;
+    return n;
+}
+
+pn_status pn_stream_expect(pn_stream *stream, const pn_field *leaf, pn_error *err)
+{
+    const pn_field *list = leaf;
+    size_t n = 1;
+    for (size_t depth = 0; list->type == PN_TYPE_FIXED_SIZE_LIST; depth++) {
+        if (depth == PN_FIXED_LIST_MAX_DEPTH)
+            return pn_fail(err, PN_ERR_UNSUPPORTED,
+                           "column \"%s\": fixed-size lists nested over %d deep", leaf->name,
+                           PN_FIXED_LIST_MAX_DEPTH);
+        if (!pn_size_mul(n, (size_t)list->size, &n))
+            return pn_fail(err, PN_ERR_CORRUPT,
+                           "column \"%s\": a fixed-size list of impossible size", leaf->name);
+        stream->n_items[depth] = n;
+        list = &list->children[0];
+    }
+    return PN_OK;
 }
 
 pn_piece pn_stream_piece(const pn_stream *s)
 {
-    return (pn_piece){
-        .n_entries = s->n_entries,
-        .rep = s->rep.data,
-        .stop = s->stop.data,
-        .values = {.n = s->n_values,
-                   .variable = s->variable,
-                   .width = s->width,
-                   .data = s->data.data,
-                   .offsets = (const int64_t *)(const void *)s->offsets.data,
-                   .is_bits = s->is_bits,
-                   .item_valid = s->item_valid.n_bytes > 0 ? s->item_valid.data : NULL,
-                   .n_items = s->items_per_value}};
+    pn_piece piece = {.n_entries = s->n_entries,
+                      .rep = s->rep.data,
+                      .stop = s->stop.data,
+                      .values = {.n = s->n_values,
+                                 .variable = s->variable,
+                                 .width = s->width,
+                                 .data = s->data.data,
+                                 .offsets = (const int64_t *)(const void *)s->offsets.data,
+                                 .is_bits = s->is_bits}};
+    for (size_t i = 0; i < PN_FIXED_LIST_MAX_DEPTH; i++) {
+        piece.values.n_items[i] = s->n_items[i];
+        if (s->item_valid[i].n_bytes > 0)
+            piece.values.item_valid[i] = s->item_valid[i].data;
+    }
+    return piece;
 }
 
 static pn_status append_variable(pn_stream *s, const pn_values *values, size_t first, size_t n,
@@ -54,20 +88,23 @@ static pn_status append_variable(pn_stream *s, const pn_values *values, size_t f
     return PN_OK;
 }
 
+/* Of the lists at one depth. */
 static pn_status append_item_validity(pn_stream *s, const pn_values *values, size_t first, size_t n,
-                                      size_t items, pn_error *err)
+                                      size_t depth, pn_error *err)
 {
-    if (!values->item_valid && s->item_valid.n_bytes == 0)
-        return PN_OK;
-    if (values->item_valid && values->n_items != items)
+    const uint8_t *valid = values->item_valid[depth];
+    pn_buffer *to = &s->item_valid[depth];
+    size_t items = s->n_items[depth];
+    if (values->n_items[depth] != 0 && values->n_items[depth] != items)
         return pn_fail(err, PN_ERR_CORRUPT, "lists of %zu items in a column of lists of %zu",
-                       values->n_items, items);
+                       values->n_items[depth], items);
+    if (!valid && to->n_bytes == 0)
+        return PN_OK;
     size_t before = s->n_values * items; // items that came before without a validity of their own
-    if (s->item_valid.n_bytes < before)
-        PN_TRY(pn_buffer_append_fill(&s->item_valid, 1, before - s->item_valid.n_bytes, err));
-    if (values->item_valid)
-        return pn_buffer_append(&s->item_valid, values->item_valid + first * items, n * items, err);
-    return pn_buffer_append_fill(&s->item_valid, 1, n * items, err);
+    if (to->n_bytes < before)
+        PN_TRY(pn_buffer_append_fill(to, 1, before - to->n_bytes, err));
+    return valid ? pn_buffer_append(to, valid + first * items, n * items, err)
+                 : pn_buffer_append_fill(to, 1, n * items, err);
 }
 
 static pn_status append_values(pn_stream *s, const pn_values *values, size_t first, size_t n,
@@ -87,8 +124,8 @@ static pn_status append_values(pn_stream *s, const pn_values *values, size_t fir
     else
         PN_TRY(pn_buffer_append(&s->data, values->data + first * values->width, n * values->width,
                                 err));
-    if (s->items_per_value > 0)
-        PN_TRY(append_item_validity(s, values, first, n, s->items_per_value, err));
+    for (size_t depth = 0; depth < PN_FIXED_LIST_MAX_DEPTH; depth++)
+        PN_TRY(append_item_validity(s, values, first, n, depth, err));
     s->n_values += n;
     return PN_OK;
 }

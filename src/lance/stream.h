@@ -34,17 +34,21 @@ typedef struct pn_stream {
     bool variable;
     size_t width; /* of fixed values; 0 until the first page */
     bool is_bits;
-    pn_buffer rep;        /* a byte an entry; empty when the path has no list */
-    pn_buffer stop;       /* a byte an entry */
-    bool all_valid;       /* no stop other than 0 so far */
-    pn_buffer data;       /* fixed values, or bytes */
-    pn_buffer offsets;    /* int64 [n_values + 1], variable only */
-    pn_buffer item_valid; /* fixed-size lists: a byte an item; empty: all valid */
-    size_t items_per_value;
+    pn_buffer rep;     /* a byte an entry; empty when the path has no list */
+    pn_buffer stop;    /* a byte an entry */
+    bool all_valid;    /* no stop other than 0 so far */
+    pn_buffer data;    /* fixed values, or bytes */
+    pn_buffer offsets; /* int64 [n_values + 1], variable only */
+    /* Fixed-size lists, from the outermost in: items in a value; a byte an item, empty: all valid. */
+    size_t n_items[PN_FIXED_LIST_MAX_DEPTH];
+    pn_buffer item_valid[PN_FIXED_LIST_MAX_DEPTH];
 } pn_stream;
 
 void pn_stream_init(pn_stream *stream, size_t max_bytes);
 void pn_stream_reset(pn_stream *stream);
+size_t pn_stream_bytes(const pn_stream *stream); /* that it holds */
+/* UNSUPPORTED when fixed-size lists are nested deeper than limits.h says. */
+PN_NODISCARD pn_status pn_stream_expect(pn_stream *stream, const pn_field *leaf, pn_error *err);
 
 /* Does an entry with this stop have a value slot? */
 static inline bool pn_stop_is_visible(const pn_leaf_path *path, uint8_t stop)

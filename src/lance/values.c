@@ -16,6 +16,7 @@
  */
 #include "lance/values.h"
 
+#include "base/buffer.h"
 #include "base/endian.h"
 #include "base/limits.h"
 #include "lance/bitpack.h"
@@ -38,6 +39,13 @@ static pn_status unsupported(const pn_decoder *d, const char *what)
                    what);
 }
 
+bool pn_values_are_variable(const pn_field *leaf)
+{
+    bool is_bits;
+    return pn_type_is_variable(leaf->type) ||
+           (leaf->is_packed && pn_values_width(leaf, &is_bits) == 0);
+}
+
 static pn_status room(const pn_decoder *d, size_t n, size_t each, void **out)
 {
     size_t bytes;
@@ -53,6 +61,24 @@ static pn_status room(const pn_decoder *d, size_t n, size_t each, void **out)
 
 static pn_status decode(pn_decoder *d, const compression *how, const pn_slice *buffers,
                         size_t n_buffers, size_t n, bool block, unsigned depth, pn_values *out);
+
+size_t pn_values_width(const pn_field *leaf, bool *is_bits)
+{
+    size_t items = 1, width = 0;
+    for (; leaf->type == PN_TYPE_FIXED_SIZE_LIST; leaf = &leaf->children[0])
+        if (!pn_size_mul(items, (size_t)leaf->size, &items))
+            return 0;
+    *is_bits = leaf->type == PN_TYPE_BOOL;
+    if (!leaf->is_packed)
+        return pn_size_mul(items, *is_bits ? 1 : pn_type_width(leaf), &width) ? width : 0;
+    for (size_t i = 0; i < leaf->n_children; i++) {
+        bool bits;
+        size_t member = pn_values_width(&leaf->children[i], &bits);
+        if (member == 0 || !pn_size_add(width, member, &width))
+            return 0;
+    }
+    return width;
+}
 
 static pn_status decode_flat(pn_decoder *d, uint64_t bits, pn_slice from, size_t n, pn_values *out)
 {
@@ -169,8 +195,8 @@ static pn_status decode_out_of_line(pn_decoder *d, const Pn__Lance__OutOfLine *h
     if (tail > 0) {
         uint8_t *to = values + whole * PN_BITPACK_UNIT * bytes;
         size_t left = from.n - used;
-        /* One more unit, or plain values where those are smaller: what is left tells. */
-        if (tail * bytes < unit && left < unit) {
+        /* One more unit, or plain values where those are not larger: what is left tells, unless both are of one size. */
+        if (tail * bytes == unit || (tail * bytes < unit && left < unit)) {
             if (left < tail * bytes)
                 return corrupt(d, "a bit-packed tail is too short");
             memcpy(to, from.data + used, tail * bytes);
@@ -184,18 +210,20 @@ static pn_status decode_out_of_line(pn_decoder *d, const Pn__Lance__OutOfLine *h
     return PN_OK;
 }
 
+/* Early writers cut a chunk inside a run, whose whole length still stands there: in chunks, what is too much is not looked at. */
 static pn_status expand_runs(pn_decoder *d, const pn_values *values, const pn_values *lengths,
-                             size_t n, pn_values *out)
+                             size_t n, bool block, pn_values *out)
 {
     void *memory;
     size_t at = 0;
     PN_TRY(room(d, n, values->width, &memory));
     uint8_t *to = memory;
-    for (size_t run = 0; run < lengths->n; run++) {
+    for (size_t run = 0; run < lengths->n && (at < n || block); run++) {
         uint64_t length = 0;
         memcpy(&length, lengths->data + run * lengths->width, lengths->width);
-        if (length > n - at)
+        if (length > n - at && block)
             return corrupt(d, "runs are longer than the page");
+        length = PN_MIN(length, (uint64_t)(n - at));
         for (uint64_t i = 0; i < length; i++, at++)
             memcpy(to + at * values->width, values->data + run * values->width, values->width);
     }
@@ -205,37 +233,64 @@ static pn_status expand_runs(pn_decoder *d, const pn_values *values, const pn_va
     return PN_OK;
 }
 
+/* Values or lengths of runs, compressed like a block. */
+typedef struct run_part {
+    const compression *how;
+    pn_slice bytes;
+} run_part;
+
+static pn_status decompress(pn_decoder *d, const Pn__Lance__General *how, pn_slice from,
+                            pn_slice *out);
+
+/* Down to what is inside a general compression, where the number of runs can be seen. */
+static pn_status open_part(pn_decoder *d, run_part *part)
+{
+    for (unsigned depth = 0;
+         part->how && part->how->kind_case == PN__LANCE__COMPRESSION__KIND_GENERAL; depth++) {
+        if (depth > PN_ENCODING_MAX_DEPTH)
+            return corrupt(d, "run lengths are nested too deep");
+        PN_TRY(decompress(d, part->how->general, part->bytes, &part->bytes));
+        part->how = part->how->general->values;
+    }
+    return part->how ? PN_OK : corrupt(d, "run lengths without an encoding");
+}
+
+/* SIZE_MAX: it does not say how many there are. */
+static size_t count_in_part(const run_part *part)
+{
+    return part->how->kind_case == PN__LANCE__COMPRESSION__KIND_FLAT && part->how->flat->bits >= 8
+               ? part->bytes.n / (size_t)(part->how->flat->bits / 8)
+               : SIZE_MAX;
+}
+
 static pn_status decode_rle(pn_decoder *d, const Pn__Lance__Rle *how, const pn_slice *buffers,
                             size_t n_buffers, size_t n, bool block, unsigned depth, pn_values *out)
 {
-    pn_slice parts[2];
+    run_part part[2] = {{how->values, {0}}, {how->run_lengths, {0}}};
     if (block) {
         if (buffers[0].n < 8 || pn_load_le64(buffers[0].data) > buffers[0].n - 8)
             return corrupt(d, "a run-length block is too short");
         size_t size = (size_t)pn_load_le64(buffers[0].data);
-        parts[0] = (pn_slice){buffers[0].data + 8, size};
-        parts[1] = (pn_slice){buffers[0].data + 8 + size, buffers[0].n - 8 - size};
+        part[0].bytes = (pn_slice){buffers[0].data + 8, size};
+        part[1].bytes = (pn_slice){buffers[0].data + 8 + size, buffers[0].n - 8 - size};
     } else {
         if (n_buffers != 2)
             return corrupt(d, "run-length encoding needs two buffers");
-        parts[0] = buffers[0];
-        parts[1] = buffers[1];
+        part[0].bytes = buffers[0];
+        part[1].bytes = buffers[1];
     }
-    const compression *lengths_how = how->run_lengths;
-    if (!lengths_how || lengths_how->kind_case != PN__LANCE__COMPRESSION__KIND_FLAT ||
-        !how->values || (lengths_how->flat->bits != 8 && lengths_how->flat->bits != 16))
-        return unsupported(d, "run lengths that are packed");
-    size_t width = (size_t)lengths_how->flat->bits / 8, n_runs = parts[1].n / width;
-    if (block && how->values->kind_case == PN__LANCE__COMPRESSION__KIND_FLAT &&
-        how->values->flat->bits >= 8)
-        n_runs = PN_MIN(n_runs, parts[0].n / (size_t)(how->values->flat->bits /
-                                                      8)); // padding behind the lengths
+    PN_TRY(open_part(d, &part[0]));
+    PN_TRY(open_part(d, &part[1]));
+    /* One of them says how many runs there are; of a block's lengths the end may be padding. */
+    size_t n_runs = PN_MIN(count_in_part(&part[0]), count_in_part(&part[1]));
+    if (n_runs == SIZE_MAX)
+        return unsupported(d, "run lengths without a number of runs");
     pn_values values, lengths;
-    PN_TRY(decode(d, how->values, &parts[0], 1, n_runs, block, depth + 1, &values));
-    PN_TRY(decode_flat(d, lengths_how->flat->bits, parts[1], n_runs, &lengths));
-    if (values.variable)
+    PN_TRY(decode(d, part[0].how, &part[0].bytes, 1, n_runs, true, depth + 1, &values));
+    PN_TRY(decode(d, part[1].how, &part[1].bytes, 1, n_runs, true, depth + 1, &lengths));
+    if (values.variable || lengths.variable || lengths.width > sizeof(uint64_t))
         return unsupported(d, "runs of strings");
-    return expand_runs(d, &values, &lengths, n, out);
+    return expand_runs(d, &values, &lengths, n, block, out);
 }
 
 /* The symbol table: u64 header, n symbols of 8 bytes, n lengths. */
@@ -437,6 +492,24 @@ static pn_status item_validity(pn_decoder *d, pn_slice bits, size_t n_items, con
     return PN_OK;
 }
 
+/* All values are one that the encoding says, or null: then their slots are zeros. */
+static pn_status decode_constant(pn_decoder *d, const Pn__Lance__ConstantValue *how, size_t n,
+                                 pn_values *out)
+{
+    void *memory;
+    bool is_bits = false;
+    size_t width = d->leaf ? pn_values_width(d->leaf, &is_bits) : how->value.len;
+    if (width == 0 || (how->has_value && how->value.len != width))
+        return unsupported(d, "constant of strings");
+    PN_TRY(room(d, n, width, &memory));
+    if (!how->has_value)
+        memset(memory, 0, n * width);
+    for (size_t i = 0; i < n && how->has_value; i++)
+        memcpy((uint8_t *)memory + i * width, how->value.data, width);
+    *out = (pn_values){.n = n, .width = width, .data = memory, .is_bits = is_bits};
+    return PN_OK;
+}
+
 static pn_status decode_fixed_list(pn_decoder *d, const Pn__Lance__FixedList *how,
                                    const pn_slice *buffers, size_t n_buffers, size_t n, bool block,
                                    unsigned depth, pn_values *out)
@@ -450,17 +523,47 @@ static pn_status decode_fixed_list(pn_decoder *d, const Pn__Lance__FixedList *ho
         return corrupt(d, "a fixed-size list lacks a buffer");
     if (first)
         PN_TRY(item_validity(d, buffers[0], n_items, &valid));
-    PN_TRY(decode(d, how->values, buffers + first, n_buffers - first, n_items, block, depth + 1,
-                  &items));
-    if (items.variable || (items.item_valid && first))
-        return unsupported(d, "fixed-size lists of strings, or of lists that may be null");
+    pn_decoder inner = *d;
+    inner.leaf = d->leaf && d->leaf->type == PN_TYPE_FIXED_SIZE_LIST ? d->leaf->children : NULL;
+    PN_TRY(decode(&inner, how->values, buffers + first, n_buffers - first, n_items, block,
+                  depth + 1, &items));
+    if (items.variable || items.n_items[PN_FIXED_LIST_MAX_DEPTH - 1] > 0)
+        return unsupported(d, "fixed-size lists of strings, or nested deep");
     *out = (pn_values){.n = n,
                        .width = items.width * (size_t)how->items,
                        .data = items.data,
                        .is_bits = items.is_bits,
-                       .item_valid = valid ? valid : items.item_valid,
-                       .n_items = (size_t)how->items * (valid ? 1 : PN_MAX(items.n_items, 1u))};
+                       .n_items = {(size_t)how->items},
+                       .item_valid = {valid}};
+    for (size_t i = 1; i < PN_FIXED_LIST_MAX_DEPTH; i++) {
+        out->n_items[i] = (size_t)how->items * items.n_items[i - 1];
+        out->item_valid[i] = items.item_valid[i - 1];
+    }
     return PN_OK;
+}
+
+/* Members side by side, row by row: so they stay until arrays are made. */
+pn_status pn_values_check_packed(pn_decoder *d, const Pn__Lance__PackedStruct *how)
+{
+    if (!d->leaf || !d->leaf->is_packed || how->n_bits != d->leaf->n_children)
+        return corrupt(d, "a packed struct of another number of members");
+    for (size_t i = 0; i < how->n_bits; i++) {
+        bool is_bits = false;
+        size_t width = pn_values_width(&d->leaf->children[i], &is_bits);
+        if (is_bits || width == 0)
+            return unsupported(d, "packed struct of booleans or strings");
+        if (how->bits[i] != (uint64_t)width * 8)
+            return corrupt(d, "a packed struct's member has another width than its type");
+    }
+    return PN_OK;
+}
+
+static pn_status decode_packed(pn_decoder *d, const Pn__Lance__PackedStruct *how,
+                               const pn_slice *buffers, size_t n_buffers, size_t n, bool block,
+                               unsigned depth, pn_values *out)
+{
+    PN_TRY(pn_values_check_packed(d, how));
+    return decode(d, how->values, buffers, n_buffers, n, block, depth + 1, out);
 }
 
 static pn_status decode(pn_decoder *d, const compression *how, const pn_slice *buffers,
@@ -490,11 +593,12 @@ static pn_status decode(pn_decoder *d, const compression *how, const pn_slice *b
         return decode_general(d, how->general, buffers, n_buffers, n, block, depth, out);
     case PN__LANCE__COMPRESSION__KIND_FIXED_LIST:
         return decode_fixed_list(d, how->fixed_list, buffers, n_buffers, n, block, depth, out);
+    case PN__LANCE__COMPRESSION__KIND_CONSTANT:
+        return decode_constant(d, how->constant, n, out);
     case PN__LANCE__COMPRESSION__KIND_PACKED_STRUCT:
-    case PN__LANCE__COMPRESSION__KIND_VARIABLE_STRUCT:
-        return unsupported(d, "packed struct");
+        return decode_packed(d, how->packed_struct, buffers, n_buffers, n, block, depth, out);
     default:
-        return unsupported(d, "unknown");
+        return unsupported(d, pn_values_encoding_name(how));
     }
 }
 
@@ -510,11 +614,88 @@ pn_status pn_values_decode_block(pn_decoder *d, const compression *how, pn_slice
     return decode(d, how, &block, 1, n, true, 0, out);
 }
 
+/* Move n bytes from the front of rest to the end of out. */
+static pn_status move_bytes(pn_decoder *d, pn_slice *rest, size_t n, pn_buffer *out)
+{
+    if (rest->n < n)
+        return corrupt(d, "a packed struct's row is too short");
+    PN_TRY(pn_buffer_append(out, rest->data, n, d->err));
+    rest->data += n;
+    rest->n -= n;
+    return PN_OK;
+}
+
+static pn_status take_packed_member(pn_decoder *d, const Pn__Lance__StructMember *how, size_t i,
+                                    pn_slice *rest, pn_buffer *row)
+{
+    const pn_field *member = &d->leaf->children[i];
+    pn_decoder inner = *d;
+    inner.leaf = member;
+    if (!pn_type_is_variable(member->type)) {
+        bool is_bits = false;
+        size_t width = pn_values_width(member, &is_bits);
+        const compression *flat = how->value;
+        while (flat && flat->kind_case == PN__LANCE__COMPRESSION__KIND_FIXED_LIST &&
+               !flat->fixed_list->has_validity)
+            flat = flat->fixed_list->values;
+        if (width == 0 || is_bits || !flat || flat->kind_case != PN__LANCE__COMPRESSION__KIND_FLAT)
+            return unsupported(d, "packed struct of this member");
+        if (how->bits != (uint64_t)width * 8)
+            return corrupt(d, "a packed struct's member has another width than its type");
+        return move_bytes(d, rest, width, row);
+    }
+    size_t length_bytes = how->length_bits / 8;
+    if (how->length_bits != 32 && how->length_bits != 64)
+        return corrupt(d, "lengths that are neither 32 nor 64 bits");
+    if (rest->n < length_bytes)
+        return corrupt(d, "a packed struct's row is too short");
+    uint64_t n = length_bytes == 8 ? pn_load_le64(rest->data) : pn_load_le32(rest->data);
+    pn_slice value, stored = {rest->data + length_bytes, (size_t)n};
+    if (n > rest->n - length_bytes)
+        return corrupt(d, "a packed struct's string is longer than its row");
+    PN_TRY(pn_values_decode_one(&inner, how->value, stored, &value));
+    rest->data += length_bytes + n;
+    rest->n -= length_bytes + (size_t)n;
+    uint8_t length[8];
+    pn_store_le64(length, value.n);
+    PN_TRY(pn_buffer_append(row, length, sizeof length, d->err));
+    return pn_buffer_append(row, value.data, value.n, d->err);
+}
+
+/*
+ * A row of a packed struct with strings: each member compressed by itself, strings behind their length. It becomes the row that
+ * arrays are made of: fixed members as they are, others behind a length of 64 bits.
+ */
+static pn_status decode_packed_row(pn_decoder *d, const Pn__Lance__VariableStruct *how,
+                                   pn_slice stored, pn_slice *out)
+{
+    if (!d->leaf || !d->leaf->is_packed || how->n_fields != d->leaf->n_children)
+        return corrupt(d, "a packed struct of another number of members");
+    pn_buffer row;
+    pn_buffer_init(&row, d->max_bytes);
+    pn_status status = PN_OK;
+    for (size_t i = 0; i < how->n_fields; i++)
+        PN_GOTO(done, take_packed_member(d, how->fields[i], i, &stored, &row));
+    if (stored.n != 0)
+        PN_GOTO(done, corrupt(d, "a packed struct's row is too long"));
+    uint8_t *copy = pn_arena_alloc(d->arena, row.n_bytes + 1);
+    if (!copy)
+        PN_GOTO(done, pn_fail_nomem(d->err));
+    if (row.n_bytes > 0)
+        memcpy(copy, row.data, row.n_bytes);
+    *out = (pn_slice){copy, row.n_bytes};
+done:
+    pn_buffer_reset(&row);
+    return status;
+}
+
 pn_status pn_values_decode_one(pn_decoder *d, const compression *how, pn_slice stored,
                                pn_slice *out)
 {
     symbols table;
     void *memory;
+    if (how && how->kind_case == PN__LANCE__COMPRESSION__KIND_VARIABLE_STRUCT)
+        return decode_packed_row(d, how->variable_struct, stored, out);
     if (how && how->kind_case == PN__LANCE__COMPRESSION__KIND_VARIABLE) {
         *out = stored;
         return PN_OK;
@@ -542,6 +723,28 @@ pn_status pn_values_decode_one(pn_decoder *d, const compression *how, pn_slice s
     return PN_OK;
 }
 
+const char *pn_values_encoding_name(const compression *how)
+{
+    static const char *const names[] = {"none",
+                                        "flat",
+                                        "variable",
+                                        "constant",
+                                        "out-of-line bit packing",
+                                        "inline bit packing",
+                                        "fsst",
+                                        "dictionary",
+                                        "run length",
+                                        "byte stream split",
+                                        "general",
+                                        "fixed-size list",
+                                        "packed struct",
+                                        "variable packed struct",
+                                        "range",
+                                        "delta"};
+    size_t kind = how ? (size_t)how->kind_case : 0;
+    return kind < PN_COUNT_OF(names) ? names[kind] : "unknown";
+}
+
 size_t pn_values_count_buffers(const compression *how)
 {
     for (unsigned depth = 0; how && depth <= PN_ENCODING_MAX_DEPTH; depth++) {
@@ -553,6 +756,9 @@ size_t pn_values_count_buffers(const compression *how)
             break;
         case PN__LANCE__COMPRESSION__KIND_FSST:
             how = how->fsst->values;
+            break;
+        case PN__LANCE__COMPRESSION__KIND_PACKED_STRUCT:
+            how = how->packed_struct->values;
             break;
         case PN__LANCE__COMPRESSION__KIND_FIXED_LIST:
             return (how->fixed_list->has_validity ? 1 : 0) +

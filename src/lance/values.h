@@ -10,7 +10,9 @@
 #include <lance.pb-c.h>
 
 #include "base/arena.h"
+#include "base/limits.h"
 #include "base/status.h"
+#include "column/type.h"
 
 typedef struct pn_slice {
     const uint8_t *data;
@@ -24,17 +26,23 @@ typedef struct pn_values {
     size_t width;
     const uint8_t *data;
     const int64_t *offsets;
-    bool is_bits;              /* width 1, from a 1-bit encoding */
-    const uint8_t *item_valid; /* fixed-size lists with nullable items: a byte an item, or NULL */
-    size_t n_items;            /* in each value, when item_valid is there */
+    bool is_bits; /* width 1 (times items), from a 1-bit encoding */
+    /* Fixed-size lists, from the outermost in: items in each value; a byte an item when some may be null, or NULL. */
+    size_t n_items[PN_FIXED_LIST_MAX_DEPTH];
+    const uint8_t *item_valid[PN_FIXED_LIST_MAX_DEPTH];
 } pn_values;
 
 typedef struct pn_decoder {
     pn_arena *arena;
-    const char *where; /* "file, column": for messages */
-    size_t max_bytes;  /* of one decoded buffer */
+    const char *where;    /* "file, column": for messages */
+    size_t max_bytes;     /* of one decoded buffer */
+    const pn_field *leaf; /* what the values are; NULL: levels and other numbers */
     pn_error *err;
 } pn_decoder;
+
+/* Bytes of a value of a column as it is decoded: a boolean has one, a packed struct those of its members in a row. 0: it varies. */
+size_t pn_values_width(const pn_field *leaf, bool *is_bits);
+bool pn_values_are_variable(const pn_field *leaf);
 
 /* Mini-block form. n_buffers is how many the encoding may use, exactly. */
 PN_NODISCARD pn_status pn_values_decode(pn_decoder *d, const Pn__Lance__Compression *how,
@@ -53,6 +61,9 @@ PN_NODISCARD pn_status pn_lz4_frame_decompress(pn_decoder *d, pn_slice from, siz
                                                const uint8_t **out);
 
 /* Number of buffers that this encoding takes in the mini-block form; 0 when it is not supported. */
+/* CORRUPT or UNSUPPORTED when the members are not those of d->leaf. */
+PN_NODISCARD pn_status pn_values_check_packed(pn_decoder *d, const Pn__Lance__PackedStruct *how);
+const char *pn_values_encoding_name(const Pn__Lance__Compression *how); /* for messages */
 size_t pn_values_count_buffers(const Pn__Lance__Compression *how);
 
 #endif

@@ -116,6 +116,15 @@ static void files_of_2_2__read_as_the_client_reads_them(void **state)
     assert_int_equal(counted.refused, 0);
 }
 
+static void files_of_2_3__read_as_the_client_reads_them(void **state)
+{
+    (void)state;
+    counts counted = {0};
+    check_fixtures("v2.3/", &counted);
+    assert_true(counted.files >= 6);
+    assert_int_equal(counted.refused, 0);
+}
+
 static void files_of_2_1__read_as_the_client_reads_them(void **state)
 {
     (void)state;
@@ -137,6 +146,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_of_2_2__read_as_the_client_reads_them),
+        cmocka_unit_test(files_of_2_3__read_as_the_client_reads_them),
         cmocka_unit_test(files_of_2_1__read_as_the_client_reads_them),
         cmocka_unit_test(other_tables__read_as_the_client_reads_them),
     };
