@@ -55,14 +55,14 @@ static void read_columns(pn_lance_file *file)
 {
     const pn_schema *schema = pn_lance_file_schema(file);
     uint64_t n_rows = PN_MIN(pn_lance_file_rows(file), (uint64_t)MAX_ROWS);
-    int32_t next = 0;
+    size_t next = 0;
     for (size_t i = 0; i < schema->n_fields; i++) {
         int32_t leaves[MAX_LEAVES];
         size_t n_leaves = pn_lance_count_leaves(&schema->fields[i]);
         if (n_leaves > MAX_LEAVES)
             return;
         for (size_t k = 0; k < n_leaves; k++)
-            leaves[k] = next++;
+            leaves[k] = pn_lance_file_leaf_column(file, next++);
         read_field(file, &schema->fields[i], leaves, n_leaves, n_rows);
     }
 }

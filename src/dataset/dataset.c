@@ -24,10 +24,10 @@ static pn_status check_flags(const Pn__Table__Manifest *m, pn_error *err)
         return pn_fail(err, PN_ERR_UNSUPPORTED,
                        "the table needs features that are not supported (reader flags %" PRIu64 ")",
                        unknown);
-    if (strcmp(version, "2.1") != 0 && strcmp(version, "2.2") != 0 &&
+    if (strcmp(version, "2.0") != 0 && strcmp(version, "2.1") != 0 && strcmp(version, "2.2") != 0 &&
         strcmp(version, "2.3") != 0)
         return pn_fail(err, PN_ERR_UNSUPPORTED,
-                       "data files of version %s; 2.1 to 2.3 are supported", version);
+                       "data files of version %s; 2.0 to 2.3 are supported", version);
     return PN_OK;
 }
 

@@ -44,11 +44,14 @@ static pn_status parse_footer(pn_container *c, footer *out, pn_error *err)
                     pn_load_le32(at + 24), pn_load_le32(at + 28)};
     c->major = pn_load_le16(at + 32);
     c->minor = pn_load_le16(at + 34);
-    if (c->major != 2 || c->minor < 1 || c->minor > 3)
+    if (c->major == 0 && c->minor == 3) { // as files of 2.0 call themselves
+        c->major = 2;
+        c->minor = 0;
+    } else if (c->major != 2 || c->minor < 1 || c->minor > 3) {
         return pn_fail(err, PN_ERR_UNSUPPORTED,
-                       "%s: Lance file version %u.%u; 2.1 to 2.3 are supported", c->path,
-                       c->major == 0 && c->minor == 3 ? 2u : c->major,
-                       c->major == 0 && c->minor == 3 ? 0u : c->minor);
+                       "%s: Lance file version %u.%u; 2.0 to 2.3 are supported", c->path, c->major,
+                       c->minor);
+    }
     if (out->n_columns > PN_LANCE_MAX_COLUMNS)
         return pn_fail(err, PN_ERR_LIMIT, "%s: %" PRIu32 " columns, the limit is %d", c->path,
                        out->n_columns, PN_LANCE_MAX_COLUMNS);
@@ -70,8 +73,8 @@ static pn_status table_entry(const pn_container *c, uint64_t table_off, uint64_t
     return PN_OK;
 }
 
-static pn_status parse_layout(pn_container *c, const Pn__Lance__Page *page,
-                              Pn__Lance__PageLayout **out, pn_error *err)
+static pn_status parse_layout(pn_container *c, const Pn__Lance__Page *page, pn_file_page *out,
+                              pn_error *err)
 {
     const Pn__Lance__DirectEncoding *direct = page->encoding ? page->encoding->direct : NULL;
     Pn__Lance__Any *any =
@@ -79,14 +82,16 @@ static pn_status parse_layout(pn_container *c, const Pn__Lance__Page *page,
     if (!any)
         return corrupt(c, err, "a page without a layout");
     pn_status status = PN_OK;
-    if (!any->type_url || strcmp(any->type_url, PN_LANCE_PAGE_LAYOUT_URL) != 0)
+    const char *url = c->minor == 0 ? PN_LANCE_ARRAY_URL : PN_LANCE_PAGE_LAYOUT_URL;
+    if (!any->type_url || strcmp(any->type_url, url) != 0)
         status = pn_fail(err, PN_ERR_UNSUPPORTED, "%s: page encoding \"%s\" is not supported",
                          c->path, any->type_url ? any->type_url : "");
-    if (status == PN_OK) {
-        *out = pn__lance__page_layout__unpack(NULL, any->value.len, any->value.data);
-        if (!*out)
-            status = corrupt(c, err, "a page layout is damaged");
-    }
+    else if (c->minor == 0)
+        out->array = pn__lance__array_encoding__unpack(NULL, any->value.len, any->value.data);
+    else
+        out->layout = pn__lance__page_layout__unpack(NULL, any->value.len, any->value.data);
+    if (status == PN_OK && !out->array && !out->layout)
+        status = corrupt(c, err, "a page layout is damaged");
     pn__lance__any__free_unpacked(any, NULL);
     return status;
 }
@@ -105,7 +110,38 @@ static pn_status parse_page(pn_container *c, const Pn__Lance__Page *page, uint64
     for (size_t i = 0; i < out->n_buffers; i++)
         if (!range(c, page->buffer_offsets[i], page->buffer_sizes[i], &out->buffers[i]))
             return corrupt(c, err, "a page's buffer lies outside of the file");
-    return parse_layout(c, page, &out->layout, err);
+    return parse_layout(c, page, out, err);
+}
+
+/* Before 2.1 a column may have buffers of its own, and an encoding around its values. */
+static pn_status parse_column_encoding(pn_container *c, pn_file_column *out, pn_error *err)
+{
+    const Pn__Lance__ColumnMetadata *m = out->metadata;
+    if (m->n_buffer_offsets != m->n_buffer_sizes)
+        return corrupt(c, err, "a column has another number of buffer positions than sizes");
+    out->n_buffers = m->n_buffer_offsets;
+    out->buffers = PN_ARENA_NEW(&c->arena, pn_slice, out->n_buffers + 1);
+    if (!out->buffers)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < out->n_buffers; i++)
+        if (!range(c, m->buffer_offsets[i], m->buffer_sizes[i], &out->buffers[i]))
+            return corrupt(c, err, "a column's buffer lies outside of the file");
+    const Pn__Lance__DirectEncoding *direct = m->encoding ? m->encoding->direct : NULL;
+    if (!direct)
+        return PN_OK;
+    Pn__Lance__Any *any = pn__lance__any__unpack(NULL, direct->encoding.len, direct->encoding.data);
+    Pn__Lance__ColumnEncoding *how =
+        any ? pn__lance__column_encoding__unpack(NULL, any->value.len, any->value.data) : NULL;
+    if (any)
+        pn__lance__any__free_unpacked(any, NULL);
+    if (!how)
+        return corrupt(c, err, "a column's encoding is damaged");
+    const Pn__Lance__ColumnEncoding *inner = how;
+    while (inner && inner->kind_case == PN__LANCE__COLUMN_ENCODING__KIND_ZONE_INDEX)
+        inner = inner->zone_index->inner; // helps to pass over pages, which we do not
+    out->is_blob = inner && inner->kind_case == PN__LANCE__COLUMN_ENCODING__KIND_BLOB;
+    pn__lance__column_encoding__free_unpacked(how, NULL);
+    return PN_OK;
 }
 
 static pn_status parse_column(pn_container *c, pn_slice bytes, pn_file_column *out, pn_error *err)
@@ -126,7 +162,7 @@ static pn_status parse_column(pn_container *c, pn_slice bytes, pn_file_column *o
         if (!pn_u64_add(out->n_rows, out->pages[i].n_rows, &out->n_rows))
             return corrupt(c, err, "a column of impossible length");
     }
-    return PN_OK;
+    return c->minor == 0 ? parse_column_encoding(c, out, err) : PN_OK;
 }
 
 static pn_status parse(pn_container *c, pn_error *err)
@@ -167,12 +203,19 @@ pn_status pn_container_open(pn_container *c, const char *path, pn_error *err)
     return parse(c, err);
 }
 
+static void free_page(pn_file_page *page)
+{
+    if (page->layout)
+        pn__lance__page_layout__free_unpacked(page->layout, NULL);
+    if (page->array)
+        pn__lance__array_encoding__free_unpacked(page->array, NULL);
+}
+
 void pn_container_close(pn_container *c)
 {
     for (size_t i = 0; i < c->n_columns; i++) {
         for (size_t p = 0; p < c->columns[i].n_pages; p++)
-            if (c->columns[i].pages[p].layout)
-                pn__lance__page_layout__free_unpacked(c->columns[i].pages[p].layout, NULL);
+            free_page(&c->columns[i].pages[p]);
         if (c->columns[i].metadata)
             pn__lance__column_metadata__free_unpacked(c->columns[i].metadata, NULL);
     }

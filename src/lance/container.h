@@ -8,7 +8,8 @@
 #include "os/mapping.h"
 
 typedef struct pn_file_page {
-    Pn__Lance__PageLayout *layout;
+    Pn__Lance__PageLayout *layout;   /* since 2.1; NULL before */
+    Pn__Lance__ArrayEncoding *array; /* of 2.0 */
     pn_slice *buffers;
     size_t n_buffers;
     uint64_t first_row, n_rows;
@@ -19,12 +20,15 @@ typedef struct pn_file_column {
     pn_file_page *pages;
     size_t n_pages;
     uint64_t n_rows;
+    pn_slice *buffers; /* that all pages share; of 2.0 */
+    size_t n_buffers;
+    bool is_blob; /* of 2.0: positions and sizes of bytes that lie elsewhere */
 } pn_file_column;
 
 typedef struct pn_container {
     char *path;
     pn_mapping mapping;
-    uint16_t major, minor;
+    uint16_t major, minor; /* 2.0 to 2.3 */
     pn_arena arena;
     Pn__Lance__FileDescriptor *descriptor;
     uint64_t n_rows;
@@ -39,5 +43,6 @@ void pn_container_close(pn_container *container);
 #define PN_LANCE_MAGIC "LANC"
 #define PN_LANCE_FOOTER_BYTES 40
 #define PN_LANCE_PAGE_LAYOUT_URL "/lance.encodings21.PageLayout"
+#define PN_LANCE_ARRAY_URL "/lance.encodings.ArrayEncoding"
 
 #endif

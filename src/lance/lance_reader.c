@@ -11,6 +11,8 @@
 #include "lance/lance_reader.h"
 
 #include "base/alloc.h"
+#include "lance/array_leaf.h"
+#include "lance/array_values.h"
 #include "lance/assemble.h"
 #include "lance/container.h"
 #include "lance/lance_schema.h"
@@ -22,7 +24,52 @@
 struct pn_lance_file {
     pn_container container;
     pn_schema schema;
+    int32_t *parents; /* 2.0: column of the node above each column, -1: none */
+    int32_t *leaves;  /* [n_leaves] columns of the schema's leaves */
+    size_t n_leaves;
 };
+
+/* Every node of the schema has a column before 2.1, the leaves alone since. */
+static void number_columns(pn_lance_file *file, const pn_field *field, int32_t parent,
+                           int32_t *next)
+{
+    bool is_leaf = pn_lance_is_leaf(field);
+    int32_t column = *next;
+    if (is_leaf || file->container.minor == 0) {
+        if ((size_t)column < file->container.n_columns)
+            file->parents[column] = parent;
+        parent = column;
+        ++*next;
+    }
+    if (is_leaf)
+        file->leaves[file->n_leaves++] = column;
+    for (size_t i = 0; !is_leaf && i < field->n_children; i++)
+        number_columns(file, &field->children[i], parent, next);
+}
+
+static pn_status find_columns(pn_lance_file *file, pn_error *err)
+{
+    size_t n = 0;
+    int32_t next = 0;
+    pn_arena *arena = &file->container.arena;
+    for (size_t i = 0; i < file->schema.n_fields; i++)
+        n += pn_lance_count_leaves(&file->schema.fields[i]);
+    file->parents = PN_ARENA_NEW(arena, int32_t, file->container.n_columns + 1);
+    file->leaves = PN_ARENA_NEW(arena, int32_t, n + 1);
+    if (!file->parents || !file->leaves)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < file->schema.n_fields; i++)
+        number_columns(file, &file->schema.fields[i], -1, &next);
+    if (file->container.minor == 0 && (size_t)next != file->container.n_columns)
+        return pn_fail(err, PN_ERR_CORRUPT, "%s: %zu columns, its schema has %" PRId32 " fields",
+                       file->container.path, file->container.n_columns, next);
+    return PN_OK;
+}
+
+int32_t pn_lance_file_leaf_column(const pn_lance_file *file, size_t leaf_i)
+{
+    return leaf_i < file->n_leaves ? file->leaves[leaf_i] : -1;
+}
 
 pn_status pn_lance_file_open(const char *path, pn_lance_file **out, pn_error *err)
 {
@@ -38,6 +85,7 @@ pn_status pn_lance_file_open(const char *path, pn_lance_file **out, pn_error *er
         (void)pn_fail_wrap(err, status, "%s: ", path); // status is returned below
         goto done;
     }
+    PN_GOTO(done, find_columns(file, err));
     *out = file;
     file = NULL;
 done:
@@ -164,10 +212,28 @@ static size_t budget(const reading *r, const int32_t *leaf_columns, size_t n_lea
     return PN_MIN(saturating_add(bytes, PN_LANCE_READ_FREE_BYTES), PN_LANCE_READ_MAX_BYTES);
 }
 
-static pn_status read_leaf(const reading *r, const pn_leaf_path *path, const pn_file_column *column,
+/* A file of 2.0: the columns of the nodes above the leaf's are needed too. */
+static pn_status read_array_leaf(const reading *r, const pn_leaf_path *path, int32_t column,
+                                 pn_decoder *d, pn_stream *stream)
+{
+    const pn_file_column *columns[PN_SCHEMA_MAX_DEPTH_NODES];
+    for (unsigned node = path->n; node-- > 0; column = r->file->parents[column]) {
+        if (column < 0)
+            return pn_fail(r->err, PN_ERR_CORRUPT, "%s: a column of another depth than its type",
+                           d->where);
+        columns[node] = &r->file->container.columns[column];
+    }
+    if (column >= 0)
+        return pn_fail(r->err, PN_ERR_CORRUPT, "%s: a column of another depth than its type",
+                       d->where);
+    return pn_array_leaf_read(d, path, columns, r->ranges, r->n_ranges, stream);
+}
+
+static pn_status read_leaf(const reading *r, const pn_leaf_path *path, int32_t column_i,
                            pn_stream *stream)
 {
     char where[256];
+    const pn_file_column *column = &r->file->container.columns[column_i];
     const pn_field *leaf = path->nodes[path->n - 1];
     pn_error text;
     (void)pn_fail(&text, PN_OK, "%s, column \"%s\"", r->file->container.path,
@@ -175,6 +241,14 @@ static pn_status read_leaf(const reading *r, const pn_leaf_path *path, const pn_
     memcpy(where, text.message, sizeof where - 1);
     where[sizeof where - 1] = '\0';
     PN_TRY(pn_stream_expect(stream, leaf, r->err));
+    if (r->file->container.minor == 0) {
+        pn_decoder d = {.arena = r->scratch,
+                        .where = where,
+                        .max_bytes = r->max_bytes,
+                        .leaf = leaf,
+                        .err = r->err};
+        return read_array_leaf(r, path, column_i, &d, stream);
+    }
     pn_row_range *clipped = PN_ARENA_NEW(r->scratch, pn_row_range, r->n_ranges + 1);
     if (!clipped)
         return pn_fail_nomem(r->err);
@@ -217,12 +291,12 @@ static pn_status read_leaves(const reading *r, const pn_leaf_path *paths,
         const pn_file_column *column = &r->file->container.columns[leaf_columns[i]];
         pn_stream_init(&streams[i], left);
         const pn_row_range *last = &r->ranges[r->n_ranges - 1];
-        if (last->first + last->n > column->n_rows)
+        if (r->file->container.minor > 0 && last->first + last->n > column->n_rows)
             return pn_fail(r->err, PN_ERR_CORRUPT,
                            "%s, column \"%s\": %" PRIu64 " rows, row %" PRIu64 " was asked for",
                            r->file->container.path, paths[i].nodes[0]->name, column->n_rows,
                            last->first + last->n - 1);
-        PN_TRY(read_leaf(r, &paths[i], column, &streams[i]));
+        PN_TRY(read_leaf(r, &paths[i], leaf_columns[i], &streams[i]));
         present[i] = &streams[i];
         left -= PN_MIN(left, pn_stream_bytes(&streams[i]));
     }
@@ -353,7 +427,8 @@ pn_status pn_lance_file_take(pn_lance_file *file, const pn_field *field,
 
 static bool is_plain_vectors(const pn_file_page *page, int32_t dim)
 {
-    if (page->layout->layout_case != PN__LANCE__PAGE_LAYOUT__LAYOUT_FULL_ZIP || page->n_buffers < 1)
+    if (!page->layout || page->layout->layout_case != PN__LANCE__PAGE_LAYOUT__LAYOUT_FULL_ZIP ||
+        page->n_buffers < 1)
         return false;
     const Pn__Lance__FullZip *zip = page->layout->full_zip;
     const Pn__Lance__Compression *how = zip->values;
@@ -367,6 +442,15 @@ static bool is_plain_vectors(const pn_file_page *page, int32_t dim)
            zip->bits_per_value == 32u * (uint32_t)dim &&
            pn_size_mul((size_t)page->n_rows, (size_t)dim * 4, &bytes) &&
            bytes <= page->buffers[0].n && (uintptr_t)page->buffers[0].data % sizeof(float) == 0;
+}
+
+static const uint8_t *find_plain_vectors(const pn_file_column *column, const pn_file_page *page,
+                                         int32_t dim)
+{
+    pn_array_buffers buffers = {page->buffers, column->buffers, page->n_buffers, column->n_buffers};
+    if (page->array)
+        return pn_array_plain_floats(&buffers, page->array, page->n_rows, (uint32_t)dim);
+    return is_plain_vectors(page, dim) ? page->buffers[0].data : NULL;
 }
 
 pn_status pn_lance_file_map_vectors(pn_lance_file *file, int32_t column, int32_t dim,
@@ -383,12 +467,12 @@ pn_status pn_lance_file_map_vectors(pn_lance_file *file, int32_t column, int32_t
     *mappable = true;
     for (size_t i = 0; i < from->n_pages; i++) {
         const pn_file_page *page = &from->pages[i];
-        if (!is_plain_vectors(page, dim)) {
+        const uint8_t *plain = find_plain_vectors(from, page, dim);
+        if (!plain) {
             *mappable = false;
             return PN_OK;
         }
-        list[i] = (pn_lance_run){page->first_row, page->n_rows,
-                                 (const float *)(const void *)page->buffers[0].data};
+        list[i] = (pn_lance_run){page->first_row, page->n_rows, (const float *)(const void *)plain};
     }
     *runs = list;
     *n_runs = from->n_pages;

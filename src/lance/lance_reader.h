@@ -1,7 +1,7 @@
 /*
  * lance_reader.h - one Lance data file, mapped: rows of columns -> arrays
  *
- * Versions 2.1 and 2.2. Threads: an open file is immutable; any thread may read, with an arena of its own.
+ * Versions 2.0 to 2.3. Threads: an open file is immutable; any thread may read, with an arena of its own.
  */
 #ifndef PN_LANCE_LANCE_READER_H
 #define PN_LANCE_LANCE_READER_H
@@ -19,6 +19,8 @@ uint64_t pn_lance_file_bytes(const pn_lance_file *file);
 uint16_t pn_lance_file_major(const pn_lance_file *file);
 uint16_t pn_lance_file_minor(const pn_lance_file *file);
 size_t pn_lance_file_columns(const pn_lance_file *file);
+/* The column of a leaf of the file's own schema, depth first; -1: there are no more. */
+int32_t pn_lance_file_leaf_column(const pn_lance_file *file, size_t leaf_i);
 const pn_schema *pn_lance_file_schema(const pn_lance_file *file); /* as the file tells it */
 
 /*

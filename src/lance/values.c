@@ -300,17 +300,17 @@ typedef struct symbols {
     const uint8_t *text, *lengths;
 } symbols;
 
-static pn_status parse_symbols(pn_decoder *d, const Pn__Lance__Fsst *how, symbols *out)
+static pn_status parse_symbols(pn_decoder *d, const ProtobufCBinaryData *from, symbols *out)
 {
-    if (how->table.len < 8)
+    if (from->len < 8)
         return corrupt(d, "a symbol table is too short");
-    uint64_t header = pn_load_le64(how->table.data);
+    uint64_t header = pn_load_le64(from->data);
     *out = (symbols){.on = header >> 24 & 1, .n = (unsigned)(header & 0xFF)};
     if (header >> 32 != 0x46535354u)
         return corrupt(d, "a symbol table without its mark");
-    if (how->table.len < 8 + (size_t)out->n * 9)
+    if (from->len < 8 + (size_t)out->n * 9)
         return corrupt(d, "a symbol table is too short");
-    out->text = how->table.data + 8;
+    out->text = from->data + 8;
     out->lengths = out->text + (size_t)out->n * 8;
     for (unsigned i = 0; i < out->n; i++)
         if (out->lengths[i] > 8)
@@ -341,26 +341,22 @@ static size_t expand_symbols(const symbols *table, pn_slice from, uint8_t *out)
     return n;
 }
 
-static pn_status decode_fsst(pn_decoder *d, const Pn__Lance__Fsst *how, const pn_slice *buffers,
-                             size_t n_buffers, size_t n, bool block, unsigned depth, pn_values *out)
+pn_status pn_values_expand_symbols(pn_decoder *d, const ProtobufCBinaryData *from,
+                                   const pn_values *packed, pn_values *out)
 {
     symbols table;
-    pn_values packed;
-    size_t total = 0;
+    size_t total = 0, n = packed->n;
     void *memory, *offset_memory;
-    PN_TRY(parse_symbols(d, how, &table));
-    PN_TRY(decode(d, how->values, buffers, n_buffers, n, block, depth + 1, &packed));
-    if (!packed.variable)
-        return unsupported(d, "symbols of fixed width");
+    PN_TRY(parse_symbols(d, from, &table));
     if (!table.on) {
-        *out = packed;
+        *out = *packed;
         return PN_OK;
     }
     PN_TRY(room(d, n + 1, sizeof(int64_t), &offset_memory));
     int64_t *offsets = offset_memory;
     for (size_t i = 0; i < n; i++) {
-        pn_slice one = {packed.data + packed.offsets[i],
-                        (size_t)(packed.offsets[i + 1] - packed.offsets[i])};
+        pn_slice one = {packed->data + packed->offsets[i],
+                        (size_t)(packed->offsets[i + 1] - packed->offsets[i])};
         size_t length = expand_symbols(&table, one, NULL);
         if (length == SIZE_MAX)
             return corrupt(d, "a string has an unknown symbol");
@@ -370,12 +366,22 @@ static pn_status decode_fsst(pn_decoder *d, const Pn__Lance__Fsst *how, const pn
     offsets[n] = (int64_t)total;
     PN_TRY(room(d, total, 1, &memory));
     for (size_t i = 0; i < n; i++) {
-        pn_slice one = {packed.data + packed.offsets[i],
-                        (size_t)(packed.offsets[i + 1] - packed.offsets[i])};
+        pn_slice one = {packed->data + packed->offsets[i],
+                        (size_t)(packed->offsets[i + 1] - packed->offsets[i])};
         (void)expand_symbols(&table, one, (uint8_t *)memory + offsets[i]); // measured just now
     }
     *out = (pn_values){.n = n, .variable = true, .offsets = offsets, .data = memory};
     return PN_OK;
+}
+
+static pn_status decode_fsst(pn_decoder *d, const Pn__Lance__Fsst *how, const pn_slice *buffers,
+                             size_t n_buffers, size_t n, bool block, unsigned depth, pn_values *out)
+{
+    pn_values packed;
+    PN_TRY(decode(d, how->values, buffers, n_buffers, n, block, depth + 1, &packed));
+    if (!packed.variable)
+        return unsupported(d, "symbols of fixed width");
+    return pn_values_expand_symbols(d, &how->table, &packed, out);
 }
 
 static pn_status decode_split(pn_decoder *d, const Pn__Lance__ByteStreamSplit *how, pn_slice from,
@@ -710,7 +716,7 @@ pn_status pn_values_decode_one(pn_decoder *d, const compression *how, pn_slice s
     }
     if (!how || how->kind_case != PN__LANCE__COMPRESSION__KIND_FSST)
         return unsupported(d, "values of a full-zip page");
-    PN_TRY(parse_symbols(d, how->fsst, &table));
+    PN_TRY(parse_symbols(d, &how->fsst->table, &table));
     size_t n = table.on ? expand_symbols(&table, stored, NULL) : stored.n;
     if (n == SIZE_MAX)
         return corrupt(d, "a string has an unknown symbol");

@@ -54,6 +54,9 @@ PN_NODISCARD pn_status pn_values_decode_block(pn_decoder *d, const Pn__Lance__Co
 /* One value of a full-zip page whose values are variable: its stored bytes -> its bytes. */
 PN_NODISCARD pn_status pn_values_decode_one(pn_decoder *d, const Pn__Lance__Compression *how,
                                             pn_slice stored, pn_slice *out);
+/* Strings whose bytes are symbols of a table (FSST). */
+PN_NODISCARD pn_status pn_values_expand_symbols(pn_decoder *d, const ProtobufCBinaryData *table,
+                                                const pn_values *packed, pn_values *out);
 /* zstd frame with a known size behind it; also for Arrow buffers. */
 PN_NODISCARD pn_status pn_zstd_decompress(pn_decoder *d, pn_slice from, size_t n,
                                           const uint8_t **out);

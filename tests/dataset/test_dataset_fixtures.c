@@ -2,8 +2,7 @@
  * test_dataset_fixtures.c - every fixture table, every version, against what LanceDB reads from it
  *
  * All rows are scanned in batches of odd sizes and compared value by value, row addresses included (in tables with stable row
- * ids the client shows those instead, so there addresses are left out). Tables whose data files we do not read must say so by
- * name; how many those are is printed and checked, so that a table cannot slip from one side to the other unnoticed.
+ * ids the client shows those instead, so there addresses are left out).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -19,7 +18,7 @@
 #include "support/golden.h"
 
 typedef struct counts {
-    size_t tables, columns, refused, addresses;
+    size_t tables, columns, addresses;
 } counts;
 
 /* All rows of a dataset, as one array a column. */
@@ -142,12 +141,6 @@ static void check_columns(pn_dataset *dataset, const json_t *expected, const tab
     }
 }
 
-/* Files of 2.0 are refused, as the header says. */
-static bool is_refused(const char *table)
-{
-    return strncmp(table, "v2.0/", 5) == 0;
-}
-
 /* The one column of a layout that is not read: asking for it is refused by name. */
 static void check_unreadable(pn_dataset *dataset, const char *column)
 {
@@ -175,13 +168,6 @@ static void check_entry(const char *root, const json_t *entry, counts *counted)
     json_int_t version = json_integer_value(json_object_get(entry, "version"));
     pn_status status =
         pn_dataset_open(pn_path_join(&arena, root, table), (uint64_t)version, &dataset, &err);
-    if (is_refused(table)) {
-        assert_int_equal(status, PN_ERR_UNSUPPORTED);
-        assert_non_null(strstr(err.message, "2.0"));
-        counted->refused++;
-        pn_arena_reset(&arena);
-        return;
-    }
     if (status != PN_OK)
         fail_msg("%s", err.message);
     const char *name = json_string_value(json_object_get(entry, "expected"));
@@ -223,11 +209,9 @@ static void every_fixture__reads_as_the_client_reads_it(void **state)
     (void)snprintf(path, sizeof path, "%s/INDEX.json", root);
     json_t *index = expected_load(path);
     json_array_foreach(index, i, entry) check_entry(root, entry, &counted);
-    print_message("%zu entries: %zu equal (%zu columns, %zu addresses), %zu refused by name\n",
-                  json_array_size(index), counted.tables, counted.columns, counted.addresses,
-                  counted.refused);
-    assert_int_equal(counted.tables + counted.refused, json_array_size(index));
-    assert_int_equal(counted.refused, 6);
+    print_message("%zu entries: %zu equal (%zu columns, %zu addresses)\n", json_array_size(index),
+                  counted.tables, counted.columns, counted.addresses);
+    assert_int_equal(counted.tables, json_array_size(index));
     json_decref(index);
 }
 

@@ -125,6 +125,15 @@ static void files_of_2_3__read_as_the_client_reads_them(void **state)
     assert_int_equal(counted.refused, 0);
 }
 
+static void files_of_2_0__read_as_the_client_reads_them(void **state)
+{
+    (void)state;
+    counts counted = {0};
+    check_fixtures("v2.0/", &counted);
+    assert_true(counted.files >= 5);
+    assert_int_equal(counted.refused, 0);
+}
+
 static void files_of_2_1__read_as_the_client_reads_them(void **state)
 {
     (void)state;
@@ -147,6 +156,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_of_2_2__read_as_the_client_reads_them),
         cmocka_unit_test(files_of_2_3__read_as_the_client_reads_them),
+        cmocka_unit_test(files_of_2_0__read_as_the_client_reads_them),
         cmocka_unit_test(files_of_2_1__read_as_the_client_reads_them),
         cmocka_unit_test(other_tables__read_as_the_client_reads_them),
     };

@@ -25,14 +25,14 @@ static size_t count_leaves(const pn_field *field)
 void lance_column_make(pn_lance_file *file, size_t field_i, lance_column *out)
 {
     const pn_schema *schema = pn_lance_file_schema(file);
-    int32_t next = 0;
+    size_t next = 0;
     for (size_t i = 0; i < field_i; i++)
-        next += (int32_t)count_leaves(&schema->fields[i]);
+        next += count_leaves(&schema->fields[i]);
     *out = (lance_column){.file = file, .field = &schema->fields[field_i]};
     out->n_leaves = count_leaves(out->field);
     assert_true(out->n_leaves <= LANCE_CHECKS_MAX_LEAVES);
     for (size_t k = 0; k < out->n_leaves; k++)
-        out->leaves[k] = next++;
+        out->leaves[k] = pn_lance_file_leaf_column(file, next++);
 }
 
 pn_status lance_column_read(const lance_column *column, pn_arena *arena, pn_array *out,
