@@ -297,7 +297,7 @@ pn_status pn_builder_append_floats(pn_builder *b, const float *values, size_t n,
     pn_builder *item = b->children[0];
     if (item->validity.n_bytes > 0) { // a null item came before: go one by one
         for (size_t i = 0; i < n; i++)
-            PN_TRY(pn_builder_append_double(item, (double)values[i], err));
+            PN_TRY(pn_builder_append_bytes(item, &values[i], sizeof values[i], err));
     } else {
         PN_TRY(pn_buffer_append(&item->values, values, n * sizeof *values, err));
         item->length += n;
