@@ -45,7 +45,8 @@ static pn_status corrupt(const assembly *a, const pn_field *field, const char *w
 static size_t count_leaves(const pn_field *field)
 {
     size_t n = 0;
-    if (field->n_children == 0 || field->type == PN_TYPE_FIXED_SIZE_LIST || field->is_packed)
+    if (field->n_children == 0 || field->type == PN_TYPE_FIXED_SIZE_LIST || field->is_packed ||
+        field->is_blob)
         return 1;
     for (size_t i = 0; i < field->n_children; i++)
         n += count_leaves(&field->children[i]);

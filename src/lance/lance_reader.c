@@ -195,6 +195,8 @@ static size_t stored_bytes(const reading *r, const int32_t *leaf_columns, size_t
             if (page->first_row >= last->first + last->n ||
                 page->first_row + page->n_rows <= first->first)
                 continue;
+            if (page->layout && page->layout->layout_case == PN__LANCE__PAGE_LAYOUT__LAYOUT_BLOB)
+                total = (size_t)r->file->container.mapping.n_bytes; // its values may lie anywhere
             for (size_t b = 0; b < page->n_buffers; b++)
                 total = saturating_add(total, page->buffers[b].n);
         }
@@ -263,11 +265,13 @@ static pn_status read_leaf(const reading *r, const pn_leaf_path *path, int32_t c
                         .max_bytes = r->max_bytes,
                         .leaf = leaf,
                         .err = r->err};
-        pn_page page = {.layout = from->layout,
-                        .buffers = from->buffers,
-                        .n_buffers = from->n_buffers,
-                        .n_rows = from->n_rows,
-                        .wide_chunks = r->file->container.minor >= 2};
+        pn_page page = {
+            .layout = from->layout,
+            .buffers = from->buffers,
+            .n_buffers = from->n_buffers,
+            .n_rows = from->n_rows,
+            .file = {r->file->container.mapping.data, (size_t)r->file->container.mapping.n_bytes},
+            .wide_chunks = r->file->container.minor >= 2};
         if (r->memo && pn_page_is_read_whole(&page, path))
             PN_TRY(pn_memo_page_read(r->memo, &d, column, from, &page, path, clipped, n, stream));
         else
@@ -321,6 +325,24 @@ typedef struct wanted_rows {
     size_t n_ranges, n_rows;
 } wanted_rows;
 
+/* A field that we do not read, at any depth; NULL: none. */
+static const pn_field *find_unread(const pn_field *field)
+{
+    const pn_field *found = field->is_blob ? field : NULL;
+    for (size_t i = 0; i < field->n_children && !found; i++)
+        found = find_unread(&field->children[i]);
+    return found;
+}
+
+static pn_status check_readable(const pn_field *field, pn_error *err)
+{
+    const pn_field *unread = find_unread(field);
+    return unread ? pn_fail(err, PN_ERR_UNSUPPORTED,
+                            "column \"%s\": encoding \"blob v2\" of \"%s\" is not supported",
+                            field->name, unread->name)
+                  : PN_OK;
+}
+
 static pn_status read_ranges(pn_lance_file *file, const pn_field *field,
                              const int32_t *leaf_columns, size_t n_leaves, wanted_rows wanted,
                              pn_lance_memo *memo, pn_arena *arena, pn_array *out, pn_error *err)
@@ -328,6 +350,7 @@ static pn_status read_ranges(pn_lance_file *file, const pn_field *field,
     const size_t n_ranges = wanted.n_ranges, n_rows = wanted.n_rows;
     pn_assert(n_leaves == pn_lance_count_leaves(field));
     bool absent = true;
+    PN_TRY(check_readable(field, err));
     for (size_t i = 0; i < n_leaves; i++)
         absent = absent && leaf_columns[i] < 0;
     if (absent)

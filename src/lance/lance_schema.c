@@ -142,12 +142,23 @@ static bool parse_type(pn_str text, unsigned depth, pn_field *field, pn_arena *a
     return false;
 }
 
-static bool has_flag(const pn_field *field, const char *key)
+static const char *find_text(const pn_field *field, const char *key)
 {
     for (size_t i = 0; i < field->n_metadata; i++)
         if (strcmp(field->metadata[i].key, key) == 0)
-            return strcasecmp(field->metadata[i].value, "true") == 0;
-    return false;
+            return field->metadata[i].value;
+    return NULL;
+}
+
+static bool has_flag(const pn_field *field, const char *key)
+{
+    const char *text = find_text(field, key);
+    return text && strcasecmp(text, "true") == 0;
+}
+
+static bool is_blob_extension(const char *name)
+{
+    return name && strcmp(name, "lance.blob.v2") == 0;
 }
 
 static pn_status copy_metadata(const Pn__Lance__Field *from, pn_arena *arena, pn_field *to,
@@ -210,7 +221,10 @@ static pn_status decode_field(decoding *d, const Pn__Lance__Field *from, unsigne
     if (!parse_type(pn_str_of(type), 0, to, d->arena))
         return pn_fail(d->err, PN_ERR_UNSUPPORTED, "column \"%s\": type \"%s\"", to->name, type);
     PN_TRY(copy_metadata(from, d->arena, to, d->err));
-    to->is_packed = to->type == PN_TYPE_STRUCT &&
+    to->is_blob =
+        to->type == PN_TYPE_STRUCT && (is_blob_extension(from->extension_name) ||
+                                       is_blob_extension(find_text(to, "ARROW:extension:name")));
+    to->is_packed = !to->is_blob && to->type == PN_TYPE_STRUCT &&
                     (has_flag(to, "lance-encoding:packed") || has_flag(to, "packed"));
     pn_field *children;
     size_t n_children;
@@ -298,7 +312,8 @@ static const char *type_string(const pn_field *field, pn_arena *arena)
 
 bool pn_lance_is_leaf(const pn_field *field)
 {
-    return field->n_children == 0 || field->type == PN_TYPE_FIXED_SIZE_LIST || field->is_packed;
+    return field->n_children == 0 || field->type == PN_TYPE_FIXED_SIZE_LIST || field->is_packed ||
+           field->is_blob;
 }
 
 /* The items of fixed-size lists are part of their type. */

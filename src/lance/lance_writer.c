@@ -272,9 +272,9 @@ static pn_status check_leaf(const leaf_writer *leaf, pn_error *err)
                        field->is_dictionary ? "dictionaries"
                        : odd_list           ? "this fixed-size list"
                                             : "values that wide");
-    if (field->is_packed)
+    if (field->is_packed || field->is_blob)
         return pn_fail(err, PN_ERR_UNSUPPORTED,
-                       "column \"%s\": writing a packed struct is not supported", name);
+                       "column \"%s\": writing a packed struct or blobs is not supported", name);
     if (field->type == PN_TYPE_STRUCT)
         return pn_fail(err, PN_ERR_UNSUPPORTED, "column \"%s\": a struct without members", name);
     return PN_OK;

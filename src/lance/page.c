@@ -12,6 +12,7 @@
 
 #include "base/bits.h"
 #include "base/endian.h"
+#include "lance/blob_page.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -879,9 +880,12 @@ pn_status pn_page_read(pn_decoder *d, const pn_page *page, const pn_leaf_path *p
     case PN__LANCE__PAGE_LAYOUT__LAYOUT_FULL_ZIP:
         return read_full_zip(d, page, path, ranges, n_ranges, stream);
     case PN__LANCE__PAGE_LAYOUT__LAYOUT_BLOB:
-        return pn_fail(d->err, PN_ERR_UNSUPPORTED, "%s: layout \"blob\" is not supported",
+        return pn_blob_page_read(d, page, path, ranges, n_ranges, stream);
+    case PN__LANCE__PAGE_LAYOUT__LAYOUT_SPARSE:
+        return pn_fail(d->err, PN_ERR_UNSUPPORTED, "%s: layout \"sparse\" is not supported",
                        d->where);
     default:
-        return pn_fail(d->err, PN_ERR_UNSUPPORTED, "%s: a page layout that is not known", d->where);
+        return pn_fail(d->err, PN_ERR_UNSUPPORTED,
+                       "%s: a layout that is not known is not supported", d->where);
     }
 }

@@ -16,6 +16,7 @@ typedef struct pn_page {
     const pn_slice *buffers; /* inside the mapped file */
     size_t n_buffers;
     uint64_t n_rows;
+    pn_slice file;    /* for values that lie outside of their page */
     bool wide_chunks; /* version 2.2 and later: chunk words may have 32 bits */
 } pn_page;
 
