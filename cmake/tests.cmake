@@ -60,6 +60,11 @@ foreach(example IN LISTS examples)
     RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/examples")
 endforeach()
 
+# The reading half of tests/lance_client/run_lance_random.sh.
+add_executable(read_tables "${PROJECT_SOURCE_DIR}/tests/lance_client/read_tables.c")
+target_link_libraries(read_tables PRIVATE pn_dataset)
+target_compile_options(read_tables PRIVATE ${PN_WARNINGS})
+
 # tests/<anything>/run_*.sh: whole-program tests; they find the program through PENNON.
 file(GLOB scripts CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/*/run_*.sh")
 foreach(script IN LISTS scripts)

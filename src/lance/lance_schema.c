@@ -226,6 +226,8 @@ static pn_status decode_field(decoding *d, const Pn__Lance__Field *from, unsigne
                                        is_blob_extension(find_text(to, "ARROW:extension:name")));
     to->is_packed = !to->is_blob && to->type == PN_TYPE_STRUCT &&
                     (has_flag(to, "lance-encoding:packed") || has_flag(to, "packed"));
+    if (to->is_blob) // its members differ between the table and its files, where they have no ids
+        return PN_OK;
     pn_field *children;
     size_t n_children;
     PN_TRY(decode_level(d, from->id, depth + 1, &children, &n_children));
@@ -236,6 +238,12 @@ static pn_status decode_field(decoding *d, const Pn__Lance__Field *from, unsigne
     return check_children(to, d->err);
 }
 
+/* What has no id is a member of a blob's description, and no column. */
+static bool is_child(const Pn__Lance__Field *field, int32_t parent)
+{
+    return field->parent_id == parent && field->id >= 0;
+}
+
 static pn_status decode_level(decoding *d, int32_t parent, unsigned depth, pn_field **out,
                               size_t *n_out)
 {
@@ -244,12 +252,12 @@ static pn_status decode_level(decoding *d, int32_t parent, unsigned depth, pn_fi
         return pn_fail(d->err, PN_ERR_LIMIT, "the schema is nested over %d deep",
                        PN_SCHEMA_MAX_DEPTH);
     for (size_t i = 0; i < d->n; i++)
-        n += d->fields[i]->parent_id == parent;
+        n += is_child(d->fields[i], parent);
     pn_field *fields = PN_ARENA_NEW(d->arena, pn_field, n + 1);
     if (!fields)
         return pn_fail_nomem(d->err);
     for (size_t i = 0; i < d->n; i++)
-        if (d->fields[i]->parent_id == parent)
+        if (is_child(d->fields[i], parent))
             PN_TRY(decode_field(d, d->fields[i], depth, &fields[at++]));
     *out = fields;
     *n_out = n;
