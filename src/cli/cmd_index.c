@@ -4,7 +4,7 @@
 #include "base/alloc.h"
 #include "base/buffer.h"
 #include "cli/cli.h"
-#include "cli/index_build.h"
+#include "cli/index_progress.h"
 #include "cli/json_out.h"
 #include "cli/term.h"
 #include "os/fd.h"

@@ -2,7 +2,7 @@
  * cmd_ingest.c - pennon ingest: pictures in
  */
 #include "cli/cli.h"
-#include "cli/index_build.h"
+#include "cli/index_progress.h"
 #include "cli/json_out.h"
 #include "cli/term.h"
 #include "os/process.h"

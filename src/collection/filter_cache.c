@@ -34,7 +34,7 @@ static pn_status find_mask(pn_filtered *f, const pn_index_views *views, size_t i
                            const pn_index_mask **out, pn_error *err)
 {
     if (!f->masks) {
-        f->masks = pn_alloc_zero((views->n_views + 1) * sizeof *f->masks);
+        f->masks = pn_alloc_zero((views->n_views + 1) * sizeof(pn_index_mask *));
         if (!f->masks)
             return pn_fail_nomem(err);
         f->n_masks = views->n_views;

@@ -78,7 +78,7 @@ pn_status pn_index_catalog_create(const char *table, pn_index_catalog **out, pn_
         pn_free(folder);
         return pn_fail_nomem(err);
     }
-    snprintf(folder, n, "%s%s", table, below);
+    (void)snprintf(folder, n, "%s%s", table, below);
     c->folder = folder;
     c->changed_ns = -1;
     *out = c;
@@ -185,7 +185,8 @@ static bool has_suffix(const char *name)
 
 static bool is_same_set(const pn_index_catalog *c, struct pn_open_index *const *opened, size_t n)
 {
-    return n == c->n_indexes && (n == 0 || memcmp(c->indexes, opened, n * sizeof(*opened)) == 0);
+    return n == c->n_indexes &&
+           (n == 0 || memcmp(c->indexes, opened, n * sizeof(struct pn_open_index *)) == 0);
 }
 
 static pn_status open_all(pn_index_catalog *c, pn_arena *arena, pn_error *err)
@@ -447,7 +448,7 @@ pn_status pn_index_views_make(const pn_index_catalog *c, pn_dataset *dataset, co
     views->dataset = pn_dataset_ref(dataset);
     views->generation = c->generation;
     views->views = pn_alloc_zero((c->n_indexes + 1) * sizeof *views->views);
-    views->opened = pn_alloc_zero((c->n_indexes + 1) * sizeof *views->opened);
+    views->opened = pn_alloc_zero((c->n_indexes + 1) * sizeof(struct pn_open_index *));
     size_t n_fragments = pn_dataset_n_fragments(dataset);
     views->view_of = pn_alloc_array(n_fragments + 1, sizeof *views->view_of);
     for (size_t i = 0; views->view_of && i < n_fragments; i++)

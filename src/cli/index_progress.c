@@ -1,7 +1,7 @@
 /*
- * index_build.c - building an index with a word about how far it is
+ * index_progress.c - building an index with a word about how far it is
  */
-#include "cli/index_build.h"
+#include "cli/index_progress.h"
 
 #include "cli/term.h"
 #include "os/process.h"
@@ -33,15 +33,16 @@ static int on_cancelled(void *context)
     return pn_process_stop_requested();
 }
 
-pn_status pn_cli_build_index(pn_session *session, pn_index_options *options, bool quiet,
+pn_status pn_cli_build_index(pn_session *session, const pn_index_options *options, bool quiet,
                              pn_index_report *out)
 {
     pn_error err = {0};
     teller t = {.is_terminal = !quiet && pn_terminal_is(2)};
-    options->progress = on_progress;
-    options->cancelled = on_cancelled;
-    options->context = &t;
-    pn_status status = pn_table_index_build(session->table, session->model, options, out, &err);
+    pn_index_options told = *options;
+    told.progress = on_progress;
+    told.cancelled = on_cancelled;
+    told.context = &t;
+    pn_status status = pn_table_index_build(session->table, session->model, &told, out, &err);
     if (t.drawn)
         fputs("\r\033[K", stderr);
     if (status == PN_ERR_CONFLICT && options->if_due)
