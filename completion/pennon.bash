@@ -4,10 +4,16 @@
 # that there is nothing here to fall behind. ("help" reads no configuration file, which might be wrong.)
 # shellcheck shell=bash
 
-# One line an option: LONG:SHORT:VALUE, e.g. "--table:-t:DIR".
+# The subcommands of a command; of most there are none.
+_pennon_subcommands()
+{
+    "$1" help "$2" 2> /dev/null | sed -nE '1{/ SUBCOMMAND /!q}; s/^  ([a-z]+)  .*/\1/p'
+}
+
+# One line an option: LONG:SHORT:VALUE, e.g. "--table:-t:DIR". Behind the program a command, and its subcommand if it has them.
 _pennon_options()
 {
-    ARGP_HELP_FMT=rmargin=2000 "$1" help "$2" 2> /dev/null |
+    ARGP_HELP_FMT=rmargin=2000 "$1" help "${@:2}" 2> /dev/null |
         sed -nE 's/^ +((-.), )?(--[a-z-]+)(=([^ ]+))?( .*)?$/\3:\2:\5/p'
     echo "--config::FILE"
 }
@@ -35,7 +41,8 @@ _pennon_value()
 _pennon()
 {
     local program=${COMP_WORDS[0]} word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    local command='' options line name i
+    local -a command=()
+    local is_help='' name='' options line i
     COMPREPLY=()
     # "--table=shop" is three words for bash.
     if [ "$word" = "=" ]; then
@@ -47,20 +54,28 @@ _pennon()
         case ${COMP_WORDS[i]} in
         --config) [ "${COMP_WORDS[i + 1]}" = "=" ] && ((i++)); ((i++)) ;;
         -*) ;;
-        *) command=${COMP_WORDS[i]}; break ;;
+        help) [ ${#command[@]} = 0 ] && is_help=1 ;;
+        *)
+            command+=("${COMP_WORDS[i]}")
+            [ ${#command[@]} = 2 ] || [ -z "$(_pennon_subcommands "$program" "${command[0]}")" ] && break
+            ;;
         esac
     done
     if [ "$before" = --config ]; then
         _pennon_value FILE "$word"
         return
     fi
-    if [ -z "$command" ] || [ "$command" = help ]; then
+    if [ ${#command[@]} = 0 ]; then
         name=$("$program" help 2> /dev/null | sed -nE 's/^  ([a-z]+)  .*/\1/p')
-        [ -n "$command" ] || name+=" help --config --help --version"
+        [ -n "$is_help" ] || name+=" help --config --help --version"
+    elif [ ${#command[@]} = 1 ]; then
+        name=$(_pennon_subcommands "$program" "${command[0]}")
+    fi
+    if [ -n "$name" ] || [ -n "$is_help" ]; then
         mapfile -t COMPREPLY < <(compgen -W "$name" -- "$word")
         return
     fi
-    options=$(_pennon_options "$program" "$command")
+    options=$(_pennon_options "$program" "${command[@]}")
     while IFS=: read -r line name i; do
         if [ -n "$i" ] && { [ "$before" = "$line" ] || [ "$before" = "$name" ]; }; then
             _pennon_value "$i" "$word"
@@ -74,7 +89,7 @@ _pennon()
         [[ ${#COMPREPLY[@]} = 1 && ${COMPREPLY[0]} = *= ]] && compopt -o nospace
         ;;
     *)
-        _pennon_value "$("$program" help "$command" 2> /dev/null | sed -nE '1s/.*\] //p')" "$word"
+        _pennon_value "$("$program" help "${command[@]}" 2> /dev/null | sed -nE '1s/.*\] //p')" "$word"
         ;;
     esac
 }

@@ -11,6 +11,7 @@
  *     6 results      what a search found
  *     7 rows         reading, deleting, listing
  *     8 index        finding the nearest of millions in a millisecond
+ *     9 any table    Lance tables as such: what they are made of
  *
  * Every function that can fail returns a pn_status and takes a pn_error* last (NULL is welcome). An output is written
  * only on success. Texts are UTF-8. Handles are opaque; each is ended by the function named beside the one that makes it,
@@ -565,6 +566,21 @@ PN_API pn_status pn_table_index_status_json(pn_table *table, char **out, pn_erro
 PN_API pn_status pn_table_index_check(pn_table *table, pn_error *err);
 /* Remove all indexes: searches are exact. *n_dropped may be NULL. CONFLICT: one is being built. */
 PN_API pn_status pn_table_index_drop(pn_table *table, size_t *n_dropped, pn_error *err);
+
+/* ---------------------------------------------------------------- 9 any table */
+
+/* Lance tables as such, by their folder: also those without vectors. version 0: the newest. Errors of all: NOT_FOUND (the table, or the
+ * version), CORRUPT, UNSUPPORTED, IO. */
+
+/* What one version is made of, as JSON: {"table","version","timestamp_ms","operation","rows","deleted_rows","fragments","data_files",
+ * "deletion_files","data_bytes","data_format","writer","writer_version","reader_flags","writer_flags","columns"}; the last is their
+ * number. Freed with pn_memory_free(). */
+PN_API pn_status pn_lance_info_json(const char *path, uint64_t version, char **out, pn_error *err);
+
+/* The columns with all that is below them, and the table's metadata, as JSON: {"columns":[{"name","type","nullable","children"?:[...],
+ * "dictionary"?,"metadata"?},...],"metadata":{...}}. Freed with pn_memory_free(). */
+PN_API pn_status pn_lance_schema_json(const char *path, uint64_t version, char **out,
+                                      pn_error *err);
 
 #ifdef __cplusplus
 }

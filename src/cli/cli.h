@@ -63,6 +63,12 @@ enum {
     {                                                                                              \
         "at-version", PN_KEY_AT_VERSION, "N", 0, "as the table was at version N", 0                \
     }
+/* The same for the subcommands of "pennon table", where there is no other version to confuse it with. The other name works, too. */
+#define PN_OPTIONS_VERSION                                                                         \
+    {"version", PN_KEY_AT_VERSION, "N", 0, "as the table was at version N", 0},                    \
+    {                                                                                              \
+        "at-version", PN_KEY_AT_VERSION, "N", OPTION_HIDDEN, "", 0                                 \
+    }
 #define PN_OPTION_MODEL                                                                            \
     {                                                                                              \
         "model", 'm', "MODEL", 0,                                                                  \
@@ -167,6 +173,20 @@ __attribute__((format(printf, 1, 2))) void pn_cli_complain(const char *format, .
 
 /* Flush standard output: PN_EXIT_FAILURE (and a message) when it could not be written, code otherwise. */
 int pn_cli_finish(int code);
+
+/* A command of the program, or a subcommand of one: a table of them ends with a NULL name. */
+typedef struct pn_command pn_command;
+struct pn_command {
+    const char *name;
+    int (*run)(int argc, char **argv); /* argv[0] is "pennon NAME"; NULL: there are subcommands */
+    const char *summary;
+    const pn_command *subcommands;
+};
+
+/* The subcommands of "pennon table"; each parses its own options and finds its keys of the configuration file by its name. */
+extern const pn_command pn_table_commands[];
+int pn_cmd_table_info(int argc, char **argv);
+int pn_cmd_table_schema(int argc, char **argv);
 
 /* The commands. argv[0] is "pennon <command>". */
 int pn_cmd_ingest(int argc, char **argv);

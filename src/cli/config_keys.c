@@ -20,7 +20,7 @@ enum { MAX_NAME = 32, MAX_DISTANCE = 2 };
 
 static const pn_config_key keys[] = {
     {NULL, "table", PN_CONFIG_TEXT, 0, 0,
-     " ingest search serve info versions list show count delete index ", "PENNON_TABLE"},
+     " ingest search serve info versions list show count delete index schema ", "PENNON_TABLE"},
     {NULL, "model", PN_CONFIG_TEXT, 0, 0, " ingest search serve index embed tokenize preprocess ",
      "PENNON_MODEL"},
     {NULL, "preprocess", PN_CONFIG_MODE, 0, 0, " ingest embed ", NULL},

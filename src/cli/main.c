@@ -1,47 +1,50 @@
 /*
  * main.c - pennon: one program, one word to say what it does
  *
- * The commands are a table. Each has its own options and --help, parsed by argp; usage errors end with status 2 everywhere.
+ * The commands are a table, and so are the subcommands of those that have some. Each has its own options and --help, parsed by
+ * argp; usage errors end with status 2 everywhere.
  */
 #include "cli/cli.h"
 #include "cli/config_file.h"
 #include "os/process.h"
 
+#include <ctype.h>
 #include <locale.h>
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct command {
-    const char *name;
-    int (*run)(int argc, char **argv);
-    const char *summary;
-} command;
-
-static const command commands[] = {
-    {"ingest", pn_cmd_ingest, "take pictures into a table"},
-    {"search", pn_cmd_search, "find pictures by words, by picture, or both"},
-    {"serve", pn_cmd_serve, "serve the search page and the REST interface"},
-    {"info", pn_cmd_info, "say what a table holds"},
-    {"versions", pn_cmd_versions, "list the versions of a table"},
-    {"list", pn_cmd_list, "list rows"},
-    {"show", pn_cmd_show, "show rows by id"},
-    {"count", pn_cmd_count, "count rows"},
-    {"delete", pn_cmd_delete, "delete rows by id or filter"},
-    {"index", pn_cmd_index, "build and look after what makes searches fast"},
-    {"model", pn_cmd_model, "list, describe, verify or download models"},
-    {"embed", pn_cmd_embed, "print the vectors of texts and pictures"},
-    {"tokenize", pn_cmd_tokenize, "print the token ids of texts"},
-    {"preprocess", pn_cmd_preprocess, "write the tensor that a picture becomes"},
+static const pn_command commands[] = {
+    {"ingest", pn_cmd_ingest, "take pictures into a table", NULL},
+    {"search", pn_cmd_search, "find pictures by words, by picture, or both", NULL},
+    {"serve", pn_cmd_serve, "serve the search page and the REST interface", NULL},
+    {"info", pn_cmd_info, "say what a table holds", NULL},
+    {"versions", pn_cmd_versions, "list the versions of a table", NULL},
+    {"list", pn_cmd_list, "list rows", NULL},
+    {"show", pn_cmd_show, "show rows by id", NULL},
+    {"count", pn_cmd_count, "count rows", NULL},
+    {"delete", pn_cmd_delete, "delete rows by id or filter", NULL},
+    {"table", NULL, "look into Lance tables of any kind, and keep them in order",
+     pn_table_commands},
+    {"index", pn_cmd_index, "build and look after what makes searches fast", NULL},
+    {"model", pn_cmd_model, "list, describe, verify or download models", NULL},
+    {"embed", pn_cmd_embed, "print the vectors of texts and pictures", NULL},
+    {"tokenize", pn_cmd_tokenize, "print the token ids of texts", NULL},
+    {"preprocess", pn_cmd_preprocess, "write the tensor that a picture becomes", NULL},
+    {NULL, NULL, NULL, NULL},
 };
-enum { N_COMMANDS = sizeof commands / sizeof commands[0] };
+
+static void print_list(const pn_command *list, FILE *out)
+{
+    for (; list->name; list++)
+        fprintf(out, "  %-11s %s\n", list->name, list->summary);
+}
 
 static void print_usage(FILE *out)
 {
     fputs("Usage: pennon COMMAND [OPTION...]\n"
           "Search a product catalogue by words or by picture.\n\n",
           out);
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        fprintf(out, "  %-11s %s\n", commands[i].name, commands[i].summary);
+    print_list(commands, out);
     fputs(
         "\nEach command explains itself: pennon COMMAND --help. The manual: man pennon\n"
         "Options may stand in a file: --config=FILE, else $PENNON_CONFIG, else pennon.yaml in the\n"
@@ -52,38 +55,97 @@ static void print_usage(FILE *out)
         out);
 }
 
-/* argp prints argv[0] in its messages: make it "pennon search". */
-static char *title_of(const command *chosen)
+static void print_subcommands(const pn_command *chosen, FILE *out)
 {
-    static char title[64];
-    (void)snprintf(title, sizeof title, "pennon %s", chosen->name); // fits
-    return title;
+    fprintf(out, "Usage: pennon %s SUBCOMMAND [OPTION...]\n%c%s.\n\n", chosen->name,
+            toupper((unsigned char)chosen->summary[0]), chosen->summary + 1);
+    print_list(chosen->subcommands, out);
+    fprintf(out, "\nEach explains itself: pennon %s SUBCOMMAND --help\n", chosen->name);
 }
 
-static int help(int argc, char **argv)
+static const pn_command *find(const pn_command *list, const char *name)
 {
-    static char help_option[] = "--help";
-    if (argc < 3) {
-        print_usage(stdout);
-        return pn_cli_finish(PN_EXIT_OK);
-    }
-    for (size_t i = 0; i < N_COMMANDS; i++) {
-        char *arguments[] = {title_of(&commands[i]), help_option, NULL};
-        if (strcmp(argv[2], commands[i].name) == 0)
-            return commands[i].run(2, arguments);
-    }
-    pn_cli_complain("\"%s\" is not a command; \"pennon help\" lists them", argv[2]);
+    while (list->name && strcmp(list->name, name) != 0)
+        list++;
+    return list->name ? list : NULL;
+}
+
+static bool asks_for_help(const char *word)
+{
+    return strcmp(word, "help") == 0 || strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 ||
+           strcmp(word, "-?") == 0;
+}
+
+/* What the words of a command line begin with. */
+typedef struct choice {
+    const pn_command *command;    /* NULL: no word, or none that is known */
+    const pn_command *subcommand; /* NULL: it has none, or no word is one */
+    int n_words;                  /* that were understood */
+} choice;
+
+static choice choose(int argc, char **argv)
+{
+    choice c = {0};
+    c.command = argc > 0 ? find(commands, argv[0]) : NULL;
+    if (c.command && c.command->subcommands && argc > 1)
+        c.subcommand = find(c.command->subcommands, argv[1]);
+    c.n_words = (c.command != NULL) + (c.subcommand != NULL);
+    return c;
+}
+
+static int complain_of(const choice *c, const char *word)
+{
+    if (c->command)
+        pn_cli_complain("\"%s\" is not a subcommand; \"pennon %s --help\" lists them", word,
+                        c->command->name);
+    else
+        pn_cli_complain("\"%s\" is not a command; \"pennon help\" lists them", word);
     return PN_EXIT_USAGE;
 }
 
-static int run(const command *chosen, const char *config_file, int argc, char **argv)
+/* argp prints argv[0] in its messages: make it "pennon search". */
+static char *title_of(const choice *c)
+{
+    static char title[64];
+    (void)snprintf(title, sizeof title, "pennon %s%s%s", c->command->name, c->subcommand ? " " : "",
+                   c->subcommand ? c->subcommand->name : ""); // fits
+    return title;
+}
+
+static int explain_subcommands(const pn_command *command)
+{
+    print_subcommands(command, stdout);
+    return pn_cli_finish(PN_EXIT_OK);
+}
+
+/* pennon help [COMMAND [SUBCOMMAND]]; words are what stands behind help. */
+static int help(int n_words, char **words)
+{
+    static char help_option[] = "--help";
+    choice c = choose(n_words, words);
+    if (n_words == 0) {
+        print_usage(stdout);
+        return pn_cli_finish(PN_EXIT_OK);
+    }
+    if (!c.command)
+        return complain_of(&c, words[0]);
+    const pn_command *last = c.subcommand ? c.subcommand : c.command;
+    if (!last->run)
+        return n_words > 1 ? complain_of(&c, words[1]) : explain_subcommands(last);
+    char *arguments[] = {title_of(&c), help_option, NULL};
+    return last->run(2, arguments);
+}
+
+static int run(const choice *c, const char *config_file, int argc, char **argv)
 {
     pn_config config = {0};
     pn_error err = {0};
     int code = PN_EXIT_USAGE;
-    argv[1] = title_of(chosen);
-    if (pn_config_apply(config_file, chosen->name, argc - 1, argv + 1, &config, &err) == PN_OK)
-        code = chosen->run(config.argc, config.argv);
+    const pn_command *last = c->subcommand ? c->subcommand : c->command;
+    argv += c->n_words;
+    argv[0] = title_of(c);
+    if (pn_config_apply(config_file, last->name, argc - c->n_words, argv, &config, &err) == PN_OK)
+        code = last->run(config.argc, config.argv);
     else
         pn_cli_error(&err);
     pn_config_end(&config);
@@ -146,12 +208,16 @@ int main(int argc, char **argv)
         printf("pennon %s\n", pn_version());
         return pn_cli_finish(PN_EXIT_OK);
     }
-    if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
-        strcmp(argv[1], "-h") == 0)
-        return help(argc, argv);
-    for (size_t i = 0; i < N_COMMANDS; i++)
-        if (strcmp(argv[1], commands[i].name) == 0)
-            return run(&commands[i], config, argc, argv);
-    pn_cli_complain("\"%s\" is not a command; \"pennon help\" lists them", argv[1]);
-    return PN_EXIT_USAGE;
+    if (asks_for_help(argv[1]))
+        return help(argc - 2, argv + 2);
+    choice c = choose(argc - 1, argv + 1);
+    if (!c.command)
+        return complain_of(&c, argv[1]);
+    if (c.command->run || c.subcommand)
+        return run(&c, config, argc, argv);
+    if (argc == 2) {
+        print_subcommands(c.command, stderr);
+        return PN_EXIT_USAGE;
+    }
+    return asks_for_help(argv[2]) ? explain_subcommands(c.command) : complain_of(&c, argv[2]);
 }

@@ -88,7 +88,7 @@ error_t pn_common_parse(pn_common *common, int key, char *arg, struct argp_state
         common->n_threads = (unsigned)pn_cli_number(arg, 1, 256, "--threads", state);
         return 0;
     case PN_KEY_AT_VERSION:
-        common->at_version = pn_cli_number(arg, 1, INT64_MAX, "--at-version", state);
+        common->at_version = pn_cli_number(arg, 1, INT64_MAX, "version", state);
         return 0;
     case PN_KEY_JSON:
         common->output = PN_OUTPUT_JSON;

@@ -15,7 +15,7 @@ expect() { # exit code, text in the output, arguments
 expect 2 'Usage: pennon'
 expect 2 'not a command' frobnicate
 expect 0 'pennon 0.1.0' --version
-for command in ingest search serve info versions list show count delete embed tokenize preprocess; do
+for command in ingest search serve info versions list show count delete table embed tokenize preprocess; do
     expect 0 'Usage: pennon' "$command" --help
     grep -q "pennon $command" "$PN_SOURCE_DIR/man/pennon.1" || fail "the manual says nothing of $command"
 done

@@ -12,10 +12,13 @@ ln -s "$PENNON" "$work/bin/pennon"
 export PATH="$work/bin:$PATH"
 cd "$work/here"
 commands=$(pennon help | sed -nE 's/^  ([a-z]+)  .*/\1/p')
-[ "$(wc -l <<< "$commands")" = 14 ] || fail "fourteen commands: $commands"
+[ "$(wc -l <<< "$commands")" = 15 ] || fail "fifteen commands: $commands"
+subcommands=$(pennon table --help | sed -nE 's/^  ([a-z]+)  .*/\1/p')
+[ "$(wc -l <<< "$subcommands")" -ge 2 ] || fail "subcommands: $subcommands"
+all=$(grep -v '^table$' <<< "$commands"; while read -r name; do echo "table $name"; done <<< "$subcommands") # one a line, with options of its own
 # From the short usage, which is another text than the one that the completion reads.
-options_of() { { pennon help "$1" | sed -nE 's/^ .*(--[a-z-]+).*/\1/p' | grep -q . && echo --config
-    COLUMNS=500 PENNON_CONFIG=/dev/null ARGP_HELP_FMT=rmargin=2000 pennon "$1" --usage | grep -oE -- '--[a-z-]+'; } | sort -u; }
+options_of() { { pennon help "$@" | sed -nE 's/^ .*(--[a-z-]+).*/\1/p' | grep -q . && echo --config
+    COLUMNS=500 PENNON_CONFIG=/dev/null ARGP_HELP_FMT=rmargin=2000 pennon "$@" --usage | grep -oE -- '--[a-z-]+'; } | sort -u; }
 
 # ---- bash
 # shellcheck source=/dev/null
@@ -69,9 +72,14 @@ wanted=$(sort <<< "$commands")$'\nhelp'
 same "bash: commands" "$(sort <<< "$wanted"$'\n--config\n--help\n--version')" "$(bash_offers pennon '' | sort)"
 same "bash: s..." "$(sort <<< $'search\nserve\nshow')" "$(bash_offers pennon s | sort)"
 same "bash: help" "$(sort <<< "$commands")" "$(bash_offers pennon help '' | sort)"
-for command in $commands; do
-    same "bash: $command" "$(options_of "$command")" "$(bash_offers pennon "$command" -- | sed 's/=$//' | sort)"
-done
+while read -ra command; do
+    same "bash: ${command[*]}" "$(options_of "${command[@]}")" "$(bash_offers pennon "${command[@]}" -- | sed 's/=$//' | sort)"
+done <<< "$all"
+same "bash: table" "$(sort <<< "$subcommands")" "$(bash_offers pennon table '' | sort)"
+same "bash: table s" 'schema' "$(bash_offers pennon --config x table sc)"
+same "bash: help table" "$(sort <<< "$subcommands")" "$(bash_offers pennon help table '' | sort)"
+same "bash: help info" '' "$(bash_offers pennon help info '')"
+same "bash: table info -t" 'shop.lance' "$(bash_offers pennon table info -t sh)"
 same "bash: --table" $'shop.lance\nsome folder' "$(bash_offers pennon search shoes --table '' | sort)"
 same "bash: --table=s" $'shop.lance\nsome folder' "$(bash_offers pennon search --table = s | sort)"
 same "bash: -t" 'shop.lance' "$(bash_offers pennon search -t sh)"
@@ -84,16 +92,19 @@ same "bash: SOURCE" 'a picture.jpg' "$(bash_offers pennon ingest a)"
 same "bash: --config" 'pennon.yaml' "$(bash_offers pennon --config p)"
 same "bash: words" '' "$(bash_offers pennon search a)"
 same "bash: --count" '' "$(bash_offers pennon search --count '')"
-echo "bash: $(wc -w <<< "$commands") commands and their options"
+echo "bash: $(wc -l <<< "$all") commands and their options"
 
 command -v zsh > /dev/null || { echo "skipped: no zsh"; exit 77; }
 # A container without /dev/pts has no terminal to give away.
 zsh -f -c 'zmodload zsh/zpty; zpty z true' 2> /dev/null || { echo "skipped: no pseudo terminals here"; exit 77; }
 same "zsh: commands" "$(sort <<< "$wanted")" "$(zsh_offers 'pennon ' | sort)"
 same "zsh: help" "$(sort <<< "$commands")" "$(zsh_offers 'pennon help ')"
-for command in $commands; do
-    same "zsh: $command" "$(options_of "$command")" "$(zsh_offers "pennon $command --" | grep -o -- '--[a-z-]*' | sort -u)"
-done
+while read -ra command; do
+    same "zsh: ${command[*]}" "$(options_of "${command[@]}")" "$(zsh_offers "pennon ${command[*]} --" < /dev/null | grep -o -- '--[a-z-]*' | sort -u)"
+done <<< "$all"
+same "zsh: table" "$(sort <<< "$subcommands")" "$(zsh_offers 'pennon table ')"
+same "zsh: help table" "$(sort <<< "$subcommands")" "$(zsh_offers 'pennon help table ')"
+same "zsh: table info -t" 'shop.lance' "$(zsh_offers 'pennon table info -t sh')"
 same "zsh: --preprocess" $'crop\npad\nsquash' "$(zsh_offers 'pennon ingest --preprocess ')"
 same "zsh: --table" $'shop.lance\nsome folder' "$(zsh_offers 'pennon search --table s')"
 same "zsh: ACTION" $'info\nlist\npull\nverify' "$(zsh_offers 'pennon model ')"

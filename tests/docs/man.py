@@ -40,14 +40,19 @@ def options_of(lines):
 
 def check_options(text):
     usage = subprocess.run([PENNON, "help"], capture_output=True, text=True, check=True).stdout
-    commands = re.findall(r"^  (\w+) +\S", usage.split("\n\n")[1], re.M)
+    commands = []
+    for name in re.findall(r"^  (\w+) +\S", usage.split("\n\n")[1], re.M):
+        told = subprocess.run([PENNON, name, "--help"], capture_output=True, text=True, check=True).stdout
+        commands.append(name)
+        if " SUBCOMMAND " in told.split("\n")[0]:
+            commands += [f"{name} {sub}" for sub in re.findall(r"^  (\w+) +\S", told, re.M)]
     sections = re.split(r"^   (?=pennon )", text.split("\nEXIT STATUS")[0], flags=re.M)[1:]
-    manual = {section.split()[1]: section for section in sections}
+    manual = {" ".join(re.match(r"pennon ([a-z]+(?: [a-z]+)?)", section).group(1).split()): section for section in sections}
     if sorted(manual) != sorted(commands):
         fault(f"pennon.1 has sections of {sorted(manual)}, the program has {sorted(commands)}")
     n = 0
     for command in sorted(set(commands) & set(manual)):
-        told = subprocess.run([PENNON, command, "--help"], capture_output=True, text=True, check=True).stdout
+        told = subprocess.run([PENNON, *command.split(), "--help"], capture_output=True, text=True, check=True).stdout
         lines = manual[command].split("\n")
         program, page = options_of(told.split("\n")), options_of(lines)
         n += len(program)

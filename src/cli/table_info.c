@@ -1,0 +1,145 @@
+/*
+ * table_info.c - pennon table info, schema: what any Lance table says of itself
+ */
+#include "cli/cli.h"
+#include "cli/json_out.h"
+#include "cli/term.h"
+
+#include <inttypes.h>
+#include <string.h>
+#include <time.h>
+
+static error_t parse(int key, char *arg, struct argp_state *state)
+{
+    if (key == ARGP_KEY_ARG)
+        argp_error(state, "\"%s\" is not an option", arg);
+    return pn_common_parse(state->input, key, arg, state);
+}
+
+static const char *time_text(int64_t ms)
+{
+    static char text[32];
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm utc;
+    if (!gmtime_r(&seconds, &utc) || strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+        text[0] = '\0';
+    return text;
+}
+
+static uint64_t number_in(const json_t *all, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(all, key));
+}
+
+static const char *text_in(const json_t *all, const char *key)
+{
+    const char *text = json_string_value(json_object_get(all, key));
+    return text ? text : "";
+}
+
+static void print_line(const char *name, const char *text)
+{
+    printf("%-12s", name);
+    pn_term_print_text(stdout, text[0] ? text : "(not recorded)", false);
+    fputc('\n', stdout);
+}
+
+static void print_info(const char *table, const json_t *all)
+{
+    print_line("table", table);
+    printf("version     %" PRIu64 ", committed %s\n", number_in(all, "version"),
+           time_text((int64_t)number_in(all, "timestamp_ms")));
+    print_line("operation", text_in(all, "operation"));
+    printf("rows        %s", pn_term_count(number_in(all, "rows")));
+    if (number_in(all, "deleted_rows") > 0)
+        printf(", and %s deleted", pn_term_count(number_in(all, "deleted_rows")));
+    printf("\ncolumns     %" PRIu64 "\n", number_in(all, "columns"));
+    printf("fragments   %" PRIu64 "\n", number_in(all, "fragments"));
+    printf("files       %" PRIu64 " of data, %s; %" PRIu64 " of deletions\n",
+           number_in(all, "data_files"), pn_term_bytes(number_in(all, "data_bytes")),
+           number_in(all, "deletion_files"));
+    printf("format      Lance %s\n", text_in(all, "data_format"));
+    printf("written by  ");
+    pn_term_print_text(stdout, text_in(all, "writer"), false);
+    fputc(' ', stdout);
+    pn_term_print_text(stdout, text_in(all, "writer_version"), false);
+    fputc('\n', stdout);
+}
+
+static void print_columns(const json_t *columns, int depth)
+{
+    size_t i;
+    json_t *column;
+    json_array_foreach(columns, i, column)
+    {
+        const char *name = text_in(column, "name");
+        int room = 24 - 2 * depth - (int)pn_term_width(name);
+        printf("%*s", 2 * depth, "");
+        pn_term_print_text(stdout, name, false);
+        printf("%*s ", room > 0 ? room : 0, "");
+        pn_term_print_text(stdout, text_in(column, "type"), false);
+        puts(json_is_true(json_object_get(column, "nullable")) ? "" : ", not null");
+        print_columns(json_object_get(column, "children"), depth + 1);
+    }
+}
+
+static void print_schema(const char *table, const json_t *all)
+{
+    const char *key;
+    json_t *value;
+    (void)table;
+    print_columns(json_object_get(all, "columns"), 0);
+    json_object_foreach(json_object_get(all, "metadata"), key, value)
+    {
+        fputs("metadata ", stdout);
+        pn_term_print_text(stdout, key, false);
+        fputs(" = ", stdout);
+        pn_term_print_text(stdout, json_string_value(value), false);
+        fputc('\n', stdout);
+    }
+}
+
+/* A document of the library, for people by show or as it is. */
+static int with_document(const struct argp_option *options, const char *what, int argc, char **argv,
+                         pn_status (*ask)(const char *, uint64_t, char **, pn_error *),
+                         void (*show)(const char *, const json_t *))
+{
+    struct argp argp = {options, parse, "", what, NULL, NULL, NULL};
+    pn_common common;
+    pn_error err = {0};
+    char *text;
+    bool ok = true;
+    pn_common_init(&common);
+    argp_parse(&argp, argc, argv, 0, NULL, &common);
+    if (ask(common.table, common.at_version, &text, &err) != PN_OK) {
+        pn_cli_error(&err);
+        return PN_EXIT_FAILURE;
+    }
+    json_t *all = json_loads(text, 0, NULL);
+    pn_memory_free(text);
+    if (common.output == PN_OUTPUT_JSON) {
+        ok = pn_cli_print_json(all, JSON_INDENT(2));
+        putchar('\n');
+    } else {
+        show(common.table, all);
+        json_decref(all);
+    }
+    return pn_cli_finish(ok ? PN_EXIT_OK : PN_EXIT_FAILURE);
+}
+
+static const struct argp_option options[] = {
+    PN_OPTION_TABLE, PN_OPTIONS_VERSION, PN_OPTION_JSON, {0}};
+
+int pn_cmd_table_info(int argc, char **argv)
+{
+    return with_document(options, "Say what a version of a table is made of.", argc, argv,
+                         pn_lance_info_json, print_info);
+}
+
+int pn_cmd_table_schema(int argc, char **argv)
+{
+    return with_document(options,
+                         "List the columns of a table with all that is below them, and its "
+                         "metadata.",
+                         argc, argv, pn_lance_schema_json, print_schema);
+}
