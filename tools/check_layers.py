@@ -21,7 +21,7 @@ ROOMS = {
     "index": ["base", "os", "kernels", "column", "lance"],
     "embed": ["base", "os", "image", "clip"],
     "collection": ["base", "os", "kernels", "column", "filter", "dataset", "index"],
-    "transfer": ["base", "column"],
+    "transfer": ["base", "column", "dataset"],
     "ingest": ["base", "os", "column", "image", "embed", "collection"],
     "search": ["base", "os", "column", "filter", "embed", "collection"],
     "api": ["base", "os", "kernels", "column", "image", "lance", "filter", "clip", "dataset", "index",

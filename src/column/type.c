@@ -119,6 +119,16 @@ static const char *plain_name(pn_type_id type)
     return names[type];
 }
 
+bool pn_type_of_name(pn_str name, pn_type_id *out)
+{
+    for (int id = PN_TYPE_NULL; id <= PN_TYPE_MAP; id++)
+        if (pn_str_is(name, plain_name((pn_type_id)id))) {
+            *out = (pn_type_id)id;
+            return true;
+        }
+    return false;
+}
+
 static const char *unit_name(pn_time_unit unit)
 {
     static const char *const names[] = {"s", "ms", "us", "ns"};

@@ -95,6 +95,9 @@ bool pn_type_is_list(pn_type_id type);     /* LIST, LARGE_LIST, MAP: rows of var
 /* "int32", "timestamp[ms]", "fixed_size_list<float>[512]", "map<string, string>": for messages and `schema`. */
 PN_NODISCARD char *pn_type_text(const pn_field *field, pn_arena *arena);
 
+/* The type that pn_type_text() begins with this word for; false: none. */
+PN_NODISCARD bool pn_type_of_name(pn_str name, pn_type_id *out);
+
 /* Index of the column of that name, or -1. */
 ptrdiff_t pn_schema_find(const pn_schema *schema, pn_str name);
 const char *pn_schema_metadata(const pn_schema *schema, const char *key); /* NULL: absent */

@@ -19,4 +19,13 @@
 /* A new object; NULL: no memory. Texts that are not UTF-8 are left out of the metadata. arena is scratch. */
 json_t *pn_schema_to_json(const pn_schema *schema, pn_arena *arena);
 
+/*
+ * The other way, in arena. "nullable" may be left out (true), as may be the children of what its type's text says in full
+ * ("list<string>", "map<string, string>"; a struct's may not), "columns" around a plain array of them, and "metadata". "dictionary" is
+ * passed over: the values are what counts.
+ * Errors: INVALID names the column and what is wrong with it; LIMIT (its depth), NOMEM.
+ */
+PN_NODISCARD pn_status pn_schema_from_json(const json_t *json, pn_arena *arena, pn_schema *out,
+                                           pn_error *err);
+
 #endif
