@@ -26,6 +26,9 @@ _pennon_value()
     DIR* | MODEL) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -d -- "$word") ;;
     FILE* | OUT* | SOURCE* | PICTURE*) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
     MODE) mapfile -t COMPREPLY < <(compgen -W "crop pad squash" -- "$word") ;;
+    FORMAT) mapfile -t COMPREPLY < <(compgen -W "ndjson csv npy" -- "$word") ;;
+    HOW) mapfile -t COMPREPLY < <(compgen -W "append create exist_ok" -- "$word") ;;
+    POLICY) mapfile -t COMPREPLY < <(compgen -W "error drop fill null" -- "$word") ;;
     ACTION*) # of "pennon index", or of "pennon model"; behind that models
         if [ "$command" = index ]; then
             mapfile -t COMPREPLY < <(compgen -W "build status check drop" -- "$word")

@@ -11,7 +11,7 @@
  *     6 results      what a search found
  *     7 rows         reading, deleting, listing
  *     8 index        finding the nearest of millions in a millisecond
- *     9 any table    Lance tables as such: what they are made of
+ *     9 any table    Lance tables as such: what they are made of, export, import
  *
  * Every function that can fail returns a pn_status and takes a pn_error* last (NULL is welcome). An output is written
  * only on success. Texts are UTF-8. Handles are opaque; each is ended by the function named beside the one that makes it,
@@ -581,6 +581,107 @@ PN_API pn_status pn_lance_info_json(const char *path, uint64_t version, char **o
  * "dictionary"?,"metadata"?},...],"metadata":{...}}. Freed with pn_memory_free(). */
 PN_API pn_status pn_lance_schema_json(const char *path, uint64_t version, char **out,
                                       pn_error *err);
+
+/* The versions, ascending, as JSON: [{"version","timestamp_ms","operation","rows","problem":null|"..."}]; the three in the middle are null
+ * where a problem says why that version cannot be read. Freed with pn_memory_free(). */
+PN_API pn_status pn_lance_versions_json(const char *path, char **out, pn_error *err);
+
+/* How the rows are spread, and what takes how much room, as JSON: {"version","rows","deleted_rows","versions",
+ * "fragments":{"count","small","rows":{"min","max","mean","p25","p50","p75","p99"}},"columns":[{"name","type","bytes"},...],
+ * "data_bytes","disk_bytes":{"data","deletions","versions","transactions","indices","other"}}. A fragment is small below 100,000 rows.
+ * Data bytes are this version's, disk bytes those of the folder with all its versions. Freed with pn_memory_free(). */
+PN_API pn_status pn_lance_stats_json(const char *path, uint64_t version, char **out, pn_error *err);
+
+/* Rows as text: NDJSON, an object a line; CSV (RFC 4180) with a line of names; a NumPy file, float32[rows][dim], of one column of vectors.
+ * What is written of a table reads back as an equal table. Numbers are decimals that read back the same, NaN and infinities are the texts
+ * "NaN", "Infinity", "-Infinity", bytes are base64, times ISO 8601 in UTC, decimals texts. A map is an object, or pairs where it has a key twice. In
+ * CSV a null is nothing, an empty text is "", and what has parts (a vector) is JSON. In a NumPy file a null vector is a row of NaN. */
+typedef enum pn_format { PN_FORMAT_NDJSON = 0, PN_FORMAT_CSV = 1, PN_FORMAT_NPY = 2 } pn_format;
+
+typedef struct pn_export_options {
+    size_t struct_bytes;
+    pn_format format;
+    uint64_t version;           /* 0: the newest */
+    const char *where;          /* only rows that pass; NULL: all */
+    uint64_t limit;             /* at most so many; 0: all */
+    const char *const *columns; /* n_columns of them; NULL: all */
+    size_t n_columns;
+    const char *vector_column; /* of a NumPy file; NULL: "vector" */
+    /* Takes the bytes, in order; a status other than PN_OK ends the export with it. */
+    pn_status (*write)(void *context, const void *bytes, size_t n, pn_error *err);
+    /* Beside a NumPy file: the other columns as NDJSON; NULL: they are left out. */
+    pn_status (*write_rest)(void *context, const void *bytes, size_t n, pn_error *err);
+    void (*progress)(void *context, uint64_t n_rows, uint64_t n_all); /* n_all 0: not known */
+    int (*cancelled)(void *context);                                  /* polled; nonzero: stop */
+    void *context;
+} pn_export_options;
+#define PN_EXPORT_OPTIONS_INIT                                                                     \
+    {                                                                                              \
+        sizeof(pn_export_options), PN_FORMAT_NDJSON, 0, NULL, 0, NULL, 0, NULL, NULL, NULL, NULL,  \
+            NULL, NULL                                                                             \
+    }
+
+/* *n_rows (may be NULL) is filled on failure, too. Memory: a batch of rows and its text, however long the table.
+ * Errors: INVALID (an option, a column, the filter; a text that is not UTF-8), UNSUPPORTED (a struct with two members of one name),
+ *         CANCELLED; what write returns. */
+PN_API pn_status pn_lance_export(const char *path, const pn_export_options *options,
+                                 uint64_t *n_rows, pn_error *err);
+
+typedef enum pn_create_mode {
+    PN_MODE_APPEND = 0,  /* to a table that is there */
+    PN_MODE_CREATE = 1,  /* a new one; EXISTS when there is one */
+    PN_MODE_EXIST_OK = 2 /* a new one, or append to the one that is there */
+} pn_create_mode;
+
+/* What becomes of a row whose vector has another length than the column's, a NaN, or is null where that is not allowed. */
+typedef enum pn_bad_vectors {
+    PN_BAD_VECTORS_ERROR = 0, /* the import fails */
+    PN_BAD_VECTORS_DROP = 1,  /* the row is left out */
+    PN_BAD_VECTORS_FILL = 2,  /* all numbers of the vector are fill_value */
+    PN_BAD_VECTORS_NULL = 3   /* the vector is null; INVALID where the column may not be */
+} pn_bad_vectors;
+
+typedef struct pn_import_options {
+    size_t struct_bytes;
+    pn_format format;
+    pn_create_mode mode;
+    /* The columns of a table that is made, as pn_lance_schema_json() writes them. NULL: guessed from the first 4 MiB: whole numbers are int64,
+     * others double, arrays lists, objects of texts map<string, string>, other objects structs, the vector column fixed_size_list<float>. */
+    const char *schema_json;
+    const char *vector_column; /* of a NumPy file, and when guessing; NULL: "vector" */
+    pn_bad_vectors on_bad_vectors;
+    double fill_value;
+    /* Up to n bytes into out; *n_read 0 is the end. A status other than PN_OK ends the import with it. */
+    pn_status (*read)(void *context, void *out, size_t n, size_t *n_read, pn_error *err);
+    /* Beside a NumPy file: the other columns as NDJSON, as many rows; NULL: none. */
+    pn_status (*read_rest)(void *context, void *out, size_t n, size_t *n_read, pn_error *err);
+    void (*progress)(void *context, uint64_t n_rows, uint64_t n_bytes); /* so far */
+    int (*cancelled)(void *context);                                    /* polled; nonzero: stop */
+    void *context;
+} pn_import_options;
+#define PN_IMPORT_OPTIONS_INIT                                                                     \
+    {                                                                                              \
+        sizeof(pn_import_options), PN_FORMAT_NDJSON, PN_MODE_APPEND, NULL, NULL,                   \
+            PN_BAD_VECTORS_ERROR, 0.0, NULL, NULL, NULL, NULL, NULL                                \
+    }
+
+typedef struct pn_import_report {
+    size_t struct_bytes;
+    uint64_t n_rows;        /* added */
+    uint64_t n_bad_vectors; /* dropped, filled, or made null */
+    uint64_t n_dropped;     /* rows */
+    uint64_t version;       /* of the table that has the rows */
+} pn_import_report;
+#define PN_IMPORT_REPORT_INIT                                                                      \
+    {                                                                                              \
+        sizeof(pn_import_report), 0, 0, 0, 0                                                       \
+    }
+
+/* Rows from text into a table. They become visible with one commit, all or none. report may be NULL. Memory: as of an export.
+ * Errors: NOT_FOUND (no table to append to), EXISTS, INVALID (an option, the schema, a row: line, column and reason), CANCELLED, LIMIT; what
+ *         read returns. A table that was made may stay, without rows, when a row fails. */
+PN_API pn_status pn_lance_import(const char *path, const pn_import_options *options,
+                                 pn_import_report *report, pn_error *err);
 
 #ifdef __cplusplus
 }

@@ -55,6 +55,9 @@ PN_NODISCARD pn_status pn_take_struct(void *ours, size_t our_bytes, const void *
 PN_NODISCARD pn_status pn_give_struct(const void *ours, size_t our_bytes, void *theirs,
                                       pn_error *err);
 
+/* INVALID: no path. */
+PN_NODISCARD pn_status pn_check_path(const char *path, pn_error *err);
+
 /* UNSUPPORTED when a server computes the model. */
 PN_NODISCARD pn_status pn_model_check_local(const pn_model *model, pn_error *err);
 

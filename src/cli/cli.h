@@ -187,6 +187,11 @@ struct pn_command {
 extern const pn_command pn_table_commands[];
 int pn_cmd_table_info(int argc, char **argv);
 int pn_cmd_table_schema(int argc, char **argv);
+int pn_cmd_table_versions(int argc, char **argv);
+int pn_cmd_table_stats(int argc, char **argv);
+int pn_cmd_table_head(int argc, char **argv);
+int pn_cmd_table_export(int argc, char **argv);
+int pn_cmd_table_import(int argc, char **argv);
 
 /* The commands. argv[0] is "pennon <command>". */
 int pn_cmd_ingest(int argc, char **argv);

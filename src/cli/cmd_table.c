@@ -2,7 +2,7 @@
  * cmd_table.c - pennon table: the list of its subcommands
  *
  * "pennon info" and its like are about a table of pictures; "pennon table info" is about any Lance table, whoever wrote it. Each line
- * has a function in a file table_*.c, a section in the manual, and where it takes keys of the configuration file an entry in
+ * has a function in a file of its own kind, a section in the manual, and where it takes keys of the configuration file an entry in
  * config_keys.c under its name.
  */
 #include "cli/cli.h"
@@ -10,5 +10,10 @@
 const pn_command pn_table_commands[] = {
     {"info", pn_cmd_table_info, "say what a version is made of", NULL},
     {"schema", pn_cmd_table_schema, "list the columns with all that is below them", NULL},
+    {"versions", pn_cmd_table_versions, "list the versions, also those that cannot be read", NULL},
+    {"stats", pn_cmd_table_stats, "say how the rows are spread and what takes room", NULL},
+    {"head", pn_cmd_table_head, "show the first rows", NULL},
+    {"export", pn_cmd_table_export, "write rows as NDJSON, CSV or NumPy", NULL},
+    {"import", pn_cmd_table_import, "take rows from NDJSON, CSV or NumPy", NULL},
     {NULL, NULL, NULL, NULL},
 };

@@ -101,12 +101,16 @@ static bool is_possible(const pn_config_key *key, const yaml_node_t *value, cons
     case PN_CONFIG_TEXT:
         return text[0] != '\0' && !is_null(value, text);
     case PN_CONFIG_MODE:
-        return strcmp(text, "crop") == 0 || strcmp(text, "pad") == 0 || strcmp(text, "squash") == 0;
+    case PN_CONFIG_CREATE_MODE:
+    case PN_CONFIG_BAD_VECTORS:
+        return pn_config_kind_has_word(key->kind, text);
     case PN_CONFIG_WHOLE: // "8000" in quotes is a text
         return is_plain(value) && pn_str_to_u64(pn_str_of(text), &number) && number >= key->least &&
                number <= key->most;
     case PN_CONFIG_SECONDS:
         return is_plain(value) && pn_str_to_double(pn_str_of(text), &seconds) && seconds >= 0;
+    case PN_CONFIG_NUMBER:
+        return is_plain(value) && pn_str_to_double(pn_str_of(text), &seconds);
     case PN_CONFIG_FLAG:
         return is_plain(value) && (strcmp(text, "true") == 0 || strcmp(text, "false") == 0);
     }

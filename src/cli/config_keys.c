@@ -20,7 +20,9 @@ enum { MAX_NAME = 32, MAX_DISTANCE = 2 };
 
 static const pn_config_key keys[] = {
     {NULL, "table", PN_CONFIG_TEXT, 0, 0,
-     " ingest search serve info versions list show count delete index schema ", "PENNON_TABLE"},
+     " ingest search serve info versions list show count delete index schema stats "
+     "head check export import ",
+     "PENNON_TABLE"},
     {NULL, "model", PN_CONFIG_TEXT, 0, 0, " ingest search serve index embed tokenize preprocess ",
      "PENNON_MODEL"},
     {NULL, "preprocess", PN_CONFIG_MODE, 0, 0, " ingest embed ", NULL},
@@ -43,8 +45,15 @@ static const pn_config_key keys[] = {
     {"ingest", "base", PN_CONFIG_TEXT, 0, 0, NULL, NULL},
     {"ingest", "no-index", PN_CONFIG_FLAG, 0, 0, NULL, NULL},
     {"ingest", "quiet", PN_CONFIG_FLAG, 0, 0, NULL, NULL},
+    {"import", "mode", PN_CONFIG_CREATE_MODE, 0, 0, NULL, NULL},
+    {"import", "on-bad-vectors", PN_CONFIG_BAD_VECTORS, 0, 0, NULL, NULL},
+    {"import", "fill-value", PN_CONFIG_NUMBER, 0, 0, NULL, NULL},
+    {"import", "vector-column", PN_CONFIG_TEXT, 0, 0, NULL, NULL},
+    {"import", "quiet", PN_CONFIG_FLAG, 0, 0, NULL, NULL},
+    {"export", "vector-column", PN_CONFIG_TEXT, 0, 0, NULL, NULL},
+    {"export", "quiet", PN_CONFIG_FLAG, 0, 0, NULL, NULL},
     {"search", "count", PN_CONFIG_WHOLE, 1, 10000, NULL, NULL},
-    {"search", "min-recall", PN_CONFIG_SECONDS, 0, 0, NULL, NULL},
+    {"search", "min-recall", PN_CONFIG_NUMBER, 0, 0, NULL, NULL},
     {"list", "limit", PN_CONFIG_WHOLE, 1, 10000, NULL, NULL},
     {"serve", "host", PN_CONFIG_TEXT, 0, 0, NULL, NULL},
     {"serve", "port", PN_CONFIG_WHOLE, 0, 65535, NULL, NULL},
@@ -61,7 +70,7 @@ static const pn_config_key keys[] = {
 };
 _Static_assert(PN_COUNT_OF(keys) <= PN_CONFIG_KEYS_MAX, "the limit of config_keys.h");
 
-static const char *const sections[] = {"ingest", "search", "list", "serve"};
+static const char *const sections[] = {"ingest", "import", "export", "search", "list", "serve"};
 
 bool pn_config_is_section(const char *name)
 {
@@ -165,14 +174,61 @@ void pn_config_key_list(const char *section, char *out, size_t out_bytes)
         used = add_name(sections[i], used, out, out_bytes);
 }
 
+static const char *const modes[] = {"crop", "pad", "squash", NULL};
+static const char *const create_modes[] = {"append", "create", "exist_ok", NULL};
+static const char *const bad_vectors[] = {"error", "drop", "fill", "null", NULL};
+
+static const char *const *words_of(pn_config_kind kind)
+{
+    switch (kind) {
+    case PN_CONFIG_MODE:
+        return modes;
+    case PN_CONFIG_CREATE_MODE:
+        return create_modes;
+    case PN_CONFIG_BAD_VECTORS:
+        return bad_vectors;
+    case PN_CONFIG_TEXT:
+    case PN_CONFIG_WHOLE:
+    case PN_CONFIG_SECONDS:
+    case PN_CONFIG_FLAG:
+    case PN_CONFIG_NUMBER:
+        break;
+    }
+    return NULL;
+}
+
+bool pn_config_kind_has_word(pn_config_kind kind, const char *text)
+{
+    const char *const *words = words_of(kind);
+    for (; words && *words; words++)
+        if (strcmp(*words, text) == 0)
+            return true;
+    return false;
+}
+
+/* "crop, pad or squash" */
+static void list_words(const char *const *words, char *out, size_t out_bytes)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (size_t i = 0; words[i] && used < out_bytes; i++)
+        used += (size_t)snprintf(out + used, out_bytes - used, "%s%s",
+                                 i == 0         ? ""
+                                 : words[i + 1] ? ", "
+                                                : " or ",
+                                 words[i]);
+}
+
 void pn_config_key_describe(const pn_config_key *key, char *out, size_t out_bytes)
 {
     static const char *const words[] = {[PN_CONFIG_TEXT] = "a text",
                                         [PN_CONFIG_WHOLE] = "a whole number",
                                         [PN_CONFIG_SECONDS] = "a number of seconds",
                                         [PN_CONFIG_FLAG] = "true or false",
-                                        [PN_CONFIG_MODE] = "crop, pad or squash"};
-    if (key->kind == PN_CONFIG_WHOLE)
+                                        [PN_CONFIG_NUMBER] = "a number"};
+    if (words_of(key->kind))
+        list_words(words_of(key->kind), out, out_bytes);
+    else if (key->kind == PN_CONFIG_WHOLE)
         (void)snprintf(out, out_bytes, "%s from %" PRIu32 " to %" PRIu32, words[key->kind],
                        key->least, key->most);
     else

@@ -14,7 +14,10 @@ typedef enum pn_config_kind {
     PN_CONFIG_WHOLE,
     PN_CONFIG_SECONDS,
     PN_CONFIG_FLAG,
-    PN_CONFIG_MODE
+    PN_CONFIG_MODE,
+    PN_CONFIG_CREATE_MODE,
+    PN_CONFIG_BAD_VECTORS,
+    PN_CONFIG_NUMBER
 } pn_config_kind;
 
 typedef struct pn_config_key {
@@ -40,6 +43,9 @@ bool pn_config_key_suggest(const char *section, const char *name, char *out, siz
 
 /* "host, port, ...": the names that can stand in a section, or at the top. */
 void pn_config_key_list(const char *section, char *out, size_t out_bytes);
+
+/* Is text one of the words that a key of this kind can have? (MODE, CREATE_MODE, BAD_VECTORS) */
+bool pn_config_kind_has_word(pn_config_kind kind, const char *text);
 
 /* What a key holds, for messages: "a whole number from 0 to 65535". */
 void pn_config_key_describe(const pn_config_key *key, char *out, size_t out_bytes);

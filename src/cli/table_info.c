@@ -1,5 +1,5 @@
 /*
- * table_info.c - pennon table info, schema: what any Lance table says of itself
+ * table_info.c - pennon table info, schema, versions, stats: what any Lance table says of itself
  */
 #include "cli/cli.h"
 #include "cli/json_out.h"
@@ -99,6 +99,57 @@ static void print_schema(const char *table, const json_t *all)
     }
 }
 
+static void print_versions(const char *table, const json_t *all)
+{
+    size_t i;
+    json_t *version;
+    (void)table;
+    json_array_foreach(all, i, version)
+    {
+        const char *problem = json_string_value(json_object_get(version, "problem"));
+        printf("%6" PRIu64 "  ", number_in(version, "version"));
+        if (!problem)
+            printf("%s  %12" PRIu64 " rows  ",
+                   time_text((int64_t)number_in(version, "timestamp_ms")),
+                   number_in(version, "rows"));
+        pn_term_print_text(stdout, problem ? problem : text_in(version, "operation"), false);
+        fputc('\n', stdout);
+    }
+}
+
+static void print_share(const char *name, uint64_t bytes)
+{
+    fputs("  ", stdout);
+    pn_term_print_text(stdout, name, false);
+    printf("%*s %9s\n", pn_term_width(name) < 24 ? (int)(24 - pn_term_width(name)) : 0, "",
+           pn_term_bytes(bytes));
+}
+
+static void print_stats(const char *table, const json_t *all)
+{
+    const json_t *fragments = json_object_get(all, "fragments");
+    const json_t *rows = json_object_get(fragments, "rows");
+    const char *folder;
+    json_t *value;
+    size_t i;
+    print_line("table", table);
+    printf("rows        %s", pn_term_count(number_in(all, "rows")));
+    if (number_in(all, "deleted_rows") > 0)
+        printf(", and %s deleted", pn_term_count(number_in(all, "deleted_rows")));
+    printf("\nversions    %" PRIu64 "\n", number_in(all, "versions"));
+    printf("fragments   %" PRIu64 ", %" PRIu64 " of them small\n", number_in(fragments, "count"),
+           number_in(fragments, "small"));
+    printf("  rows      %" PRIu64 " to %" PRIu64 ", half of them up to %" PRIu64 "\n",
+           number_in(rows, "min"), number_in(rows, "max"), number_in(rows, "p50"));
+    printf("columns     %s in this version's data files\n",
+           pn_term_bytes(number_in(all, "data_bytes")));
+    json_array_foreach(json_object_get(all, "columns"), i, value)
+        print_share(text_in(value, "name"), number_in(value, "bytes"));
+    puts("on disk     of all versions");
+    json_object_foreach(json_object_get(all, "disk_bytes"), folder, value)
+        print_share(folder, (uint64_t)json_integer_value(value));
+}
+
 /* A document of the library, for people by show or as it is. */
 static int with_document(const struct argp_option *options, const char *what, int argc, char **argv,
                          pn_status (*ask)(const char *, uint64_t, char **, pn_error *),
@@ -134,6 +185,28 @@ int pn_cmd_table_info(int argc, char **argv)
 {
     return with_document(options, "Say what a version of a table is made of.", argc, argv,
                          pn_lance_info_json, print_info);
+}
+
+int pn_cmd_table_stats(int argc, char **argv)
+{
+    return with_document(options,
+                         "Say how the rows of a table are spread over its fragments, and what its "
+                         "columns and its folders take.",
+                         argc, argv, pn_lance_stats_json, print_stats);
+}
+
+static pn_status ask_for_versions(const char *path, uint64_t version, char **out, pn_error *err)
+{
+    (void)version;
+    return pn_lance_versions_json(path, out, err);
+}
+
+int pn_cmd_table_versions(int argc, char **argv)
+{
+    static const struct argp_option without_version[] = {PN_OPTION_TABLE, PN_OPTION_JSON, {0}};
+    return with_document(without_version,
+                         "List the versions of a table, also those that cannot be read.", argc,
+                         argv, ask_for_versions, print_versions);
 }
 
 int pn_cmd_table_schema(int argc, char **argv)

@@ -164,21 +164,47 @@ void pn_progress_clear(pn_progress *progress)
     progress->drawn = false;
 }
 
-static void draw_bar(const pn_ingest_progress *counts, uint64_t done, double rate)
+/* "\r[####....] ", at a fraction of the whole; negative: not known. */
+static void draw_begin(double fraction)
 {
     enum { BAR_COLUMNS = 24 };
-    bool known = counts->sources_done && counts->n_found > 0;
-    unsigned filled = known ? (unsigned)(done * BAR_COLUMNS / counts->n_found) : 0;
+    unsigned filled = fraction > 0 ? (unsigned)(fraction * BAR_COLUMNS) : 0;
     fputs("\r\033[K[", stderr);
     for (unsigned i = 0; i < BAR_COLUMNS; i++)
-        fputc(i < filled ? '#' : known ? '.' : ' ', stderr);
-    fprintf(stderr, "] %" PRIu64 "/%" PRIu64 "%s  %.1f/s", done, counts->n_found, known ? "" : "+",
+        fputc(i < filled ? '#' : fraction >= 0 ? '.' : ' ', stderr);
+    fputs("] ", stderr);
+}
+
+static void draw_bar(const pn_ingest_progress *counts, uint64_t done, double rate)
+{
+    bool known = counts->sources_done && counts->n_found > 0;
+    draw_begin(known ? (double)done / (double)counts->n_found : -1);
+    fprintf(stderr, "%" PRIu64 "/%" PRIu64 "%s  %.1f/s", done, counts->n_found, known ? "" : "+",
             rate);
     if (known && rate > 0 && done < counts->n_found)
         fprintf(stderr, "  %s left", pn_term_duration((double)(counts->n_found - done) / rate));
     if (counts->n_failed > 0)
         fprintf(stderr, "  %" PRIu64 " failed", counts->n_failed);
     (void)fflush(stderr); // a bar that is not seen harms nothing
+}
+
+void pn_progress_show_rows(pn_progress *progress, uint64_t n_rows, double fraction, double seconds)
+{
+    double rate = seconds > 0 ? (double)n_rows / seconds : 0;
+    bool is_due = seconds - progress->last_line_seconds >= (progress->is_terminal ? 0.1 : 10);
+    if (progress->quiet || !is_due)
+        return;
+    progress->last_line_seconds = seconds;
+    if (!progress->is_terminal) {
+        fprintf(stderr, "%" PRIu64 " rows, %.0f/s\n", n_rows, rate);
+        return;
+    }
+    draw_begin(fraction);
+    fprintf(stderr, "%s rows  %.0f/s", pn_term_count(n_rows), rate);
+    if (fraction > 0.01 && fraction < 1)
+        fprintf(stderr, "  %s left", pn_term_duration(seconds / fraction - seconds));
+    (void)fflush(stderr);
+    progress->drawn = true;
 }
 
 void pn_progress_show(pn_progress *progress, const pn_ingest_progress *counts)

@@ -121,6 +121,18 @@ uint16_t pn_lance_file_minor(const pn_lance_file *file)
     return file->container.minor;
 }
 
+uint64_t pn_lance_file_column_bytes(const pn_lance_file *file, int32_t column)
+{
+    uint64_t total = 0;
+    if (column < 0 || (size_t)column >= file->container.n_columns)
+        return 0;
+    const pn_file_column *c = &file->container.columns[column];
+    for (size_t p = 0; p < c->n_pages; p++)
+        for (size_t b = 0; b < c->pages[p].n_buffers; b++)
+            total += c->pages[p].buffers[b].n;
+    return total;
+}
+
 size_t pn_lance_file_columns(const pn_lance_file *file)
 {
     return file->container.n_columns;

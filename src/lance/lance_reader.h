@@ -21,6 +21,8 @@ uint16_t pn_lance_file_minor(const pn_lance_file *file);
 size_t pn_lance_file_columns(const pn_lance_file *file);
 /* The column of a leaf of the file's own schema, depth first; -1: there are no more. */
 int32_t pn_lance_file_leaf_column(const pn_lance_file *file, size_t leaf_i);
+/* What the pages of one column take; 0 when there is no such column. */
+uint64_t pn_lance_file_column_bytes(const pn_lance_file *file, int32_t column);
 const pn_schema *pn_lance_file_schema(const pn_lance_file *file); /* as the file tells it */
 
 /*

@@ -47,6 +47,85 @@ assert [c["name"] for c in columns["metadata"]["children"]] == ["key", "value"]
 assert schema["metadata"]["pennon.format"] == "1"
 PYTHON
 
+# Statistics and versions, also behind damage.
+expect 0 '^fragments   1, 1 of them small$' table stats
+expect 0 '^  vector  *[0-9.]* kB$' table stats
+expect 0 '"deleted_rows": 1' table stats --json
+expect 0 '^     3  .* 8 rows  delete$' table versions
+cp -r "$table" "$work/damaged.lance"
+newest=$(cd "$work/damaged.lance/_versions" && printf "%s\n" *.manifest | LC_ALL=C sort | head -1)
+head -c 100 "$work/damaged.lance/_versions/$newest" > "$work/cut" && mv "$work/cut" "$work/damaged.lance/_versions/$newest"
+expect 0 "$newest: does not end" table versions -t "$work/damaged.lance"
+expect 0 '^     2  .* 9 rows  append$' table versions -t "$work/damaged.lance"
+expect 0 '"problem": null' table versions -t "$work/damaged.lance" --json
+
+# Export, import: every form gives the same rows again, and a table that can be searched.
+expect 0 '^0 ' table head --limit 2
+expect 0 '"image_path": ' table head --limit 2 --column image_path --json
+[ "$(grep -c '"' "$work/out")" = 2 ] || fail "one column of two rows: $(cat "$work/out")"
+"$PENNON" table schema --json > "$work/schema.json"
+"$PENNON" table export - > "$work/rows" 2> "$work/err" || fail "export to standard output"
+[ ! -s "$work/err" ] || fail "an export that says something: $(cat "$work/err")"
+[ "$(wc -l < "$work/rows")" = 8 ] || fail "8 rows: $(wc -l < "$work/rows")"
+for format in ndjson csv npy; do
+    rest=(); [ $format != npy ] || rest=(--rows "$work/rest.ndjson")
+    expect 0 '^8 rows, ' table export "$work/x.$format" "${rest[@]}"
+    expect 0 ': 8 rows added in' table import "$work/x.$format" "${rest[@]}" --mode create --schema "$work/schema.json" --table "$work/$format.lance"
+    "$PENNON" table export "$work/again" --table "$work/$format.lance" --quiet
+    cmp "$work/rows" "$work/again" || fail "$format: other rows"
+    "$PENNON" search --like 3 -k 3 --tsv > "$work/a"
+    "$PENNON" search --like 3 -k 3 --tsv --table "$work/$format.lance" > "$work/b"
+    cmp "$work/a" "$work/b" || fail "$format: other neighbours"
+done
+[ -z "$(find "$work" -name '*.part')" ] || fail "a part was left"
+expect 0 '^{"rows":2,' table export "$work/y.ndjson" --where 'id >= 6' --json
+expect 0 '"rows":8,"bad_vectors":0,"dropped":0,"version":3' table import --mode exist_ok "$work/rows" --json --table "$work/csv.lance"
+expect 1 'there is a table already' table import --mode create "$work/rows"
+expect 1 'no table here' table import "$work/rows" --table "$work/nowhere.lance"
+expect 1 'line 1: the table has no column "x"' table import - <<< '{"x":1}'
+expect 1 'line 2, field 1: a quote that is never closed' table import --format csv --mode exist_ok -t "$work/new.lance" - <<< $'a\n"b'
+expect 2 'where to?' table export
+expect 2 'one argument too many' table import a b
+expect 2 'there are ndjson, csv and npy' table export --format xml -
+expect 2 'is for npy' table export --rows r x.csv
+expect 2 'on-bad-vectors "keep"' table import --on-bad-vectors keep x
+expect 1 'No such file\|does not exist' table import "$work/nothing.csv"
+
+# What is not a plain file stays what it is.
+ln -s x.csv "$work/link.csv"
+expect 0 '8 rows' table export "$work/link.csv"
+[ -L "$work/link.csv" ] || fail "a link was replaced"
+mkfifo "$work/pipe"; cat "$work/pipe" > "$work/piped" & reader=$!
+expect 0 '8 rows' table export "$work/pipe"
+wait "$reader"; cmp "$work/rows" "$work/piped" || fail "through a pipe"
+[ -p "$work/pipe" ] || fail "a pipe was replaced"
+if mknod "$work/full" c 1 7 2> /dev/null; then # needs root
+    expect 1 'No space left' table export "$work/full"
+    [ -c "$work/full" ] || fail "a device was replaced"
+fi
+
+# Bad vectors, by the command line and by the file.
+printf '{"vector":[1,2]}\n{"vector":[1]}\n{"vector":[3,"NaN"]}\n{"vector":[5,6]}\n' > "$work/bad"
+expect 1 'line 2: column "vector": the vector has another length (it takes 2 numbers)' table import --mode create "$work/bad" -t "$work/v1"
+expect 0 '"rows":2,"bad_vectors":2,"dropped":2' table import --mode exist_ok --on-bad-vectors drop --json "$work/bad" -t "$work/v1"
+expect 0 '"rows":4,"bad_vectors":2,"dropped":0' table import --mode create --on-bad-vectors fill --fill-value 0.5 --json "$work/bad" -t "$work/v2"
+[ "$("$PENNON" table export - -t "$work/v2" | tr -d '\n')" = '{"vector":[1,2]}{"vector":[0.5,0.5]}{"vector":[0.5,0.5]}{"vector":[5,6]}' ] || fail "filled vectors"
+printf 'import:\n  mode: create\n  on-bad-vectors: "null"\n' > "$work/c.yaml"
+expect 0 '4 rows added, 2 bad vectors, 0 rows dropped' table import --config "$work/c.yaml" "$work/bad" -t "$work/v3"
+[ "$("$PENNON" table export - -t "$work/v3" | tr -d '\n')" = '{"vector":[1,2]}{"vector":null}{"vector":null}{"vector":[5,6]}' ] || fail "null vectors"
+expect 0 '2 rows added' table import --config "$work/c.yaml" --mode append --on-bad-vectors drop "$work/bad" -t "$work/v3"
+printf 'import:\n  on-bad-vectors: keep\n' > "$work/c.yaml"
+expect 2 'import.on-bad-vectors: error, drop, fill or null is needed' table import --config "$work/c.yaml" "$work/bad"
+
+# Stopped: nothing is added, nothing is left.
+{ yes '{"vector":[1,2]}' || true; } | "$PENNON" table import --mode create - -t "$work/v4" > "$work/out" 2>&1 & victim=$!
+for _ in $(seq 100); do [ -d "$work/v4/data" ] && break; sleep 0.05; done
+kill -TERM $victim
+wait $victim || code=$?
+[ "${code:-0}" = 130 ] || fail "a stopped import ends with 130, not ${code:-0}: $(cat "$work/out")"
+expect 0 '^rows        0$' table info -t "$work/v4"
+[ -z "$(ls "$work/v4/data")" ] || fail "a data file was left"
+
 # A table of another program, without any vector.
 other="$PN_SHARED_DIR/lance/fixtures/v2.2/types1.lance"
 if [ -d "$other" ]; then

@@ -90,7 +90,7 @@ def keys_of_program(section):
 def check_config(text):
     """The keys of the configuration file, in pennon.1 and in the example of docs/CONFIG.md, which has all of them."""
     top = keys_of_program(None)
-    sections = top & {"ingest", "search", "list", "serve"}
+    sections = top & {"ingest", "import", "export", "search", "list", "serve"}
     shared = top - sections
     page = text.split("\nCONFIGURATION FILE")[1].split("\nENVIRONMENT")[0]
     told = set(re.search(r"several\s+commands\s+have:\s+([^.]*)\.", page).group(1).replace(",", " ").split())
