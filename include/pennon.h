@@ -683,6 +683,35 @@ typedef struct pn_import_report {
 PN_API pn_status pn_lance_import(const char *path, const pn_import_options *options,
                                  pn_import_report *report, pn_error *err);
 
+typedef struct pn_check_options {
+    size_t struct_bytes;
+    uint64_t version; /* only this one; 0: all */
+    int newest_only;  /* not 0: only the newest */
+    int record; /* not 0: when nothing is found, keep checksums of all files beside the table, for later checks */
+    void (*progress)(void *context, uint64_t n_files, uint64_t n_bytes); /* so far */
+    int (*cancelled)(void *context);                                     /* polled; nonzero: stop */
+    void *context;
+} pn_check_options;
+#define PN_CHECK_OPTIONS_INIT                                                                      \
+    {                                                                                              \
+        sizeof(pn_check_options), 0, 0, 0, NULL, NULL, NULL                                        \
+    }
+
+/*
+ * Is anything damaged? Of every version: its manifest and transaction, the size and footer of each data file, every page of every column
+ * decoded, rows counted, texts UTF-8, deletions within range; and the checksums of all files that have one. Lance files have none of their own: a
+ * number that became another number is seen only in files whose checksums were recorded.
+ *
+ * *report  JSON, freed with pn_memory_free(); also written when the status is CORRUPT because something was found:
+ *          {"state":"sound"|"no damage found"|"damaged","newest","last_good":N|null,"versions","good_versions","files","bytes",
+ *          "files_without_checksum","checksums_recorded","findings":[{"version","file","reason"}]}. "sound" means that every file is what it was
+ *          when its checksum was recorded; "no damage found" that some have none. last_good is the highest version without a finding.
+ *
+ * Errors: CORRUPT (the message is the first finding), NOT_FOUND (no table, no such version), INVALID, CANCELLED, IO.
+ */
+PN_API pn_status pn_lance_check_json(const char *path, const pn_check_options *options,
+                                     char **report, pn_error *err);
+
 #ifdef __cplusplus
 }
 #endif

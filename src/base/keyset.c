@@ -73,6 +73,15 @@ pn_status pn_keyset_add(pn_keyset *set, pn_str text, bool *is_new, pn_error *err
     return PN_OK;
 }
 
+bool pn_keyset_has(const pn_keyset *set, pn_str text)
+{
+    char hash[PN_HASH_TEXT_BYTES];
+    key *found = NULL;
+    pn_hash128_text(text.ptr ? text.ptr : "", text.len, hash);
+    HASH_FIND(hh, set->keys, hash, sizeof found->text, found);
+    return found != NULL;
+}
+
 size_t pn_keyset_count(const pn_keyset *set)
 {
     return HASH_COUNT(set->keys);

@@ -189,6 +189,7 @@ int pn_cmd_table_info(int argc, char **argv);
 int pn_cmd_table_schema(int argc, char **argv);
 int pn_cmd_table_versions(int argc, char **argv);
 int pn_cmd_table_stats(int argc, char **argv);
+int pn_cmd_table_check(int argc, char **argv);
 int pn_cmd_table_head(int argc, char **argv);
 int pn_cmd_table_export(int argc, char **argv);
 int pn_cmd_table_import(int argc, char **argv);

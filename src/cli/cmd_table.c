@@ -12,6 +12,7 @@ const pn_command pn_table_commands[] = {
     {"schema", pn_cmd_table_schema, "list the columns with all that is below them", NULL},
     {"versions", pn_cmd_table_versions, "list the versions, also those that cannot be read", NULL},
     {"stats", pn_cmd_table_stats, "say how the rows are spread and what takes room", NULL},
+    {"check", pn_cmd_table_check, "look for damage", NULL},
     {"head", pn_cmd_table_head, "show the first rows", NULL},
     {"export", pn_cmd_table_export, "write rows as NDJSON, CSV or NumPy", NULL},
     {"import", pn_cmd_table_import, "take rows from NDJSON, CSV or NumPy", NULL},

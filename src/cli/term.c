@@ -188,13 +188,35 @@ static void draw_bar(const pn_ingest_progress *counts, uint64_t done, double rat
     (void)fflush(stderr); // a bar that is not seen harms nothing
 }
 
+/* Ten times a second on a terminal, every ten seconds elsewhere. */
+static bool is_due(pn_progress *progress, double seconds)
+{
+    if (progress->quiet ||
+        seconds - progress->last_line_seconds < (progress->is_terminal ? 0.1 : 10))
+        return false;
+    progress->last_line_seconds = seconds;
+    return true;
+}
+
+void pn_progress_show_files(pn_progress *progress, uint64_t n_files, uint64_t n_bytes,
+                            double seconds)
+{
+    if (!is_due(progress, seconds))
+        return;
+    if (progress->is_terminal)
+        draw_begin(-1);
+    fprintf(stderr, "%" PRIu64 " files, %s", n_files, pn_term_bytes(n_bytes));
+    progress->drawn = progress->is_terminal;
+    if (!progress->is_terminal)
+        fputc('\n', stderr);
+    (void)fflush(stderr);
+}
+
 void pn_progress_show_rows(pn_progress *progress, uint64_t n_rows, double fraction, double seconds)
 {
     double rate = seconds > 0 ? (double)n_rows / seconds : 0;
-    bool is_due = seconds - progress->last_line_seconds >= (progress->is_terminal ? 0.1 : 10);
-    if (progress->quiet || !is_due)
+    if (!is_due(progress, seconds))
         return;
-    progress->last_line_seconds = seconds;
     if (!progress->is_terminal) {
         fprintf(stderr, "%" PRIu64 " rows, %.0f/s\n", n_rows, rate);
         return;

@@ -33,6 +33,9 @@ void pn_progress_begin(pn_progress *progress, bool quiet);
 void pn_progress_show(pn_progress *progress, const pn_ingest_progress *counts);
 /* The same of rows: fraction of the whole in [0, 1], negative when that is not known. */
 void pn_progress_show_rows(pn_progress *progress, uint64_t n_rows, double fraction, double seconds);
+/* The same of files, of which nobody knows how many there will be. */
+void pn_progress_show_files(pn_progress *progress, uint64_t n_files, uint64_t n_bytes,
+                            double seconds);
 /* Take the bar off the screen, so that another line can be printed. */
 void pn_progress_clear(pn_progress *progress);
 

@@ -28,6 +28,7 @@ static void add__says_what_is_new(void **state)
         size_t which = pn_rng_below(&rng, N_TEXTS);
         int length = snprintf(text, sizeof text, "folder/%zu.jpg", which);
         bool is_new = seen[which];
+        assert_int_equal(pn_keyset_has(set, pn_str_make(text, (size_t)length)), seen[which]);
         assert_int_equal(pn_keyset_add(set, pn_str_make(text, (size_t)length), &is_new, NULL),
                          PN_OK);
         assert_int_equal(is_new, !seen[which]);

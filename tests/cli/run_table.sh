@@ -126,6 +126,26 @@ wait $victim || code=$?
 expect 0 '^rows        0$' table info -t "$work/v4"
 [ -z "$(ls "$work/v4/data")" ] || fail "a data file was left"
 
+# Damage is found and named; what is damaged is never called sound.
+expect 0 ': no damage found$' table check
+expect 0 ' files have no checksum' table check --newest
+expect 2 'is for all versions' table check --record --newest
+expect 0 '^checksums of [0-9]* files are recorded$' table check --record
+expect 0 ': sound$' table check
+expect 0 '"state": "sound"' table check --json
+expect 1 "$newest: does not end" table check -t "$work/damaged.lance"
+expect 1 '^the last good version is 2$' table check -t "$work/damaged.lance"
+expect 0 '"last_good": 2' table check -t "$work/damaged.lance" --version 2 --json
+cp -r "$table" "$work/flipped.lance"
+file=$(cd "$work/flipped.lance" && printf "%s\n" data/*.lance | head -1)
+printf 'X' | dd of="$work/flipped.lance/$file" bs=1 seek=4200 conv=notrunc 2> /dev/null
+expect 1 "^$file: is not what it was when its checksum was recorded (version 2)$" table check -t "$work/flipped.lance"
+expect 1 '^the last good version is 1$' table check -t "$work/flipped.lance"
+[ "$("$PENNON" table check -q -t "$work/flipped.lance" | wc -l)" = 1 ] || fail "quiet is not quiet"
+rm "$work/flipped.lance/$file"
+expect 1 "^$file: is missing (version 2)$" table check -t "$work/flipped.lance"
+expect 1 'no table here' table check -t "$work/nowhere"
+
 # A table of another program, without any vector.
 other="$PN_SHARED_DIR/lance/fixtures/v2.2/types1.lance"
 if [ -d "$other" ]; then
