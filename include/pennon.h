@@ -291,6 +291,12 @@ PN_API void pn_table_close(pn_table *table);
  * a recorded identity (written by another program) passes when the dimensions agree. */
 PN_API pn_status pn_table_check_model(pn_table *table, const pn_model *model, pn_error *err);
 
+/* How many seconds a read (a search, rows, counts) may be answered from a version after it was seen to be the newest: 0, as every table is
+ * opened, looks for a newer one each time, which is one look at the file system. What this table's own handle commits is seen at once, and
+ * ingests always decide on the newest version. INVALID: negative, or over 86400. */
+PN_API pn_status pn_table_set_read_consistency_interval(pn_table *table, double seconds,
+                                                        pn_error *err);
+
 typedef struct pn_table_info {
     char model[256];     /* as recorded; empty when unknown */
     char preprocess[16]; /* as recorded; empty when unknown */

@@ -93,6 +93,16 @@ pn_status pn_table_open_or_create(pn_library *library, const char *path, const p
     return PN_OK;
 }
 
+pn_status pn_table_set_read_consistency_interval(pn_table *table, double seconds, pn_error *err)
+{
+    static const double most = 86400;
+    if (!(seconds >= 0 && seconds <= most))
+        return pn_fail(err, PN_ERR_INVALID,
+                       "read_consistency_interval: 0 to %.0f seconds are possible", most);
+    pn_local_engine_set_consistency(table->engine, (int64_t)(seconds * 1e9));
+    return PN_OK;
+}
+
 void pn_table_close(pn_table *table)
 {
     if (!table)

@@ -11,6 +11,7 @@ typedef struct arguments {
     pn_common common;
     pn_serve_options options;
     const pn_session *session;
+    double consistency_s;
 } arguments;
 
 enum {
@@ -23,7 +24,8 @@ enum {
     KEY_TIMEOUT,
     KEY_DRAIN,
     KEY_LOG_JSON,
-    KEY_NO_INDEX
+    KEY_NO_INDEX,
+    KEY_CONSISTENCY
 };
 
 static const struct argp_option options[] = {
@@ -47,6 +49,10 @@ static const struct argp_option options[] = {
     {"timeout", KEY_TIMEOUT, "S", 0,
      "seconds that a client gets to send or to take something (default 30)", 0},
     {"drain", KEY_DRAIN, "S", 0, "seconds that running requests get at the end (default 10)", 0},
+    {"read-consistency-interval", KEY_CONSISTENCY, "S", 0,
+     "seconds that an answer may be older than what other programs commit (default 0: always the "
+     "newest version)",
+     0},
     PN_OPTION_THREADS,
     {"verbose", 'v', NULL, 0, "log every request on standard error", 0},
     {"log-json", KEY_LOG_JSON, NULL, 0, "the same as JSON lines", 0},
@@ -91,6 +97,11 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_DRAIN:
         serve->drain_timeout_s = (unsigned)pn_cli_number(arg, 0, 3600, "--drain", state);
         return 0;
+    case KEY_CONSISTENCY:
+        args->consistency_s = pn_cli_double(arg, "--read-consistency-interval", state);
+        if (!(args->consistency_s >= 0 && args->consistency_s <= 86400))
+            argp_error(state, "--read-consistency-interval \"%s\": 0 to 86400 seconds", arg);
+        return 0;
     case KEY_LOG_JSON:
         serve->access_log = PN_ACCESS_LOG_JSON;
         return 0;
@@ -130,6 +141,11 @@ static int run(arguments *args, pn_session *session)
         !pn_session_open_table(session, &args->common) ||
         !pn_session_open_table_model(session, &args->common))
         return PN_EXIT_FAILURE;
+    if (pn_table_set_read_consistency_interval(session->table, args->consistency_s, &err) !=
+        PN_OK) {
+        pn_cli_error(&err);
+        return PN_EXIT_FAILURE;
+    }
     args->session = session;
     args->options.ready = on_ready;
     args->options.log = on_log;

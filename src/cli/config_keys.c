@@ -65,6 +65,7 @@ static const pn_config_key keys[] = {
     {"serve", "max-connections", PN_CONFIG_WHOLE, 1, 10000, NULL, NULL},
     {"serve", "timeout", PN_CONFIG_WHOLE, 1, 3600, NULL, NULL},
     {"serve", "drain", PN_CONFIG_WHOLE, 0, 3600, NULL, NULL},
+    {"serve", "read-consistency-interval", PN_CONFIG_SECONDS, 0, 0, NULL, NULL},
     {"serve", "verbose", PN_CONFIG_FLAG, 0, 0, NULL, NULL},
     {"serve", "log-json", PN_CONFIG_FLAG, 0, 0, NULL, NULL},
 };

@@ -88,8 +88,10 @@ typedef struct pn_engine pn_engine;
 struct pn_engine {
     void *self;
 
-    /* The newest version. */
+    /* A version to read: the newest, or one that was it a moment ago where the engine was told that this will do. */
     pn_status (*pin)(void *self, pn_snapshot **out, pn_error *err);
+    /* The newest version, for what decides on a change. */
+    pn_status (*pin_newest)(void *self, pn_snapshot **out, pn_error *err);
     void (*unpin)(void *self, pn_snapshot *snapshot);
     void (*info)(void *self, const pn_snapshot *snapshot, pn_engine_info *out);
 

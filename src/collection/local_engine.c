@@ -2,7 +2,8 @@
  * local_engine.c - a Lance table and its indexes behind the engine's door
  *
  * A snapshot is a reference to one dataset version. Pinning looks whether a newer one was committed, or an index came or went
- * (two looks at the file system), and hands out the same object until then, so that what was opened stays open.
+ * (two looks at the file system), and hands out the same object until then, so that what was opened stays open. Readers can be told to
+ * look only now and then; whoever changes something always looks, and what it commits is seen by the next reader.
  *
  * Ids: new rows get the numbers behind the largest id of the version they are added to. Two processes that
  * append at once could pick the same numbers; the second commit would be rebased without anybody looking, so appends of one
@@ -31,6 +32,8 @@ typedef struct local_engine {
     bool is_fixed; /* opened at a version: newest stays what it is, and nothing is changed */
     pthread_mutex_t mu;
     pn_snapshot *newest;       /* guarded by mu */
+    int64_t looked_ns;         /* when it was seen to be the newest; guarded by mu */
+    int64_t interval_ns;       /* how long that is good enough for readers; guarded by mu */
     pthread_mutex_t append_mu; /* one append at a time, because of the ids */
     pn_table_indexes indexes;
 } local_engine;
@@ -63,17 +66,47 @@ static pn_status refresh(local_engine *e, pn_error *err)
     return PN_OK;
 }
 
-static pn_status pin(void *self, pn_snapshot **out, pn_error *err)
+/* Is what was seen last good enough? The caller holds mu. */
+static bool is_fresh(const local_engine *e)
 {
-    local_engine *e = self;
+    return e->interval_ns > 0 && e->looked_ns != 0 &&
+           pn_clock_monotonic_ns() - e->looked_ns < e->interval_ns;
+}
+
+static pn_status pin_version(local_engine *e, bool may_be_older, pn_snapshot **out, pn_error *err)
+{
     pthread_mutex_lock(&e->mu);
-    pn_status status = refresh(e, err);
+    pn_status status = PN_OK;
+    if (!may_be_older || !is_fresh(e)) {
+        int64_t now_ns = pn_clock_monotonic_ns(); // a commit may come while we look
+        status = refresh(e, err);
+        if (status == PN_OK)
+            e->looked_ns = now_ns;
+    }
     if (status == PN_OK) {
         atomic_fetch_add(&e->newest->n_refs, 1);
         *out = e->newest;
     }
     pthread_mutex_unlock(&e->mu);
     return status;
+}
+
+static pn_status pin(void *self, pn_snapshot **out, pn_error *err)
+{
+    return pin_version(self, true, out, err);
+}
+
+static pn_status pin_newest(void *self, pn_snapshot **out, pn_error *err)
+{
+    return pin_version(self, false, out, err);
+}
+
+/* Something was committed: the next reader looks. */
+static void expire(local_engine *e)
+{
+    pthread_mutex_lock(&e->mu);
+    e->looked_ns = 0;
+    pthread_mutex_unlock(&e->mu);
 }
 
 static void unpin(void *self, pn_snapshot *snapshot)
@@ -264,8 +297,8 @@ static pn_status append_with_ids(local_engine *e, const pn_batch *batch, const p
     if (!folder)
         PN_GOTO(done, pn_fail_nomem(err));
     PN_GOTO(done, lock_ids(folder, &arena, &lock, err));
-    PN_GOTO(done,
-            pin(e, &snapshot, err)); // what was the newest while another held the lock may not be
+    PN_GOTO(done, pin_newest(e, &snapshot,
+                             err)); // what was the newest while another held the lock may not be
     PN_GOTO(done, pn_id_counter_take(folder, snapshot->dataset, batch->n_rows, &first, err));
     ptrdiff_t at = pn_schema_find(pn_dataset_schema(snapshot->dataset), pn_str_of(PN_COLUMN_ID));
     PN_GOTO(done, add_ids(batch, &pn_dataset_schema(snapshot->dataset)->fields[at], first, &arena,
@@ -287,7 +320,7 @@ static pn_status append_any(local_engine *e, const pn_batch *batch, const pn_row
 {
     pn_snapshot *snapshot;
     uint64_t version;
-    PN_TRY(pin(e, &snapshot, err));
+    PN_TRY(pin_newest(e, &snapshot, err));
     pn_status status = needs_ids(snapshot, batch)
                            ? append_with_ids(e, batch, replaced, given, err)
                            : append_to(replaced ? given->dataset : snapshot->dataset, batch,
@@ -312,6 +345,7 @@ static pn_status append(void *self, pn_snapshot *snapshot, const pn_batch *batch
     PN_TRY(check_newest(e, err));
     pthread_mutex_lock(&e->append_mu);
     pn_status status = append_any(e, batch, replaced, snapshot, err);
+    expire(e);
     pthread_mutex_unlock(&e->append_mu);
     return status;
 }
@@ -320,7 +354,7 @@ static pn_status try_delete(local_engine *e, const char *text, uint64_t *n_delet
 {
     pn_snapshot *snapshot;
     pn_rowset rows;
-    PN_TRY(pin(e, &snapshot, err));
+    PN_TRY(pin_newest(e, &snapshot, err));
     pn_rowset_init(&rows);
     pn_status status = pn_dataset_filter_rows(snapshot->dataset, pn_str_of(text), &rows, err);
     *n_deleted = 0;
@@ -341,6 +375,7 @@ static pn_status delete_where(void *self, const char *text, uint64_t *n_deleted,
     PN_TRY(check_newest(self, err));
     for (int attempt = 0;; attempt++) {
         pn_status status = try_delete(self, text, n_deleted, err);
+        expire(self);
         if (status != PN_ERR_CONFLICT || attempt == MAX_ATTEMPTS)
             return status;
         pn_clock_sleep_ms(5 << attempt); // a compaction moved the rows: look for them again
@@ -363,10 +398,11 @@ static pn_status index_build(void *self, const pn_engine_index_options *options,
     pn_snapshot *snapshot;
     PN_TRY(check_newest(e, err));
     PN_TRY(pn_index_upkeep_lock(index_folder(e), &lock, err));
-    pn_status status = pin(e, &snapshot, err); /* under the lock: no other index can come */
+    pn_status status = pin_newest(e, &snapshot, err); /* under the lock: no other index can come */
     if (status == PN_OK) {
         status = pn_index_upkeep_build(index_folder(e), snapshot, options, out, err);
         pn_snapshot_unref(snapshot);
+        expire(e);
     }
     pn_lockfile_release(lock);
     return status;
@@ -382,6 +418,7 @@ static pn_status index_drop(void *self, size_t *n_dropped, pn_error *err)
         return PN_OK;
     PN_TRY(pn_index_upkeep_lock(index_folder(e), &lock, err));
     pn_status status = pn_index_upkeep_drop(index_folder(e), n_dropped, err);
+    expire(e);
     pn_lockfile_release(lock);
     return status;
 }
@@ -494,6 +531,7 @@ static pn_status make_engine(const char *path, pn_dataset *dataset, bool is_fixe
     e->pool = pool;
     *engine = (pn_engine){.self = e,
                           .pin = pin,
+                          .pin_newest = pin_newest,
                           .unpin = unpin,
                           .info = info,
                           .search = search,
@@ -535,6 +573,14 @@ pn_status pn_local_engine_create(const char *path, const pn_schema *schema, pn_p
     pn_dataset *dataset;
     PN_TRY(pn_dataset_create(path, schema, &dataset, err));
     return make_engine(path, dataset, false, pool, out, err);
+}
+
+void pn_local_engine_set_consistency(pn_engine *engine, int64_t interval_ns)
+{
+    local_engine *e = engine->self;
+    pthread_mutex_lock(&e->mu);
+    e->interval_ns = interval_ns;
+    pthread_mutex_unlock(&e->mu);
 }
 
 void pn_engine_free(pn_engine *engine)

@@ -19,4 +19,8 @@ PN_NODISCARD pn_status pn_local_engine_open_version(const char *path, uint64_t v
 PN_NODISCARD pn_status pn_local_engine_create(const char *path, const pn_schema *schema,
                                               pn_pool *pool, pn_engine **out, pn_error *err);
 
+/* How long a reader may be given a version after it was seen to be the newest; 0, as at first: it is always looked for a newer one. What is
+ * committed through this engine is seen at once. Of an engine that pn_local_engine_open() or its like made. */
+void pn_local_engine_set_consistency(pn_engine *engine, int64_t interval_ns);
+
 #endif

@@ -424,7 +424,7 @@ static pn_status start_threads(run *r, pn_error *err)
 static pn_status load_known(run *r, pn_error *err)
 {
     pn_snapshot *snapshot;
-    PN_TRY(r->engine->pin(r->engine->self, &snapshot, err));
+    PN_TRY(r->engine->pin_newest(r->engine->self, &snapshot, err));
     pn_status status = pn_probe_load(r->probe, r->engine, snapshot, err);
     r->engine->unpin(r->engine->self, snapshot);
     return status;

@@ -32,7 +32,7 @@ pn_status pn_row_writer_create(pn_engine *engine, pn_row_writer **out, pn_error 
         return pn_fail_nomem(err);
     writer->engine = engine;
     pn_arena_init(&writer->arena, SIZE_MAX);
-    PN_GOTO(done, engine->pin(engine->self, &writer->schema_owner, err));
+    PN_GOTO(done, engine->pin_newest(engine->self, &writer->schema_owner, err));
     pn_engine_info info;
     engine->info(engine->self, writer->schema_owner, &info);
     PN_GOTO(done, pn_row_batch_create(info.schema, PN_ROWS_WITHOUT_IDS, &writer->fresh, err));
@@ -131,7 +131,7 @@ static pn_status try_replace(pn_row_writer *writer, const char *filter, const pn
     pn_snapshot *snapshot;
     pn_rowset replaced;
     uint64_t count;
-    PN_TRY(engine->pin(engine->self, &snapshot, err));
+    PN_TRY(engine->pin_newest(engine->self, &snapshot, err));
     pn_rowset_init(&replaced);
     pn_status status = engine->filter(engine->self, snapshot, filter, &replaced, &count, err);
     if (status == PN_OK)
@@ -165,7 +165,7 @@ static pn_status commit_fresh(pn_row_writer *writer, pn_error *err)
     pn_batch batch;
     pn_snapshot *snapshot;
     PN_TRY(pn_row_batch_view(writer->fresh, &batch, err));
-    PN_TRY(engine->pin(engine->self, &snapshot, err));
+    PN_TRY(engine->pin_newest(engine->self, &snapshot, err));
     pn_status status = engine->append(engine->self, snapshot, &batch, NULL, err);
     engine->unpin(engine->self, snapshot);
     return status;

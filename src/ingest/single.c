@@ -45,7 +45,7 @@ static pn_status look_up(pn_engine *engine, const char *path, known_row *known, 
                                          PN_COLUMN_CONTENT_HASH};
     pn_snapshot *snapshot;
     *known = (known_row){.id = -1};
-    PN_TRY(engine->pin(engine->self, &snapshot, err));
+    PN_TRY(engine->pin_newest(engine->self, &snapshot, err));
     pn_engine_info info;
     engine->info(engine->self, snapshot, &info);
     const char *columns[PN_COUNT_OF(wanted)];

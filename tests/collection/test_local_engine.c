@@ -13,6 +13,7 @@
 #include "column/builder.h"
 #include "dataset/dataset.h"
 #include "kernels/kernels.h"
+#include "os/clock.h"
 #include "os/dir.h"
 
 #include <inttypes.h>
@@ -501,6 +502,54 @@ static void pin__keeps_its_version(void **state)
     free_world(w);
 }
 
+/* How many rows a reader of this engine sees. */
+static uint64_t rows_seen(pn_engine *engine, bool newest)
+{
+    pn_error err = {0};
+    pn_snapshot *snapshot;
+    pn_engine_info info;
+    check(newest ? engine->pin_newest(engine->self, &snapshot, &err)
+                 : engine->pin(engine->self, &snapshot, &err),
+          &err);
+    engine->info(engine->self, snapshot, &info);
+    engine->unpin(engine->self, snapshot);
+    return info.n_rows;
+}
+
+/* Others' commits may be seen later, one's own are seen at once, and whoever changes something sees all. */
+static void pin__may_be_as_old_as_it_was_told(void **state)
+{
+    (void)state;
+    pn_error err = {0};
+    world *w = make_world(5);
+    pn_rng rng = pn_rng_seed(6);
+    pn_engine *reader;
+    uint64_t n_deleted;
+    append_random(w, &rng, 100);
+    check(pn_local_engine_open(w->path, w->pool, &reader, &err), &err);
+    assert_int_equal(rows_seen(reader, false), 100);
+    append_random(w, &rng, 10);
+    assert_int_equal(rows_seen(reader, false), 110); // 0, as at first: always the newest
+    pn_local_engine_set_consistency(reader, INT64_C(3600) * 1000000000);
+    append_random(w, &rng, 10);
+    assert_int_equal(rows_seen(reader, false), 110);
+    assert_int_equal(rows_seen(w->engine, false), 120);
+    assert_int_equal(rows_seen(reader, true), 120);
+    assert_int_equal(rows_seen(reader, false), 120); // what it has seen it does not forget
+    append_random(w, &rng, 10);
+    assert_int_equal(rows_seen(reader, false), 120);
+    check(reader->delete_where(reader->self, "id = 0", &n_deleted, &err), &err);
+    assert_int_equal(n_deleted, 1);
+    assert_int_equal(rows_seen(reader, false), 129); // its own change, and with it the others'
+    append_random(w, &rng, 10);
+    assert_int_equal(rows_seen(reader, false), 129);
+    pn_local_engine_set_consistency(reader, 20 * 1000000);
+    pn_clock_sleep_ms(25);
+    assert_int_equal(rows_seen(reader, false), 139);
+    pn_engine_free(reader);
+    free_world(w);
+}
+
 /* ---- a table opened as it was */
 
 static void a_version__stays_and_cannot_be_changed(void **state)
@@ -864,6 +913,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(engine__answers_like_a_list_of_rows),
         cmocka_unit_test(pin__keeps_its_version),
+        cmocka_unit_test(pin__may_be_as_old_as_it_was_told),
         cmocka_unit_test(a_version__stays_and_cannot_be_changed),
         cmocka_unit_test(engine__serves_searches_while_others_append),
         cmocka_unit_test(engines__of_one_table_never_give_an_id_twice),
