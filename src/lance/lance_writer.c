@@ -37,6 +37,7 @@ typedef struct leaf_writer {
     size_t field_i, leaf_i; /* top-level column, leaf within it */
     pn_stream stream;       /* entries since the last page */
     size_t n_rows;          /* since the last page */
+    size_t max_entries;     /* of a page */
     uint64_t pages_rows;    /* in pages so far */
     pn_buffer pages;        /* Page messages: serialized, each as field 2 of ColumnMetadata */
 } leaf_writer;
@@ -45,6 +46,7 @@ struct pn_lance_writer {
     char *path;
     pn_fd fd;
     bool finished;
+    uint16_t minor; /* of the version, 2.minor */
     const pn_schema *schema;
     leaf_writer *leaves;
     size_t n_leaves;
@@ -196,7 +198,8 @@ static pn_status write_page(pn_lance_writer *w, leaf_writer *leaf, pn_error *err
     if (leaf->n_rows == 0)
         return PN_OK;
     pn_encoded_page_init(&encoded, MAX_PAGE_BYTES);
-    pn_status status = pn_page_encode(&leaf->stream, &leaf->path, leaf->n_rows, &encoded, err);
+    pn_status status =
+        pn_page_encode(&leaf->stream, &leaf->path, leaf->n_rows, w->minor, &encoded, err);
     if (status == PN_OK)
         status = write_encoded(w, leaf, &encoded, err);
     pn_encoded_page_reset(&encoded);
@@ -207,12 +210,19 @@ static pn_status write_page(pn_lance_writer *w, leaf_writer *leaf, pn_error *err
     return status;
 }
 
-static bool is_full(const leaf_writer *leaf)
+/* Booleans in lists make one chunk a page; version 2.1 has chunks of 32 KiB, repetition and definition take 2 bytes each. */
+static size_t max_page_entries(const leaf_writer *leaf, uint16_t minor)
 {
     bool list_of_booleans =
         leaf->path.n_lists > 0 && leaf->path.nodes[leaf->path.n - 1]->type == PN_TYPE_BOOL;
-    return leaf->stream.data.n_bytes >= PAGE_BYTES ||
-           leaf->stream.n_entries >= (list_of_booleans ? PAGE_LIST_BOOLEANS : PAGE_ENTRIES);
+    return !list_of_booleans ? PAGE_ENTRIES
+           : minor == 1      ? PAGE_LIST_BOOLEANS / 3
+                             : PAGE_LIST_BOOLEANS;
+}
+
+static bool is_full(const leaf_writer *leaf)
+{
+    return leaf->stream.data.n_bytes >= PAGE_BYTES || leaf->stream.n_entries >= leaf->max_entries;
 }
 
 /* ---- rows of one leaf ---- */
@@ -261,20 +271,33 @@ static pn_status take_rows(leaf_writer *leaf, const pn_array *array, size_t *fir
 
 /* ---- the writer ---- */
 
-static pn_status check_leaf(const leaf_writer *leaf, pn_error *err)
+/* What a reader expects elsewhere than where this writer puts it. */
+static const char *other_storage(const pn_leaf_path *path, uint16_t minor)
+{
+    for (size_t i = 0; i < path->n; i++) {
+        const pn_field *field = path->nodes[i];
+        if (field->type == PN_TYPE_MAP && minor < 2)
+            return "maps before version 2.2";
+        if (field->is_packed)
+            return "packed structs";
+        if (field->is_blob)
+            return "blobs";
+    }
+    return NULL;
+}
+
+static pn_status check_leaf(const leaf_writer *leaf, uint16_t minor, pn_error *err)
 {
     const pn_field *field = leaf->path.nodes[leaf->path.n - 1];
-    const char *name = leaf->path.nodes[0]->name;
+    const char *name = leaf->path.nodes[0]->name, *other = other_storage(&leaf->path, minor);
     bool odd_list = field->type == PN_TYPE_FIXED_SIZE_LIST &&
                     (field->children[0].n_children > 0 || pn_type_width(field) == 0);
-    if (odd_list || field->is_dictionary || pn_type_width(field) > UINT32_MAX / 8 - 4096)
+    if (odd_list || field->is_dictionary || other || pn_type_width(field) > UINT32_MAX / 8 - 4096)
         return pn_fail(err, PN_ERR_UNSUPPORTED, "column \"%s\": writing %s is not supported", name,
-                       field->is_dictionary ? "dictionaries"
-                       : odd_list           ? "this fixed-size list"
-                                            : "values that wide");
-    if (field->is_packed || field->is_blob)
-        return pn_fail(err, PN_ERR_UNSUPPORTED,
-                       "column \"%s\": writing a packed struct or blobs is not supported", name);
+                       other                  ? other
+                       : field->is_dictionary ? "dictionaries"
+                       : odd_list             ? "this fixed-size list"
+                                              : "values that wide");
     if (field->type == PN_TYPE_STRUCT)
         return pn_fail(err, PN_ERR_UNSUPPORTED, "column \"%s\": a struct without members", name);
     return PN_OK;
@@ -296,23 +319,28 @@ static pn_status make_leaves(pn_lance_writer *w, pn_error *err)
             leaf->field_i = i;
             leaf->leaf_i = k;
             pn_leaf_path_make(&w->schema->fields[i], k, &leaf->path);
+            leaf->max_entries = max_page_entries(leaf, w->minor);
             pn_stream_init(&leaf->stream, MAX_PAGE_BYTES);
             pn_buffer_init(&leaf->pages, PN_LANCE_MAX_METADATA_BYTES);
-            PN_TRY(check_leaf(leaf, err));
+            PN_TRY(check_leaf(leaf, w->minor, err));
         }
     }
     return PN_OK;
 }
 
-pn_status pn_lance_writer_create(const char *path, const pn_schema *schema, pn_lance_writer **out,
-                                 pn_error *err)
+pn_status pn_lance_writer_create_version(const char *path, const pn_schema *schema, uint16_t minor,
+                                         pn_lance_writer **out, pn_error *err)
 {
     pn_status status = PN_OK;
+    if (minor < 1 || minor > 3)
+        return pn_fail(err, PN_ERR_UNSUPPORTED, "data files of version 2.%u are not written",
+                       minor);
     pn_lance_writer *w = pn_alloc_zero(sizeof *w);
     if (!w)
         return pn_fail_nomem(err);
     w->fd = PN_FD_NONE;
     w->schema = schema;
+    w->minor = minor;
     PN_GOTO(done, make_leaves(w, err));
     w->path = pn_strdup(path);
     if (!w->path)
@@ -323,6 +351,12 @@ pn_status pn_lance_writer_create(const char *path, const pn_schema *schema, pn_l
 done:
     pn_lance_writer_close(w);
     return status;
+}
+
+pn_status pn_lance_writer_create(const char *path, const pn_schema *schema, pn_lance_writer **out,
+                                 pn_error *err)
+{
+    return pn_lance_writer_create_version(path, schema, 2, out, err);
 }
 
 /* The same types all the way down; names and nullability may differ. */
@@ -430,7 +464,7 @@ static pn_status write_tail(pn_lance_writer *w, pn_buffer *table, pn_error *err)
     pn_store_le32(footer + 24, 1);
     pn_store_le32(footer + 28, (uint32_t)w->n_leaves);
     pn_store_le16(footer + 32, 2);
-    pn_store_le16(footer + 34, 2);
+    pn_store_le16(footer + 34, w->minor);
     memcpy(footer + 36, PN_LANCE_MAGIC, 4);
     PN_TRY(write_bytes(w, footer, sizeof footer, err));
     return pn_fd_sync(w->fd, w->path, err);

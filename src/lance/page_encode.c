@@ -25,6 +25,7 @@ typedef struct encoding {
     const pn_leaf_path *path;
     const pn_field *leaf;
     size_t n_rows;
+    bool small_chunks; /* version 2.1: sizes of chunks have 16 bits */
     int32_t layers[PN_SCHEMA_MAX_DEPTH_NODES];
     uint8_t level_of[2 * PN_SCHEMA_MAX_DEPTH_NODES + 1]; /* stop -> definition level */
     unsigned max_def, bits_rep, bits_def;
@@ -300,8 +301,8 @@ static pn_status append_chunk(const encoding *e, size_t first_entry, size_t n_en
     pn_store_le16(header, has_rep || has_def ? (uint16_t)n_entries : 0);
     for (int i = 0; i < has_rep + has_def; i++, n_header += 2)
         pn_store_le16(header + n_header, (uint16_t)(2 * n_entries));
-    pn_store_le32(header + n_header, (uint32_t)pn_bytes_for_bits(n_values));
-    PN_TRY(pn_buffer_append(out, header, n_header + 4, e->err));
+    pn_store_le32(header + n_header, (uint32_t)pn_bytes_for_bits(n_values)); // in 16 bits, too
+    PN_TRY(pn_buffer_append(out, header, n_header + (e->small_chunks ? 2 : 4), e->err));
     PN_TRY(pad_chunk(e, out));
     if (has_rep)
         PN_TRY(append_levels(e, true, first_entry, n_entries, out));
@@ -313,7 +314,11 @@ static pn_status append_chunk(const encoding *e, size_t first_entry, size_t n_en
     bool last = first_entry + n_entries == e->entries->n_entries;
     uint32_t eighths = (uint32_t)((out->n_bytes - start) / 8 - 1);
     pn_store_le32(word, eighths << 4 | (last ? 0u : 10u)); // 2^10 values; 0: the rest
-    return pn_buffer_append(&page->buffers[0], word, sizeof word, e->err);
+    if (e->small_chunks && eighths >= 1u << 12)
+        return pn_fail(e->err, PN_ERR_LIMIT,
+                       "column \"%s\": a row with that many booleans in lists is not written",
+                       e->path->nodes[0]->name);
+    return pn_buffer_append(&page->buffers[0], word, e->small_chunks ? 2 : 4, e->err);
 }
 
 static pn_status append_chunks(const encoding *e, pn_encoded_page *page)
@@ -352,10 +357,10 @@ static pn_status encode_booleans(encoding *e, pn_encoded_page *page)
     block.def = e->max_def > 0 ? &def.how : NULL;
     block.n_layers = e->path->n;
     block.layers = e->layers;
-    block.has_n_buffers = block.has_n_items = block.has_has_large_chunk = 1;
+    block.has_n_buffers = block.has_n_items = 1;
     block.n_buffers = 1;
     block.n_items = e->entries->n_values;
-    block.has_large_chunk = 1;
+    block.has_has_large_chunk = block.has_large_chunk = !e->small_chunks;
     block.has_repetition_index_depth = e->path->n_lists > 0;
     block.repetition_index_depth = 1;
     layout.layout_case = PN__LANCE__PAGE_LAYOUT__LAYOUT_MINI_BLOCK;
@@ -378,13 +383,13 @@ static pn_status encode_nothing(encoding *e, pn_encoded_page *page)
         describe_flat(&def.how, &def.flat, 16);
         if (e->path->n_lists > 0) {
             PN_TRY(append_levels(e, true, 0, n, &page->buffers[0]));
-            constant.rep = &rep.how;
-            constant.has_n_rep = 1;
+            constant.rep = e->small_chunks ? NULL : &rep.how; // 2.1 knows raw levels only
+            constant.has_n_rep = !e->small_chunks;
             constant.n_rep = n;
         }
         PN_TRY(append_levels(e, false, 0, n, &page->buffers[1]));
-        constant.def = &def.how;
-        constant.has_n_def = 1;
+        constant.def = e->small_chunks ? NULL : &def.how;
+        constant.has_n_def = !e->small_chunks;
         constant.n_def = n;
     }
     constant.n_layers = e->path->n;
@@ -395,12 +400,13 @@ static pn_status encode_nothing(encoding *e, pn_encoded_page *page)
 }
 
 pn_status pn_page_encode(const pn_stream *entries, const pn_leaf_path *path, size_t n_rows,
-                         pn_encoded_page *page, pn_error *err)
+                         uint16_t minor, pn_encoded_page *page, pn_error *err)
 {
     encoding e = {.entries = entries,
                   .path = path,
                   .leaf = path->nodes[path->n - 1],
                   .n_rows = n_rows,
+                  .small_chunks = minor == 1,
                   .err = err};
     number_levels(&e);
     if (e.leaf->type == PN_TYPE_NULL || (e.leaf->type == PN_TYPE_BOOL && entries->n_values == 0))

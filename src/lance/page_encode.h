@@ -22,8 +22,9 @@ typedef struct pn_encoded_page {
 void pn_encoded_page_init(pn_encoded_page *page, size_t max_bytes);
 void pn_encoded_page_reset(pn_encoded_page *page);
 
-/* page is freshly initialised. LIMIT: more booleans in lists than one chunk takes; NOMEM. */
+/* minor is of the file's version, 2.minor. page is freshly initialised. LIMIT: more booleans in lists than one chunk takes; NOMEM. */
 PN_NODISCARD pn_status pn_page_encode(const pn_stream *entries, const pn_leaf_path *path,
-                                      size_t n_rows, pn_encoded_page *page, pn_error *err);
+                                      size_t n_rows, uint16_t minor, pn_encoded_page *page,
+                                      pn_error *err);
 
 #endif
