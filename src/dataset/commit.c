@@ -16,25 +16,14 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/rng.h"
+#include "dataset/row_ids.h"
 #include "os/clock.h"
 #include "os/dir.h"
 #include "os/fd.h"
 #include "os/uuid.h"
 
 #include <inttypes.h>
-#include <stdio.h>
-
-void pn_commit_data_file_name(char out[PN_DATA_FILE_NAME_BYTES])
-{
-    uint8_t uuid[16];
-    size_t at = 0;
-    pn_uuid_make(uuid);
-    for (unsigned bit = 0; bit < 24; bit++)
-        out[at++] = (uuid[bit / 8] >> (7 - bit % 8) & 1) ? '1' : '0';
-    for (unsigned i = 3; i < 16; i++, at += 2)
-        (void)snprintf(out + at, PN_DATA_FILE_NAME_BYTES - at, "%02x", uuid[i]); // two digits
-    (void)snprintf(out + at, PN_DATA_FILE_NAME_BYTES - at, ".lance");            // fits
-}
+#include <string.h>
 
 typedef struct attempt {
     const char *table;
@@ -42,6 +31,12 @@ typedef struct attempt {
     bool published;
     pn_arena arena;
 } attempt;
+
+/* Tables may be told to keep transactions in the manifests alone. */
+static bool keeps_transactions(const Pn__Table__Manifest *m)
+{
+    return (m->writer_feature_flags & PN_FLAG_NO_TRANSACTION_FILES) == 0;
+}
 
 /* uuid, file name and its text into the transaction and the manifest. */
 static pn_status name_transaction(attempt *a, uint64_t read_version, Pn__Table__Transaction *txn,
@@ -54,7 +49,10 @@ static pn_status name_transaction(attempt *a, uint64_t read_version, Pn__Table__
     txn->has_read_version = 1;
     txn->read_version = read_version;
     txn->uuid = pn_arena_strdup(&a->arena, text);
-    next->transaction_file = pn_arena_printf(&a->arena, "%" PRIu64 "-%s.txn", read_version, text);
+    next->transaction_file =
+        keeps_transactions(next)
+            ? pn_arena_printf(&a->arena, "%" PRIu64 "-%s.txn", read_version, text)
+            : pn_arena_strdup(&a->arena, "");
     return txn->uuid && next->transaction_file ? PN_OK : pn_fail_nomem(err);
 }
 
@@ -138,7 +136,9 @@ static pn_status publish(attempt *a, Pn__Table__Manifest *next, const uint8_t *i
                        next->version);
     PN_TRY(pn_dir_make(folder, err));
     pn_buffer_init(&bytes, PN_MANIFEST_MAX_BYTES);
-    pn_status status = write_transaction(a, txn, next->transaction_file, &txn_path, err);
+    pn_status status = PN_OK;
+    if (keeps_transactions(next))
+        status = write_transaction(a, txn, next->transaction_file, &txn_path, err);
     if (status == PN_OK)
         status = pn_manifest_encode(next, index_section, index_bytes, txn, &bytes, err);
     if (status == PN_OK)
@@ -159,8 +159,9 @@ static pn_status publish(attempt *a, Pn__Table__Manifest *next, const uint8_t *i
 
 /* What others committed between the version the change was decided on and the newest. */
 static pn_status check_conflicts(pn_dataset *read, pn_dataset *newest, const pn_commit_plan *plan,
-                                 pn_error *err)
+                                 pn_commit_end *end, pn_error *err)
 {
+    const pn_intent intent = {plan->operation, plan->touches, plan->context};
     for (uint64_t version = pn_dataset_version(read) + 1; version <= pn_dataset_version(newest);
          version++) {
         pn_manifest manifest;
@@ -170,10 +171,11 @@ static pn_status check_conflicts(pn_dataset *read, pn_dataset *newest, const pn_
                            "%s: version %" PRIu64 " came in between and was cleaned up since",
                            read->path, version);
         PN_TRY(status);
-        bool bad = !manifest.transaction || plan->conflicts(plan->context, manifest.transaction);
+        pn_verdict verdict = pn_transaction_judge(&intent, manifest.transaction);
         const char *name = pn_transaction_name(manifest.transaction);
         pn_manifest_free(&manifest);
-        if (bad)
+        end->redo = verdict == PN_VERDICT_REDO;
+        if (verdict != PN_VERDICT_STANDS)
             return pn_fail(err, PN_ERR_CONFLICT,
                            "%s: version %" PRIu64 " (%s) of another writer came in between",
                            read->path, version, name);
@@ -185,10 +187,6 @@ static pn_status check_writable(const pn_dataset *dataset, pn_error *err)
 {
     const Pn__Table__Manifest *m = dataset->manifest.message;
     uint64_t unknown = m->writer_feature_flags & ~(uint64_t)PN_WRITER_FLAGS_KNOWN;
-    if (unknown & PN_FLAG_STABLE_ROW_IDS)
-        return pn_fail(err, PN_ERR_UNSUPPORTED,
-                       "%s: writing to a table with stable row ids is not supported",
-                       dataset->path);
     if (unknown != 0)
         return pn_fail(err, PN_ERR_UNSUPPORTED,
                        "%s: writing needs features that are not supported (writer flags %" PRIu64
@@ -197,55 +195,69 @@ static pn_status check_writable(const pn_dataset *dataset, pn_error *err)
     return PN_OK;
 }
 
+static pn_status publish_and_open(attempt *a, pn_dataset *newest, pn_draft *draft, pn_dataset **out,
+                                  pn_error *err)
+{
+    pn_manifest fresh = {0};
+    uint64_t version = draft->manifest->version;
+    pn_draft_set_flags(draft);
+    pn_status status = publish(a, draft->manifest, draft->index_section, draft->index_section_bytes,
+                               draft->txn, err);
+    if (status == PN_OK)
+        status = pn_manifest_read(newest->path, version, newest->scheme, &fresh, err);
+    if (status == PN_OK)
+        status =
+            pn_dataset_from_manifest(newest->path, &fresh, newest->scheme, newest->cache, out, err);
+    pn_manifest_free(&fresh);
+    if (a->published && status != PN_OK && status != PN_ERR_NOMEM)
+        return pn_fail_wrap(err, status, "version %" PRIu64 " is written, but: ",
+                            version); // who tries again writes the rows twice
+    return status;
+}
+
 /* One try on top of newest. EXISTS: somebody was faster. */
-static pn_status try_commit(pn_dataset *newest, const pn_commit_plan *plan, bool *published,
+static pn_status try_commit(pn_dataset *newest, const pn_commit_plan *plan, pn_commit_end *end,
                             pn_dataset **out, pn_error *err)
 {
     attempt a = {.table = newest->path, .scheme = newest->scheme};
-    pn_manifest fresh = {0};
     pn_arena_init(&a.arena, SIZE_MAX);
     Pn__Table__Manifest next = *newest->manifest.message; // shares what does not change
     Pn__Table__Transaction txn = PN__TABLE__TRANSACTION__INIT;
-    bool nothing = false;
+    pn_draft draft = {.arena = &a.arena,
+                      .manifest = &next,
+                      .txn = &txn,
+                      .index_section = newest->manifest.index_section,
+                      .index_section_bytes = newest->manifest.index_section_bytes};
     pn_status status = check_writable(newest, err);
     if (status == PN_OK)
         status = name_transaction(&a, pn_dataset_version(newest), &txn, &next, err);
     if (status == PN_OK)
         status = stamp(&a, &next, pn_dataset_version(newest) + 1, err);
     if (status == PN_OK)
-        status = plan->apply(plan->context, newest, &next, &txn, &a.arena, &nothing, err);
-    if (status == PN_OK && nothing) {
+        status = plan->apply(plan->context, newest, &draft, err);
+    if (status == PN_OK && draft.nothing)
         *out = pn_dataset_ref(newest);
-    } else if (status == PN_OK) {
-        status = publish(&a, &next, newest->manifest.index_section,
-                         newest->manifest.index_section_bytes, &txn, err);
-        if (status == PN_OK)
-            status = pn_manifest_read(newest->path, next.version, newest->scheme, &fresh, err);
-        if (status == PN_OK)
-            status = pn_dataset_from_manifest(newest->path, &fresh, newest->scheme, newest->cache,
-                                              out, err);
-    }
-    if (!a.published)
+    else if (status == PN_OK)
+        status = publish_and_open(&a, newest, &draft, out, err);
+    if (!a.published && plan->undo)
         plan->undo(plan->context);
-    else if (status != PN_OK && status != PN_ERR_NOMEM) /* who tries again writes the rows twice */
-        status = pn_fail_wrap(err, status, "version %" PRIu64 " is written, but: ", next.version);
-    *published = a.published;
-    pn_manifest_free(&fresh);
+    end->published = a.published;
+    end->redo = draft.redo;
     pn_arena_reset(&a.arena);
     return status;
 }
 
-pn_status pn_commit_run(pn_dataset *read, const pn_commit_plan *plan, bool *published,
+pn_status pn_commit_run(pn_dataset *read, const pn_commit_plan *plan, pn_commit_end *end,
                         pn_dataset **out, pn_error *err)
 {
-    *published = false;
+    *end = (pn_commit_end){0};
     pn_rng rng = pn_rng_seed((uint64_t)pn_clock_monotonic_ns());
     for (int i = 0; i < PN_COMMIT_MAX_ATTEMPTS; i++) {
         pn_dataset *newest;
         PN_TRY(pn_dataset_latest(read, &newest, err));
-        pn_status status = check_conflicts(read, newest, plan, err);
+        pn_status status = check_conflicts(read, newest, plan, end, err);
         if (status == PN_OK)
-            status = try_commit(newest, plan, published, out, err);
+            status = try_commit(newest, plan, end, out, err);
         pn_dataset_unref(newest);
         if (status != PN_ERR_EXISTS)
             return status;
@@ -268,4 +280,72 @@ pn_status pn_commit_create(const char *table, Pn__Table__Manifest *manifest,
         status = publish(&a, manifest, NULL, 0, txn, err);
     pn_arena_reset(&a.arena);
     return status;
+}
+
+/* ---- drafts ---- */
+
+pn_status pn_draft_give_id(pn_draft *draft, Pn__Table__DataFragment *fragment, pn_error *err)
+{
+    Pn__Table__Manifest *m = draft->manifest;
+    uint64_t id = m->has_max_fragment_id ? (uint64_t)m->max_fragment_id + 1 : 0;
+    for (size_t i = 0; i < m->n_fragments; i++) // the field is younger than the format
+        id = PN_MAX(id, m->fragments[i]->id + 1);
+    if (id > UINT32_MAX)
+        return pn_fail(err, PN_ERR_LIMIT, "the table has used up its fragment ids");
+    fragment->has_id = id != 0;
+    fragment->id = id;
+    m->has_max_fragment_id = 1;
+    m->max_fragment_id = (uint32_t)id;
+    return PN_OK;
+}
+
+bool pn_has_row_ids(const Pn__Table__Manifest *manifest)
+{
+    return (manifest->writer_feature_flags & PN_FLAG_STABLE_ROW_IDS) != 0;
+}
+
+/* versions[i] where it is told, this version elsewhere. */
+static pn_status encode_versions(pn_draft *draft, const uint64_t *versions, size_t n,
+                                 ProtobufCBinaryData *out, pn_error *err)
+{
+    uint64_t *list = PN_ARENA_NEW(draft->arena, uint64_t, n + 1);
+    if (!list)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < n; i++)
+        list[i] = versions && versions[i] != 0 ? versions[i] : draft->manifest->version;
+    return pn_row_versions_encode(list, n, draft->arena, out, err);
+}
+
+pn_status pn_draft_give_row_ids(pn_draft *draft, Pn__Table__DataFragment *fragment,
+                                const pn_row_history *history, pn_error *err)
+{
+    static const pn_row_history all_new = {NULL, NULL, NULL};
+    const pn_row_history *h = history ? history : &all_new;
+    Pn__Table__Manifest *m = draft->manifest;
+    size_t n = (size_t)fragment->physical_rows;
+    if (!pn_has_row_ids(m))
+        return PN_OK;
+    uint64_t *ids = PN_ARENA_NEW(draft->arena, uint64_t, n + 1);
+    if (!ids)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < n; i++)
+        ids[i] = h->ids && h->ids[i] != PN_ROW_ID_NEW ? h->ids[i] : m->next_row_id++;
+    m->has_next_row_id = 1;
+    fragment->has_inline_row_ids = fragment->has_inline_created_at = 1;
+    fragment->has_inline_updated_at = 1;
+    PN_TRY(pn_row_ids_encode(ids, n, draft->arena, &fragment->inline_row_ids, err));
+    PN_TRY(encode_versions(draft, h->created, n, &fragment->inline_created_at, err));
+    return encode_versions(draft, h->updated, n, &fragment->inline_updated_at, err);
+}
+
+void pn_draft_set_flags(pn_draft *draft)
+{
+    Pn__Table__Manifest *m = draft->manifest;
+    bool deletions = false;
+    for (size_t i = 0; i < m->n_fragments; i++)
+        deletions = deletions || m->fragments[i]->deletion_file;
+    uint64_t flag = deletions ? PN_FLAG_DELETIONS : 0;
+    m->has_reader_feature_flags = m->has_writer_feature_flags = 1;
+    m->reader_feature_flags = (m->reader_feature_flags & ~(uint64_t)PN_FLAG_DELETIONS) | flag;
+    m->writer_feature_flags = (m->writer_feature_flags & ~(uint64_t)PN_FLAG_DELETIONS) | flag;
 }

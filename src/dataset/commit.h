@@ -5,44 +5,80 @@
 #define PN_DATASET_COMMIT_H
 
 #include "dataset/internal.h"
+#include "dataset/transaction.h"
+
+/* The next version in the making. All memory of it comes from arena. */
+typedef struct pn_draft {
+    pn_arena *arena;
+    Pn__Table__Manifest *manifest; /* a copy of the newest one's; version, time, writer are set */
+    Pn__Table__Transaction *txn;   /* its operation is to be filled */
+    const uint8_t *index_section;  /* the newest version's; NULL: none */
+    size_t index_section_bytes;
+    bool nothing; /* set it when there is nothing to commit */
+    bool redo; /* set it beside CONFLICT: decided again on the newest version, the change may do */
+} pn_draft;
 
 /*
- * Called with the newest version, which may be later than the one the change was decided on: fill the operation of
- * txn and change next (a copy of newest's manifest, of which version, time, writer and transaction are set already). All
- * memory for both comes from arena. CONFLICT ends the commit; *nothing true: there is nothing to commit.
+ * Called with the newest version, which may be later than the one the change was decided on: fill the operation of the draft's
+ * transaction and change its manifest. CONFLICT ends the commit.
  */
-typedef pn_status (*pn_commit_apply)(void *context, pn_dataset *newest, Pn__Table__Manifest *next,
-                                     Pn__Table__Transaction *txn, pn_arena *arena, bool *nothing,
+typedef pn_status (*pn_commit_apply)(void *context, pn_dataset *newest, pn_draft *draft,
                                      pn_error *err);
 
 typedef struct pn_commit_plan {
+    pn_operation operation;
+    /* Is the change about this fragment of `read`? NULL: about none. */
+    bool (*touches)(const void *context, uint64_t fragment_id);
     pn_commit_apply apply;
-    /* True when the change cannot stand after this transaction of another writer. */
-    bool (*conflicts)(const void *context, const Pn__Table__Transaction *theirs);
-    /* Remove the files that the last apply wrote: its version was not published. */
+    /* Remove the files that the last apply wrote: its version was not published. NULL: it writes none. */
     void (*undo)(void *context);
     void *context;
 } pn_commit_plan;
 
+typedef struct pn_commit_end {
+    /* A version with the change is visible, also when an error follows (its name may not last a power cut, or it could not be
+     * read back): the files it names must stay. */
+    bool published;
+    bool redo; /* beside CONFLICT: decide again on the newest version */
+} pn_commit_end;
+
 /*
- * Commit a change decided on `read`. Transactions since then are checked against the plan's conflicts; a lost race is
- * applied again to the newer version, up to PN_COMMIT_MAX_ATTEMPTS times.
+ * Commit a change decided on `read`. Transactions since then are judged (transaction.h); a lost race is applied again to the
+ * newer version, up to PN_COMMIT_MAX_ATTEMPTS times.
  *
- * published  true once a version with the change is visible, also when an error follows (its name may not last a power
- *            cut, or it could not be read back): the files it names must stay
- * out        the version made; the newest one, referenced, when there was nothing to commit
+ * end  always written
+ * out  the version made; the newest one, referenced, when there was nothing to commit
  *
  * Durable on return: data is expected to be synced already, transaction and manifest are synced here, then the folder.
  */
-PN_NODISCARD pn_status pn_commit_run(pn_dataset *read, const pn_commit_plan *plan, bool *published,
-                                     pn_dataset **out, pn_error *err);
+PN_NODISCARD pn_status pn_commit_run(pn_dataset *read, const pn_commit_plan *plan,
+                                     pn_commit_end *end, pn_dataset **out, pn_error *err);
 
 /* Write version 1. EXISTS when somebody else did. */
 PN_NODISCARD pn_status pn_commit_create(const char *table, Pn__Table__Manifest *manifest,
                                         Pn__Table__Transaction *txn, pn_error *err);
 
-/* 16 random bytes as Lance names data files: 24 binary digits, 26 hex digits, ".lance". */
-#define PN_DATA_FILE_NAME_BYTES 64
-void pn_commit_data_file_name(char out[PN_DATA_FILE_NAME_BYTES]);
+/* ---- what applies have in common ---- */
+
+/* The fragment gets the next id of the table. Whoever commits first gets the lower one. */
+PN_NODISCARD pn_status pn_draft_give_id(pn_draft *draft, Pn__Table__DataFragment *fragment,
+                                        pn_error *err);
+
+/*
+ * In a table with stable row ids: give the rows of a new fragment ids and versions. Elsewhere nothing.
+ * A list has an entry a row; NULL: all rows are new in this version.
+ */
+#define PN_ROW_ID_NEW UINT64_MAX
+typedef struct pn_row_history {
+    const uint64_t *ids;     /* PN_ROW_ID_NEW: of a row that had none */
+    const uint64_t *created; /* the version that made the row; 0: this one */
+    const uint64_t *updated; /* the version that changed it last; 0: this one */
+} pn_row_history;
+PN_NODISCARD pn_status pn_draft_give_row_ids(pn_draft *draft, Pn__Table__DataFragment *fragment,
+                                             const pn_row_history *history, pn_error *err);
+bool pn_has_row_ids(const Pn__Table__Manifest *manifest);
+
+/* Once the fragments are final: the flags that follow from them. */
+void pn_draft_set_flags(pn_draft *draft);
 
 #endif

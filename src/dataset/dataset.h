@@ -81,6 +81,14 @@ PN_NODISCARD pn_status pn_append_commit(pn_append *append, const pn_rowset *repl
                                         pn_dataset **out, pn_error *err);
 void pn_append_abort(pn_append *append); /* removes its files; NULL is welcome */
 
+/*
+ * The same for a table that takes the place of this one: a new schema (field ids are assigned), only the new rows, no index.
+ * Older versions stay. Commits of others meanwhile are replaced, too, but for another overwrite: CONFLICT.
+ * Errors: INVALID for the schema; UNSUPPORTED for columns that data files of the table's version do not have.
+ */
+PN_NODISCARD pn_status pn_overwrite_begin(pn_dataset *dataset, const pn_schema *schema,
+                                          pn_append **out, pn_error *err);
+
 /* Delete rows by address. predicate is text for the transaction's record, may be NULL. *n_deleted counts rows that
  * were not deleted before. */
 PN_NODISCARD pn_status pn_dataset_delete(pn_dataset *dataset, const pn_rowset *rows,

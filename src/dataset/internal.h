@@ -7,6 +7,7 @@
 #include "dataset/dataset.h"
 #include "dataset/file_cache.h"
 #include "dataset/manifest.h"
+#include "dataset/transaction.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -65,8 +66,9 @@ size_t pn_dataset_find_fragment(const pn_dataset *dataset, uint32_t fragment_id)
 
 #define PN_FLAG_DELETIONS 1u
 #define PN_FLAG_STABLE_ROW_IDS 2u
+#define PN_FLAG_NO_TRANSACTION_FILES 32u
 /* 1 deletions, 2 stable row ids, 4 an old mark, 8 table config, 16 base paths, 32 no transaction file. */
 #define PN_READER_FLAGS_KNOWN (1u | 2u | 4u | 8u | 32u)
-#define PN_WRITER_FLAGS_KNOWN (1u | 4u | 8u)
+#define PN_WRITER_FLAGS_KNOWN (1u | 2u | 4u | 8u | 32u)
 
 #endif

@@ -266,33 +266,3 @@ pn_status pn_manifest_encode(Pn__Table__Manifest *message, const uint8_t *index_
     PN_TRY(pn_buffer_append(out, tail, sizeof tail, err));
     return check_encoded(out, err);
 }
-
-const char *pn_transaction_name(const Pn__Table__Transaction *transaction)
-{
-    switch (transaction ? (int)transaction->operation_case : 0) {
-    case PN__TABLE__TRANSACTION__OPERATION_APPEND:
-        return "append";
-    case PN__TABLE__TRANSACTION__OPERATION_DELETE:
-        return "delete";
-    case PN__TABLE__TRANSACTION__OPERATION_OVERWRITE:
-        return transaction->read_version == 0 ? "create" : "overwrite";
-    case PN__TABLE__TRANSACTION__OPERATION_CREATE_INDEX:
-        return "create index";
-    case PN__TABLE__TRANSACTION__OPERATION_REWRITE:
-        return "compact";
-    case PN__TABLE__TRANSACTION__OPERATION_MERGE:
-        return "merge";
-    case PN__TABLE__TRANSACTION__OPERATION_RESTORE:
-        return "restore";
-    case PN__TABLE__TRANSACTION__OPERATION_RESERVE_FRAGMENTS:
-        return "reserve fragments";
-    case PN__TABLE__TRANSACTION__OPERATION_UPDATE:
-        return "update";
-    case PN__TABLE__TRANSACTION__OPERATION_PROJECT:
-        return "project";
-    case PN__TABLE__TRANSACTION__OPERATION_UPDATE_CONFIG:
-        return "configure";
-    default:
-        return "unknown";
-    }
-}

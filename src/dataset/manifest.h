@@ -50,9 +50,6 @@ PN_NODISCARD pn_status pn_manifest_encode(Pn__Table__Manifest *message,
                                           const Pn__Table__Transaction *transaction, pn_buffer *out,
                                           pn_error *err);
 
-/* "append", "delete", ... for people; never NULL. */
-const char *pn_transaction_name(const Pn__Table__Transaction *transaction);
-
 /* The version that latest_version_hint.json tells, 0 when it tells none. It may be anything: old, or too high. */
 uint64_t pn_manifest_hint(const char *table);
 

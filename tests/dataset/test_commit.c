@@ -450,7 +450,7 @@ static void foreign_tables__are_refused_or_kept_by_the_rules(void **state)
     small_table_copy_folder(golden_join(root, "life2.1/life.lance"), p->table);
     EXPECT(PN_OK, pn_dataset_open(p->table, 0, &t, &err));
     EXPECT(PN_ERR_UNSUPPORTED, pn_append_begin(t, &append, &err));
-    assert_non_null(strstr(err.message, "2.1"));
+    assert_non_null(strstr(err.message, "dictionaries"));
     EXPECT(PN_OK, small_table_delete(t, "id < 50", &n, &next, &err)); // needs no data file
     assert_true(n > 0);
     assert_int_equal(pn_dataset_count_rows(next), pn_dataset_count_rows(t) - n);
@@ -460,8 +460,9 @@ static void foreign_tables__are_refused_or_kept_by_the_rules(void **state)
     char *stable = pn_path_join(&p->arena, p->folder, "stable.lance");
     small_table_copy_folder(golden_join(root, "life2.2-stable/life.lance"), stable);
     EXPECT(PN_OK, pn_dataset_open(stable, 0, &t, &err));
-    EXPECT(PN_ERR_UNSUPPORTED, small_table_delete(t, "id < 50", &n, &next, &err));
-    assert_non_null(strstr(err.message, "stable row ids"));
+    EXPECT(PN_OK, small_table_delete(t, "id < 50", &n, &next, &err));
+    assert_int_equal(pn_dataset_count_rows(next), pn_dataset_count_rows(t) - n);
+    pn_dataset_unref(next);
     pn_dataset_unref(t);
 
     char *old_names = pn_path_join(&p->arena, p->folder, "v1.lance");

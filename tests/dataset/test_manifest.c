@@ -12,6 +12,7 @@
 #include <stdlib.h>
 
 #include "dataset/manifest.h"
+#include "dataset/transaction.h"
 #include "os/dir.h"
 #include "os/fd.h"
 #include "support/golden.h"

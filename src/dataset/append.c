@@ -1,0 +1,344 @@
+/*
+ * append.c - create, append, replace, overwrite
+ *
+ * Rows are written to a new data file first, which nobody sees; then one commit adds the file's fragment and, for replaced
+ * rows, marks the old ones deleted (change.c). When the commit has to be applied again on a newer version, only numbers and
+ * deletion files are made anew; the data file stays.
+ *
+ * Overwriting is the same with a schema of its own: the version names the new fragment only, and no index. Fragment ids go on
+ * counting, though the format would let them start anew: a row address so never means two rows of one table.
+ */
+#include "dataset/change.h"
+
+#include "base/alloc.h"
+#include "base/limits.h"
+#include "column/builder.h"
+#include "dataset/data_file.h"
+#include "lance/lance_schema.h"
+#include "os/dir.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+struct pn_append {
+    pn_dataset *dataset;
+    pn_arena arena;
+    pn_schema schema; /* of the rows: the dataset's, or what comes in its place */
+    bool overwrites;
+    pn_data_file file;
+};
+
+/* ---- create ---- */
+
+/* Schema and schema metadata into the manifest, and into an Overwrite of the transaction. */
+static pn_status fill_overwrite(const pn_schema *schema, pn_arena *arena, Pn__Table__Manifest *m,
+                                Pn__Table__Transaction *txn, pn_error *err)
+{
+    Pn__Table__Overwrite *overwrite = PN_ARENA_NEW(arena, Pn__Table__Overwrite, 1);
+    Pn__Lance__KeyBytes **pairs =
+        PN_ARENA_NEW(arena, Pn__Lance__KeyBytes *, schema->n_metadata + 1);
+    if (!overwrite || !pairs)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < schema->n_metadata; i++) {
+        pairs[i] = PN_ARENA_NEW(arena, Pn__Lance__KeyBytes, 1);
+        if (!pairs[i])
+            return pn_fail_nomem(err);
+        pn__lance__key_bytes__init(pairs[i]);
+        pairs[i]->key = pn_arena_strdup(arena, schema->metadata[i].key);
+        pairs[i]->has_value = 1;
+        pairs[i]->value.len = strlen(schema->metadata[i].value);
+        pairs[i]->value.data = (uint8_t *)pn_arena_strdup(arena, schema->metadata[i].value);
+        if (!pairs[i]->key || !pairs[i]->value.data)
+            return pn_fail_nomem(err);
+    }
+    PN_TRY(pn_lance_schema_encode(schema, arena, &m->fields, &m->n_fields, err));
+    m->schema_metadata = pairs;
+    m->n_schema_metadata = schema->n_metadata;
+    pn__table__overwrite__init(overwrite);
+    overwrite->schema = m->fields;
+    overwrite->n_schema = m->n_fields;
+    overwrite->schema_metadata = pairs;
+    overwrite->n_schema_metadata = schema->n_metadata;
+    txn->operation_case = PN__TABLE__TRANSACTION__OPERATION_OVERWRITE;
+    txn->overwrite = overwrite;
+    return PN_OK;
+}
+
+static pn_status fill_create(const pn_schema *schema, pn_arena *arena, Pn__Table__Manifest *m,
+                             Pn__Table__Transaction *txn, pn_error *err)
+{
+    static char file_format[] = "lance", version[] = "2.2";
+    m->data_format = PN_ARENA_NEW(arena, Pn__Table__DataFormat, 1);
+    if (!m->data_format)
+        return pn_fail_nomem(err);
+    pn__table__data_format__init(m->data_format);
+    m->data_format->file_format = file_format;
+    m->data_format->version = version;
+    return fill_overwrite(schema, arena, m, txn, err);
+}
+
+static pn_status check_schema(const pn_schema *schema, pn_error *err)
+{
+    if (schema->n_fields == 0 || schema->n_fields > PN_LANCE_MAX_COLUMNS)
+        return pn_fail(err, PN_ERR_INVALID, "a table has 1 to %d columns", PN_LANCE_MAX_COLUMNS);
+    for (size_t i = 0; i < schema->n_fields; i++) {
+        if (schema->fields[i].name[0] == '\0')
+            return pn_fail(err, PN_ERR_INVALID, "column %zu has no name", i);
+        if (pn_schema_find(schema, pn_str_of(schema->fields[i].name)) != (ptrdiff_t)i)
+            return pn_fail(err, PN_ERR_INVALID, "two columns are named \"%s\"",
+                           schema->fields[i].name);
+    }
+    return PN_OK;
+}
+
+pn_status pn_dataset_create(const char *path, const pn_schema *schema, pn_dataset **out,
+                            pn_error *err)
+{
+    pn_arena arena;
+    pn_schema own;
+    Pn__Table__Manifest manifest = PN__TABLE__MANIFEST__INIT;
+    Pn__Table__Transaction txn = PN__TABLE__TRANSACTION__INIT;
+    pn_arena_init(&arena, SIZE_MAX);
+    pn_status status = check_schema(schema, err);
+    if (status == PN_OK)
+        status = pn_schema_copy(schema, &arena, &own, err);
+    if (status == PN_OK) {
+        pn_lance_schema_assign_ids(&own, 0);
+        status = fill_create(&own, &arena, &manifest, &txn, err);
+    }
+    pn_version_list versions;
+    if (status == PN_OK) {
+        status = pn_manifest_list(path, &arena, &versions, err);
+        if (status == PN_OK)
+            status = pn_fail(err, PN_ERR_EXISTS, "%s: there is a table already", path);
+        else if (status == PN_ERR_NOT_FOUND)
+            status = PN_OK;
+    }
+    if (status == PN_OK)
+        status = pn_dir_make(path, err);
+    if (status == PN_OK)
+        status = pn_commit_create(path, &manifest, &txn, err);
+    pn_arena_reset(&arena);
+    return status == PN_OK ? pn_dataset_open(path, 1, out, err) : status;
+}
+
+/* ---- rows on their way ---- */
+
+static pn_status begin(pn_dataset *dataset, const pn_schema *schema, bool overwrites,
+                       pn_append **out, pn_error *err)
+{
+    pn_status status = PN_OK;
+    uint16_t minor;
+    pn_append *append = pn_alloc_zero(sizeof *append);
+    if (!append)
+        return pn_fail_nomem(err);
+    pn_arena_init(&append->arena, SIZE_MAX);
+    append->dataset = pn_dataset_ref(dataset);
+    append->overwrites = overwrites;
+    PN_GOTO(done, pn_data_file_minor(dataset, &minor, err));
+    PN_GOTO(done, pn_schema_copy(schema, &append->arena, &append->schema, err));
+    if (overwrites)
+        pn_lance_schema_assign_ids(&append->schema, 0);
+    PN_GOTO(done, pn_data_file_begin(dataset->path, &append->schema, minor, &append->arena,
+                                     &append->file, err));
+    *out = append;
+    append = NULL;
+done:
+    pn_append_abort(append);
+    return status;
+}
+
+pn_status pn_append_begin(pn_dataset *dataset, pn_append **out, pn_error *err)
+{
+    return begin(dataset, &dataset->schema, false, out, err);
+}
+
+pn_status pn_overwrite_begin(pn_dataset *dataset, const pn_schema *schema, pn_append **out,
+                             pn_error *err)
+{
+    PN_TRY(check_schema(schema, err));
+    return begin(dataset, schema, true, out, err);
+}
+
+void pn_append_abort(pn_append *append)
+{
+    if (!append)
+        return;
+    pn_data_file_discard(&append->file);
+    pn_dataset_unref(append->dataset);
+    pn_arena_reset(&append->arena);
+    pn_free(append);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+/* What the bytes mean. Names matter in structs only: lists call their item this or that. */
+static bool same_type(const pn_field *a, const pn_field *b)
+{
+    if (a->type != b->type || a->n_children != b->n_children || a->size != b->size ||
+        a->unit != b->unit || a->precision != b->precision || a->scale != b->scale ||
+        a->is_json != b->is_json || !same_text(a->timezone, b->timezone))
+        return false;
+    for (size_t i = 0; i < a->n_children; i++) {
+        if (a->type == PN_TYPE_STRUCT && !same_text(a->children[i].name, b->children[i].name))
+            return false;
+        if (!same_type(&a->children[i], &b->children[i]))
+            return false;
+    }
+    return true;
+}
+
+static pn_status null_column(const pn_field *field, size_t n, pn_arena *arena, pn_array *out,
+                             pn_error *err)
+{
+    pn_builder *builder;
+    pn_array view;
+    uint32_t *zeros = PN_ARENA_NEW(arena, uint32_t, n + 1);
+    if (!zeros)
+        return pn_fail_nomem(err);
+    PN_TRY(pn_builder_create(field, PTRDIFF_MAX, &builder, err));
+    pn_status status = pn_builder_append_null(builder, err);
+    if (status == PN_OK)
+        status = pn_builder_view(builder, &view, err);
+    if (status == PN_OK)
+        status = pn_array_gather(&view, zeros, n, arena, out, err);
+    pn_builder_free(builder);
+    return status;
+}
+
+static pn_status check_column(const pn_field *field, const pn_array *column, size_t n_rows,
+                              pn_error *err)
+{
+    if (!same_type(field, column->field))
+        return pn_fail(err, PN_ERR_INVALID, "column \"%s\": another type than the table's",
+                       field->name);
+    if (column->length != n_rows)
+        return pn_fail(err, PN_ERR_INVALID, "column \"%s\": %zu rows, the batch has %zu",
+                       field->name, column->length, n_rows);
+    if (!field->nullable && pn_array_count_nulls(column) > 0)
+        return pn_fail(err, PN_ERR_INVALID, "column \"%s\" cannot be null", field->name);
+    return PN_OK;
+}
+
+pn_status pn_rows_in_order(const pn_schema *schema, const pn_batch *batch, pn_arena *arena,
+                           pn_array **out, pn_error *err)
+{
+    pn_array *columns = PN_ARENA_NEW(arena, pn_array, schema->n_fields + 1);
+    if (!columns)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < batch->schema->n_fields; i++)
+        if (pn_schema_find(schema, pn_str_of(batch->schema->fields[i].name)) < 0)
+            return pn_fail(err, PN_ERR_INVALID, "the table has no column \"%s\"",
+                           batch->schema->fields[i].name);
+    for (size_t i = 0; i < schema->n_fields; i++) {
+        const pn_array *given = pn_batch_column(batch, schema->fields[i].name);
+        if (given) {
+            PN_TRY(check_column(&schema->fields[i], given, batch->n_rows, err));
+            columns[i] = *given;
+        } else {
+            PN_TRY(null_column(&schema->fields[i], batch->n_rows, arena, &columns[i], err));
+        }
+    }
+    *out = columns;
+    return PN_OK;
+}
+
+pn_status pn_append_batch(pn_append *append, const pn_batch *batch, pn_error *err)
+{
+    pn_arena arena;
+    pn_array *columns;
+    pn_arena_init(&arena, SIZE_MAX);
+    pn_status status = pn_rows_in_order(&append->schema, batch, &arena, &columns, err);
+    if (status == PN_OK)
+        status = pn_data_file_write(&append->file, columns, batch->n_rows, err);
+    pn_arena_reset(&arena);
+    return status;
+}
+
+/* ---- committing them ---- */
+
+typedef struct overwriting {
+    const pn_schema *schema;
+    const Pn__Table__DataFragment *fragment; /* NULL: without rows */
+} overwriting;
+
+static pn_status apply_overwrite(void *context, pn_dataset *newest, pn_draft *draft, pn_error *err)
+{
+    const overwriting *o = context;
+    Pn__Table__Manifest *m = draft->manifest;
+    (void)newest; // whatever it is, it is replaced
+    PN_TRY(fill_overwrite(o->schema, draft->arena, m, draft->txn, err));
+    draft->index_section = NULL;
+    draft->index_section_bytes = 0;
+    if (!o->fragment) {
+        m->n_fragments = 0;
+        return PN_OK;
+    }
+    Pn__Table__DataFragment *copies = PN_ARENA_NEW(draft->arena, Pn__Table__DataFragment, 2);
+    Pn__Table__DataFragment **lists = PN_ARENA_NEW(draft->arena, Pn__Table__DataFragment *, 2);
+    if (!copies || !lists)
+        return pn_fail_nomem(err);
+    copies[0] = copies[1] = *o->fragment;
+    lists[0] = &copies[0];
+    lists[1] = &copies[1]; // the transaction's has no id
+    PN_TRY(pn_draft_give_id(draft, &copies[0], err));
+    PN_TRY(pn_draft_give_row_ids(draft, &copies[0], NULL, err));
+    m->fragments = lists;
+    m->n_fragments = 1;
+    draft->txn->overwrite->fragments = lists + 1;
+    draft->txn->overwrite->n_fragments = 1;
+    return PN_OK;
+}
+
+static pn_status commit_overwrite(pn_append *append, const Pn__Table__DataFragment *fragment,
+                                  pn_commit_end *end, pn_dataset **out, pn_error *err)
+{
+    overwriting o = {&append->schema, append->file.n_rows > 0 ? fragment : NULL};
+    const pn_commit_plan plan = {
+        .operation = PN_OPERATION_OVERWRITE, .apply = apply_overwrite, .context = &o};
+    return pn_commit_run(append->dataset, &plan, end, out, err);
+}
+
+static pn_status commit_rows(pn_append *append, const Pn__Table__DataFragment *fragment,
+                             const pn_rowset *replaced, pn_commit_end *end, pn_dataset **out,
+                             pn_error *err)
+{
+    bool empty = append->file.n_rows == 0;
+    pn_change change = {.read = append->dataset,
+                        .rows = replaced,
+                        .added = empty ? NULL : fragment,
+                        .must_all_be_there = true};
+    if (empty && !replaced) {
+        *out = pn_dataset_ref(append->dataset);
+        return PN_OK;
+    }
+    return pn_change_commit(&change, end, out, err);
+}
+
+pn_status pn_append_commit(pn_append *append, const pn_rowset *replaced, pn_dataset **out,
+                           pn_error *err)
+{
+    bool replaces = replaced && pn_rowset_count(replaced) > 0;
+    pn_commit_end end = {0};
+    Pn__Table__DataFragment *fragment;
+    pn_status status = PN_OK;
+    if (replaces && append->overwrites)
+        status = pn_fail(err, PN_ERR_INVALID, "an overwriting table has no rows to replace");
+    else if (replaces)
+        status = pn_change_check_rows(append->dataset, replaced, err);
+    if (status == PN_OK)
+        status = pn_data_file_finish(&append->file, err);
+    if (status == PN_OK)
+        status = pn_data_file_fragment(&append->file, &append->arena, &fragment, err);
+    if (status == PN_OK && append->overwrites)
+        status = commit_overwrite(append, fragment, &end, out, err);
+    else if (status == PN_OK)
+        status = commit_rows(append, fragment, replaces ? replaced : NULL, &end, out, err);
+    if (end.published && append->file.n_rows > 0)
+        append->file = (pn_data_file){0}; // the table's now
+    pn_append_abort(append);
+    return status;
+}
