@@ -29,6 +29,7 @@ typedef struct attempt {
     const char *table;
     pn_manifest_scheme scheme;
     bool published;
+    bool lost; /* somebody was faster */
     pn_arena arena;
 } attempt;
 
@@ -131,7 +132,8 @@ static pn_status publish(attempt *a, Pn__Table__Manifest *next, const uint8_t *i
     pn_buffer bytes;
     if (!folder || !staging)
         return pn_fail_nomem(err);
-    if (pn_path_exists(path))
+    a->lost = pn_path_exists(path);
+    if (a->lost)
         return pn_fail(err, PN_ERR_EXISTS, "%s: version %" PRIu64 " is there", a->table,
                        next->version);
     PN_TRY(pn_dir_make(folder, err));
@@ -146,6 +148,7 @@ static pn_status publish(attempt *a, Pn__Table__Manifest *next, const uint8_t *i
     pn_buffer_reset(&bytes);
     if (status == PN_OK)
         status = pn_path_rename_if_absent(staging, path, err);
+    a->lost = status == PN_ERR_EXISTS;
     if (status != PN_OK) {
         remove_leftover(staging);
         remove_leftover(txn_path);
@@ -215,9 +218,9 @@ static pn_status publish_and_open(attempt *a, pn_dataset *newest, pn_draft *draf
     return status;
 }
 
-/* One try on top of newest. EXISTS: somebody was faster. */
+/* One try on top of newest. *lost: somebody was faster. */
 static pn_status try_commit(pn_dataset *newest, const pn_commit_plan *plan, pn_commit_end *end,
-                            pn_dataset **out, pn_error *err)
+                            bool *lost, pn_dataset **out, pn_error *err)
 {
     attempt a = {.table = newest->path, .scheme = newest->scheme};
     pn_arena_init(&a.arena, SIZE_MAX);
@@ -243,6 +246,7 @@ static pn_status try_commit(pn_dataset *newest, const pn_commit_plan *plan, pn_c
         plan->undo(plan->context);
     end->published = a.published;
     end->redo = draft.redo;
+    *lost = a.lost;
     pn_arena_reset(&a.arena);
     return status;
 }
@@ -254,18 +258,34 @@ pn_status pn_commit_run(pn_dataset *read, const pn_commit_plan *plan, pn_commit_
     pn_rng rng = pn_rng_seed((uint64_t)pn_clock_monotonic_ns());
     for (int i = 0; i < PN_COMMIT_MAX_ATTEMPTS; i++) {
         pn_dataset *newest;
+        bool lost = false;
         PN_TRY(pn_dataset_latest(read, &newest, err));
         pn_status status = check_conflicts(read, newest, plan, end, err);
         if (status == PN_OK)
-            status = try_commit(newest, plan, end, out, err);
+            status = try_commit(newest, plan, end, &lost, out, err);
         pn_dataset_unref(newest);
-        if (status != PN_ERR_EXISTS)
+        if (!lost)
             return status;
         pn_clock_sleep_ms((int64_t)pn_rng_below(&rng, (uint64_t)(4 << PN_MIN(i, 6)) +
                                                           1)); // so that two do not march in step
     }
     return pn_fail(err, PN_ERR_CONFLICT, "%s: other writers were faster %d times", read->path,
                    PN_COMMIT_MAX_ATTEMPTS);
+}
+
+pn_status pn_commit_decided(pn_dataset *dataset, pn_decide decide, void *context, pn_dataset **out,
+                            pn_error *err)
+{
+    pn_status status = PN_ERR_CONFLICT;
+    pn_commit_end end = {.redo = true};
+    for (int i = 0; i < PN_COMMIT_MAX_ATTEMPTS && status == PN_ERR_CONFLICT && end.redo; i++) {
+        pn_dataset *read;
+        PN_TRY(pn_dataset_latest(dataset, &read, err));
+        end = (pn_commit_end){0};
+        status = decide(context, read, &end, out, err);
+        pn_dataset_unref(read);
+    }
+    return status;
 }
 
 pn_status pn_commit_create(const char *table, Pn__Table__Manifest *manifest,

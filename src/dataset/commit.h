@@ -54,6 +54,15 @@ typedef struct pn_commit_end {
 PN_NODISCARD pn_status pn_commit_run(pn_dataset *read, const pn_commit_plan *plan,
                                      pn_commit_end *end, pn_dataset **out, pn_error *err);
 
+/*
+ * For changes that can be decided anew: decide(context, read, ...) reads one version, prepares and runs a commit; as long as that
+ * ends in CONFLICT with end->redo it is called again with the newest version. It begins with dataset's newest version.
+ */
+typedef pn_status (*pn_decide)(void *context, pn_dataset *read, pn_commit_end *end,
+                               pn_dataset **out, pn_error *err);
+PN_NODISCARD pn_status pn_commit_decided(pn_dataset *dataset, pn_decide decide, void *context,
+                                         pn_dataset **out, pn_error *err);
+
 /* Write version 1. EXISTS when somebody else did. */
 PN_NODISCARD pn_status pn_commit_create(const char *table, Pn__Table__Manifest *manifest,
                                         Pn__Table__Transaction *txn, pn_error *err);

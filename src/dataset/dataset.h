@@ -95,6 +95,47 @@ PN_NODISCARD pn_status pn_dataset_delete(pn_dataset *dataset, const pn_rowset *r
                                          const char *predicate, uint64_t *n_deleted,
                                          pn_dataset **out, pn_error *err);
 
+/*
+ * Make an old version the newest again: a new version with its content. What came after it stays in the versions between.
+ * Errors: NOT_FOUND; CORRUPT when a file of that version is missing.
+ */
+PN_NODISCARD pn_status pn_dataset_restore(pn_dataset *dataset, uint64_t version, pn_dataset **out,
+                                          pn_error *err);
+
+/* ---- columns ----
+ *
+ * These are decided again when another writer comes in between, on the newest version. */
+
+/* Top-level columns by name. NOT_FOUND; INVALID: no column would be left. Indexes of them go, too. */
+PN_NODISCARD pn_status pn_dataset_drop_columns(pn_dataset *dataset, const char *const *names,
+                                               size_t n, pn_dataset **out, pn_error *err);
+/* A top-level column. NOT_FOUND; EXISTS; INVALID: an empty name, or one with a dot. */
+PN_NODISCARD pn_status pn_dataset_rename_column(pn_dataset *dataset, const char *from,
+                                                const char *to, pn_dataset **out, pn_error *err);
+
+/* Where the values of a new column come from. */
+typedef struct pn_column_source {
+    const char *const *columns; /* of the table, that fill wants to see; may be NULL */
+    size_t n_columns;
+    /*
+     * rows are some rows of a fragment in order, deleted ones too (whose values do not matter); *out gets a value for each, in
+     * arena. Called for all rows, and all of them again when another writer came in between.
+     */
+    pn_status (*fill)(void *context, const pn_batch *rows, const pn_row_addr *addrs,
+                      pn_arena *arena, pn_array *out, pn_error *err);
+    void *context;
+} pn_column_source;
+/*
+ * Add a column; the field's id is assigned. source NULL: null for all rows, which writes nothing but the schema.
+ * Errors: EXISTS; INVALID: the name, or a field that cannot be null without values; UNSUPPORTED: types that are not written.
+ */
+PN_NODISCARD pn_status pn_dataset_add_column(pn_dataset *dataset, const pn_field *field,
+                                             const pn_column_source *source, pn_dataset **out,
+                                             pn_error *err);
+/* The same with one value for all rows: value has one row, its field is the column's. */
+PN_NODISCARD pn_status pn_dataset_add_constant(pn_dataset *dataset, const pn_array *value,
+                                               pn_dataset **out, pn_error *err);
+
 /* ---- reading ---- */
 
 typedef struct pn_scan_options {

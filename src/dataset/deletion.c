@@ -212,8 +212,8 @@ void pn_deletion_remove(const char *table, uint64_t fragment_id,
     pn_arena_reset(&arena);
 }
 
-static pn_status serialize(const uint64_t *words, uint32_t n_rows, pn_buffer *out, uint64_t *count,
-                           pn_error *err)
+pn_status pn_bitmap_write(const uint64_t *words, uint32_t n_rows, pn_buffer *out, uint64_t *count,
+                          pn_error *err)
 {
     roaring_bitmap_t *bitmap = roaring_bitmap_create();
     if (!bitmap)
@@ -257,7 +257,7 @@ pn_status pn_deletion_write(const char *table, uint64_t fragment_id, uint64_t re
     char *path = file_path(table, fragment_id, read_version, id, true, &arena);
     if (!folder || !path)
         PN_GOTO(done, pn_fail_nomem(err));
-    PN_GOTO(done, serialize(words, n_rows, &bytes, &count, err));
+    PN_GOTO(done, pn_bitmap_write(words, n_rows, &bytes, &count, err));
     PN_GOTO(done, pn_dir_make(folder, err));
     PN_GOTO(done, write_file(path, &bytes, err));
     pn__table__deletion_file__init(out);

@@ -7,6 +7,7 @@
 #include <table.pb-c.h>
 
 #include "base/arena.h"
+#include "base/buffer.h"
 #include "base/status.h"
 
 /* Read the deletion file of a fragment into words [pn_words_for_bits(n_rows)] (1 = deleted), allocated by pn_alloc. */
@@ -18,6 +19,10 @@ PN_NODISCARD pn_status pn_deletion_read(const char *table, uint64_t fragment_id,
 PN_NODISCARD pn_status pn_deletion_parse(const uint8_t *bytes, size_t n, const char *name,
                                          bool bitmap, uint32_t n_rows, uint64_t **words,
                                          pn_error *err);
+
+/* Words of n_rows bits as the bytes of a bitmap behind what out has; *count of them are set. */
+PN_NODISCARD pn_status pn_bitmap_write(const uint64_t *words, uint32_t n_rows, pn_buffer *out,
+                                       uint64_t *count, pn_error *err);
 
 /* Write words as a new file of the bitmap kind and describe it in *out. The file is synced; its folder is the caller's. */
 PN_NODISCARD pn_status pn_deletion_write(const char *table, uint64_t fragment_id,

@@ -20,7 +20,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "dataset/dataset.h"
+#include "dataset/cleanup.h"
+#include "dataset/compact.h"
+#include "dataset/tags.h"
 #include "os/dir.h"
 #include "os/fd.h"
 #include "support/small_table.h"
@@ -81,22 +83,54 @@ static pn_status run_replace(const char *table, pn_error *err)
     return status;
 }
 
+static pn_status finish(pn_dataset *t, pn_dataset *next, pn_status status)
+{
+    pn_dataset_unref(t);
+    pn_dataset_unref(status == PN_OK ? next : NULL);
+    return status;
+}
+
+static pn_status run_compact(const char *table, pn_error *err)
+{
+    const pn_compact_options options = {.mode = PN_COMPACT_FULL, .deleted_percent = 1};
+    pn_dataset *t, *next = NULL;
+    PN_TRY(pn_dataset_open(table, 0, &t, err));
+    pn_status status = pn_dataset_compact(t, &options, NULL, &next, err);
+    return finish(t, next, status);
+}
+
+static pn_status run_restore(const char *table, pn_error *err)
+{
+    pn_dataset *t, *next = NULL;
+    PN_TRY(pn_dataset_open(table, 0, &t, err));
+    pn_status status = pn_dataset_restore(t, 1, &next, err);
+    return finish(t, next, status);
+}
+
 static const operation operations[] = {
     {"create", run_create, {0, 1, 0}, {0, 1, 0}, true},
     {"append", run_append, {0, 1, 100}, {0, 1, 200}, false},
     {"delete", run_delete, {0, 1, 100}, {0, 2, 50}, false},
     {"replace", run_replace, {0, 1, 100}, {40, 1, 100}, false},
+    {"compact", run_compact, {0, 1, 100}, {0, 1, 100}, false},
+    {"restore", run_restore, {0, 1, 100}, {0, 1, 0}, false},
 };
 
 static void prepare(const operation *op, const char *table)
 {
     pn_error err = {0};
-    pn_dataset *v1, *v2;
+    pn_dataset *v1, *v2, *half;
     assert_int_equal(pn_dir_remove_all(table, &err), PN_OK);
     if (op->creates)
         return;
     assert_int_equal(small_table_create(table, &v1, &err), PN_OK);
-    assert_int_equal(small_table_append(v1, 0, 100, NULL, &v2, &err), PN_OK);
+    if (op->run == run_compact) { // something to do for it
+        assert_int_equal(small_table_append(v1, 0, 50, NULL, &half, &err), PN_OK);
+        assert_int_equal(small_table_append(half, 50, 50, NULL, &v2, &err), PN_OK);
+        pn_dataset_unref(half);
+    } else {
+        assert_int_equal(small_table_append(v1, 0, 100, NULL, &v2, &err), PN_OK);
+    }
     pn_dataset_unref(v2);
     pn_dataset_unref(v1);
 }
@@ -106,7 +140,7 @@ static bool inspect(const operation *op, const char *table, bool reported)
 {
     pn_error err = {0};
     pn_dataset *t, *next;
-    uint64_t old_version = op->creates ? 0 : 2;
+    uint64_t old_version = op->creates ? 0 : op->run == run_compact ? 3 : 2;
     pn_status status = pn_dataset_open(table, 0, &t, &err);
     if (op->creates && status == PN_ERR_NOT_FOUND) {
         assert_false(reported);
@@ -199,6 +233,86 @@ static void an_error_at_any_call__leaves_the_old_or_the_new_version(void **state
     }
 }
 
+/* Clean-up changes no version: the newest is whole whenever it stops, the tagged one, too, and it can be finished. */
+static int clean(const char *table, pn_error *err)
+{
+    const pn_cleanup_options options = {.older_than_ms = 0, .orphan_ms = 0};
+    pn_cleanup_report report;
+    return pn_dataset_cleanup(table, &options, &report, err);
+}
+
+static void make_versions(const char *table)
+{
+    pn_error err = {0};
+    pn_dataset *t, *next;
+    assert_int_equal(pn_dir_remove_all(table, &err), PN_OK);
+    assert_int_equal(small_table_create(table, &t, &err), PN_OK);
+    for (int i = 0; i < 4; i++) {
+        uint64_t n;
+        char filter[40];
+        assert_int_equal(small_table_append(t, i * 10, 10, NULL, &next, &err), PN_OK);
+        pn_dataset_unref(t);
+        (void)snprintf(filter, sizeof filter, "id = %d", i * 10);
+        assert_int_equal(small_table_delete(next, filter, &n, &t, &err), PN_OK);
+        pn_dataset_unref(next);
+    }
+    pn_dataset_unref(t);
+    assert_int_equal(pn_dataset_tag_create(table, "kept", 2, &err), PN_OK);
+}
+
+static void expect_rows(const char *table, uint64_t version, uint64_t n_rows)
+{
+    pn_error err = {0};
+    pn_arena arena;
+    pn_dataset *t;
+    size_t n;
+    pn_arena_init(&arena, SIZE_MAX);
+    if (pn_dataset_open(table, version, &t, &err) != PN_OK)
+        fail_msg("version %d: %s", (int)version, err.message);
+    (void)small_table_read(t, &arena, &n);
+    assert_int_equal(n, n_rows);
+    pn_dataset_unref(t);
+    pn_arena_reset(&arena);
+}
+
+static void death_in_cleanup__costs_nothing_that_is_needed(void **state)
+{
+    const char *folder = *state;
+    char table[1024];
+    bool done = false;
+    (void)snprintf(table, sizeof table, "%s/t.lance", folder);
+    for (int64_t n = 1; !done; n++) {
+        pn_error err = {0};
+        pn_version_info *versions;
+        size_t n_versions;
+        pn_arena arena;
+        assert_true(n < 200);
+        make_versions(table);
+        pid_t child = fork();
+        if (child == 0) {
+            pn_fd_fault_after(n, 0);
+            _exit(clean(table, &err) == PN_OK ? 0 : 1);
+        }
+        int code = 0;
+        assert_int_equal(waitpid(child, &code, 0), child);
+        assert_true(WEXITSTATUS(code) == 0 || WEXITSTATUS(code) == 9);
+        done = WEXITSTATUS(code) == 0;
+        expect_rows(table, 0, 36);
+        expect_rows(table, 2, 10);
+        if (clean(table, &err) != PN_OK)
+            fail_msg("after a death at call %d: %s", (int)n, err.message);
+        expect_rows(table, 0, 36);
+        expect_rows(table, 2, 10);
+        pn_arena_init(&arena, SIZE_MAX);
+        assert_int_equal(pn_dataset_list_versions(table, &arena, &versions, &n_versions, &err),
+                         PN_OK);
+        assert_int_equal(n_versions, 2);
+        pn_arena_reset(&arena);
+        if (done)
+            print_message("  clean-up died %d times\n", (int)n - 1);
+    }
+}
+
 static int setup(void **state)
 {
     pn_arena arena;
@@ -226,6 +340,8 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(an_error_at_any_call__leaves_the_old_or_the_new_version,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(death_in_cleanup__costs_nothing_that_is_needed, setup,
+                                        teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -20,7 +20,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "dataset/dataset.h"
+#include "dataset/compact.h"
 #include "os/dir.h"
 #include "os/fd.h"
 #include "support/golden.h"
@@ -109,9 +109,11 @@ static void commits__sync_in_order(void **state)
 {
     place *p = *state;
     pn_error err = {0};
-    pn_dataset *v1, *v2, *v3, *v4;
+    pn_dataset *v1, *v2, *v3, *v4, *v5, *v6, *v7;
     pn_rowset old;
     uint64_t n;
+    pn_field field;
+    const pn_compact_options full = {.mode = PN_COMPACT_FULL};
     pn_fd_watch(take_call, p);
     assert_int_equal(small_table_create(p->table, &v1, &err), PN_OK);
     check_order(p, "create");
@@ -122,8 +124,20 @@ static void commits__sync_in_order(void **state)
     assert_int_equal(pn_dataset_filter_rows(v3, pn_str_of("id < 40"), &old, &err), PN_OK);
     assert_int_equal(small_table_append(v3, 100, 20, &old, &v4, &err), PN_OK);
     check_order(p, "replace");
+    assert_int_equal(pn_dataset_compact(v4, &full, NULL, &v5, &err), PN_OK);
+    check_order(p, "compact");
+    pn_field_init(&field, "more", PN_TYPE_INT64, false);
+    const int64_t one = 1;
+    const pn_array value = {.field = &field, .length = 1, .values = &one};
+    assert_int_equal(pn_dataset_add_constant(v5, &value, &v6, &err), PN_OK);
+    check_order(p, "add column");
+    assert_int_equal(pn_dataset_restore(v6, 2, &v7, &err), PN_OK);
+    check_order(p, "restore");
     pn_fd_watch(NULL, NULL);
     pn_rowset_reset(&old);
+    pn_dataset_unref(v7);
+    pn_dataset_unref(v6);
+    pn_dataset_unref(v5);
     pn_dataset_unref(v4);
     pn_dataset_unref(v3);
     pn_dataset_unref(v2);

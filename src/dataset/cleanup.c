@@ -1,0 +1,352 @@
+/*
+ * cleanup.c - which files does nobody need?
+ *
+ *     1  read all versions: those that stay say which files are needed, those that go which were
+ *     2  remove the manifests that go, oldest first, and sync: nobody can restore them any more
+ *     3  read the versions that came meanwhile: what they name is needed, too
+ *     4  look through the folders: a file that is needed stays, one that a removed version named goes, any other one goes when it
+ *        is old: until then it may be a commit in the making
+ *
+ * A version that cannot be read ends it at step 1: what it needs cannot be known.
+ */
+#include "dataset/cleanup.h"
+
+#include "base/alloc.h"
+#include "base/keyset.h"
+#include "dataset/internal.h"
+#include "dataset/tags.h"
+#include "os/clock.h"
+#include "os/dir.h"
+#include "os/fd.h"
+#include "os/uuid.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+typedef struct cleaning {
+    const char *table;
+    const pn_cleanup_options *options;
+    int64_t now_ms;
+    pn_arena arena;
+    pn_arena scratch; /* of one version, or one file */
+    pn_version_list versions;
+    pn_tag *tags;
+    size_t n_tags;
+    bool *goes;        /* [versions.n] */
+    pn_keyset *needed; /* "folder/name" that a version that stays names */
+    pn_keyset *known;  /* the same of versions that go */
+    pn_cleanup_report report;
+} cleaning;
+
+/* ---- what versions name ---- */
+
+static pn_status add_name(cleaning *c, pn_keyset *set, const char *folder, const char *name,
+                          pn_error *err)
+{
+    bool is_new;
+    char *key = pn_arena_printf(&c->scratch, "%s/%s", folder, name);
+    return key ? pn_keyset_add(set, pn_str_of(key), &is_new, err) : pn_fail_nomem(err);
+}
+
+static pn_status add_fragment(cleaning *c, pn_keyset *set, const Pn__Table__DataFragment *fragment,
+                              pn_error *err)
+{
+    const Pn__Table__DeletionFile *d = fragment->deletion_file;
+    for (size_t i = 0; i < fragment->n_files; i++)
+        if (fragment->files[i]->path)
+            PN_TRY(add_name(c, set, "data", fragment->files[i]->path, err));
+    if (!d)
+        return PN_OK;
+    char *name =
+        pn_arena_printf(&c->scratch, "%" PRIu64 "-%" PRIu64 "-%" PRIu64 ".%s", fragment->id,
+                        d->read_version, d->id, d->file_type == 1 ? "bin" : "arrow");
+    return name ? add_name(c, set, "_deletions", name, err) : pn_fail_nomem(err);
+}
+
+static pn_status add_indexes(cleaning *c, pn_keyset *set, const pn_manifest *manifest,
+                             pn_error *err)
+{
+    char text[PN_UUID_TEXT_BYTES];
+    if (!manifest->index_section)
+        return PN_OK;
+    Pn__Table__IndexSection *section = pn__table__index_section__unpack(
+        NULL, manifest->index_section_bytes, manifest->index_section);
+    if (!section)
+        return pn_fail(err, PN_ERR_CORRUPT,
+                       "%s: version %" PRIu64 ": the list of indexes is damaged", c->table,
+                       manifest->message->version);
+    pn_status status = PN_OK;
+    for (size_t i = 0; i < section->n_indices && status == PN_OK; i++) {
+        const Pn__Table__Uuid *uuid = section->indices[i]->uuid;
+        if (!uuid || uuid->uuid.len != 16)
+            continue;
+        pn_uuid_text(uuid->uuid.data, text);
+        status = add_name(c, set, "_indices", text, err);
+    }
+    pn__table__index_section__free_unpacked(section, NULL);
+    return status;
+}
+
+static pn_status add_version(cleaning *c, pn_keyset *set, const pn_manifest *manifest,
+                             pn_error *err)
+{
+    const Pn__Table__Manifest *m = manifest->message;
+    pn_status status = PN_OK;
+    for (size_t i = 0; i < m->n_fragments && status == PN_OK; i++)
+        status = add_fragment(c, set, m->fragments[i], err);
+    if (status == PN_OK && m->transaction_file)
+        status = add_name(c, set, "_transactions", m->transaction_file, err);
+    if (status == PN_OK)
+        status = add_indexes(c, set, manifest, err);
+    pn_arena_reset(&c->scratch);
+    return status;
+}
+
+/* ---- which versions go ---- */
+
+static bool is_tagged(const cleaning *c, uint64_t version)
+{
+    for (size_t i = 0; i < c->n_tags; i++)
+        if (c->tags[i].version == version)
+            return true;
+    return false;
+}
+
+static bool is_old(const cleaning *c, size_t i, const Pn__Table__Manifest *m)
+{
+    uint64_t keep = PN_MAX(c->options->keep_newest, (uint64_t)1);
+    return c->options->older_than_ms >= 0 && c->versions.n - i > keep &&
+           !is_tagged(c, c->versions.versions[i]) &&
+           pn_manifest_time_ms(m) < c->now_ms - c->options->older_than_ms;
+}
+
+static pn_status read_versions(cleaning *c, pn_error *err)
+{
+    c->goes = PN_ARENA_NEW(&c->arena, bool, c->versions.n);
+    if (!c->goes)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < c->versions.n; i++) {
+        pn_manifest manifest;
+        PN_TRY(pn_manifest_read(c->table, c->versions.versions[i], c->versions.scheme, &manifest,
+                                err));
+        c->goes[i] = is_old(c, i, manifest.message);
+        pn_status status = add_version(c, c->goes[i] ? c->known : c->needed, &manifest, err);
+        pn_manifest_free(&manifest);
+        PN_TRY(status);
+        c->report.n_versions += c->goes[i];
+        c->report.n_kept += !c->goes[i];
+    }
+    return PN_OK;
+}
+
+static pn_status remove_versions(cleaning *c, pn_error *err)
+{
+    char *folder = pn_path_join(&c->arena, c->table, "_versions");
+    if (!folder)
+        return pn_fail_nomem(err);
+    if (c->options->mode == PN_CLEANUP_REPORT || c->report.n_versions == 0)
+        return PN_OK;
+    for (size_t i = 0; i < c->versions.n; i++) {
+        char *path = c->goes[i] ? pn_manifest_path(c->table, c->versions.versions[i],
+                                                   c->versions.scheme, &c->scratch)
+                                : NULL;
+        if (c->goes[i] && !path)
+            return pn_fail_nomem(err);
+        pn_status status = path ? pn_path_remove(path, err) : PN_OK;
+        pn_arena_reset(&c->scratch);
+        PN_TRY(status);
+    }
+    return pn_folder_sync(folder, err);
+}
+
+/* Versions that others committed while we were at it. */
+static pn_status read_newer_versions(cleaning *c, pn_error *err)
+{
+    pn_version_list list;
+    uint64_t newest = c->versions.versions[c->versions.n - 1];
+    PN_TRY(pn_manifest_list(c->table, &c->arena, &list, err));
+    for (size_t i = 0; i < list.n; i++) {
+        pn_manifest manifest;
+        if (list.versions[i] <= newest)
+            continue;
+        PN_TRY(pn_manifest_read(c->table, list.versions[i], list.scheme, &manifest, err));
+        pn_status status = add_version(c, c->needed, &manifest, err);
+        pn_manifest_free(&manifest);
+        PN_TRY(status);
+        c->report.n_kept++;
+    }
+    return PN_OK;
+}
+
+/* ---- which files go ---- */
+
+typedef struct place {
+    const char *folder;
+    const char *const *endings; /* NULL: folders, of indexes */
+} place;
+
+static bool has_ending(const place *p, const char *name)
+{
+    for (size_t i = 0; p->endings && p->endings[i]; i++) {
+        const char *staging = strchr(name, '#'); // "<name>#<number>": never finished
+        pn_str stem = pn_str_make(name, staging ? (size_t)(staging - name) : strlen(name));
+        if (pn_str_ends_with(stem, p->endings[i]))
+            return true;
+    }
+    return !p->endings;
+}
+
+/* Were they listed before? Each name is asked for once, so adding it does no harm. */
+static pn_status look_up(pn_keyset *set, const char *key, bool *listed, pn_error *err)
+{
+    bool is_new;
+    PN_TRY(pn_keyset_add(set, pn_str_of(key), &is_new, err));
+    *listed = !is_new;
+    return PN_OK;
+}
+
+static pn_status add_size(void *context, const char *path, pn_error *err)
+{
+    pn_file_info *sum = context, info;
+    PN_TRY(pn_path_info(path, &info, err));
+    sum->size_bytes += info.size_bytes;
+    sum->modified_ns = PN_MAX(sum->modified_ns, info.modified_ns);
+    return PN_OK;
+}
+
+/* Of a file, or of all files in an index's folder: their size, and when the last was changed. */
+static pn_status measure(const char *path, pn_file_info *out, pn_error *err)
+{
+    PN_TRY(pn_path_info(path, out, err));
+    if (!out->is_folder)
+        return PN_OK;
+    out->size_bytes = 0;
+    return pn_dir_walk(path, add_size, out, err);
+}
+
+static pn_status look_at(cleaning *c, const place *p, const char *name, pn_error *err)
+{
+    pn_file_info info;
+    bool needed, known;
+    int64_t age_ms =
+        c->options->orphan_ms < 0 ? PN_CLEANUP_ORPHAN_MS_DEFAULT : c->options->orphan_ms;
+    char *key = pn_arena_printf(&c->scratch, "%s/%s", p->folder, name);
+    char *path = key ? pn_path_join(&c->scratch, c->table, key) : NULL;
+    if (!path)
+        return pn_fail_nomem(err);
+    PN_TRY(look_up(c->needed, key, &needed, err));
+    PN_TRY(look_up(c->known, key, &known, err));
+    if (needed)
+        return PN_OK;
+    pn_status status = measure(path, &info, err);
+    if (status == PN_ERR_NOT_FOUND)
+        return PN_OK; // another clean-up was faster
+    PN_TRY(status);
+    if (!known && info.modified_ns / 1000000 > c->now_ms - age_ms)
+        return PN_OK;
+    c->report.n_files++;
+    c->report.n_orphans += !known;
+    c->report.n_bytes += info.size_bytes;
+    if (c->options->mode == PN_CLEANUP_REPORT)
+        return PN_OK;
+    return info.is_folder ? pn_dir_remove_all(path, err) : pn_path_remove(path, err);
+}
+
+static pn_status look_through(cleaning *c, const place *p, pn_error *err)
+{
+    char **names, *folder = pn_path_join(&c->arena, c->table, p->folder);
+    size_t n;
+    if (!folder)
+        return pn_fail_nomem(err);
+    pn_status status = pn_dir_list(folder, &c->arena, &names, &n, err);
+    if (status == PN_ERR_NOT_FOUND)
+        return PN_OK;
+    PN_TRY(status);
+    for (size_t i = 0; i < n; i++) {
+        if (!has_ending(p, names[i]))
+            continue;
+        status = look_at(c, p, names[i], err);
+        pn_arena_reset(&c->scratch);
+        PN_TRY(status);
+    }
+    return PN_OK;
+}
+
+/* Manifests themselves are not looked through, only what became of commits that did not come to their end. */
+static pn_status look_through_all(cleaning *c, pn_error *err)
+{
+    static const char *const data[] = {".lance", NULL}, *const deletions[] = {".bin", ".arrow",
+                                                                              NULL};
+    static const char *const transactions[] = {".txn", NULL};
+    static const place places[] = {{"data", data},
+                                   {"_deletions", deletions},
+                                   {"_transactions", transactions},
+                                   {"_indices", NULL}};
+    for (size_t i = 0; i < PN_COUNT_OF(places); i++)
+        PN_TRY(look_through(c, &places[i], err));
+    return PN_OK;
+}
+
+static pn_status look_through_staging(cleaning *c, pn_error *err)
+{
+    static const place versions = {"_versions", NULL};
+    char **names, *folder = pn_path_join(&c->arena, c->table, "_versions");
+    size_t n;
+    if (!folder)
+        return pn_fail_nomem(err);
+    PN_TRY(pn_dir_list(folder, &c->arena, &names, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        if (!strstr(names[i], ".manifest#"))
+            continue;
+        pn_status status = look_at(c, &versions, names[i], err);
+        pn_arena_reset(&c->scratch);
+        PN_TRY(status);
+    }
+    return PN_OK;
+}
+
+static pn_status check_branches(cleaning *c, pn_error *err)
+{
+    char **names, *folder = pn_path_join(&c->arena, c->table, "_refs/branches");
+    size_t n;
+    if (!folder)
+        return pn_fail_nomem(err);
+    pn_status status = pn_dir_list(folder, &c->arena, &names, &n, err);
+    if (status == PN_ERR_NOT_FOUND)
+        return PN_OK;
+    PN_TRY(status);
+    if (n > 0)
+        return pn_fail(err, PN_ERR_UNSUPPORTED,
+                       "%s: has branches, which share its files: it is not cleaned up", c->table);
+    return PN_OK;
+}
+
+static pn_status clean(cleaning *c, pn_error *err)
+{
+    PN_TRY(check_branches(c, err));
+    PN_TRY(pn_manifest_list(c->table, &c->arena, &c->versions, err));
+    PN_TRY(pn_dataset_tags(c->table, &c->arena, &c->tags, &c->n_tags, err));
+    PN_TRY(pn_keyset_create(&c->needed, err));
+    PN_TRY(pn_keyset_create(&c->known, err));
+    PN_TRY(read_versions(c, err));
+    PN_TRY(remove_versions(c, err));
+    PN_TRY(read_newer_versions(c, err));
+    PN_TRY(look_through_all(c, err));
+    return look_through_staging(c, err);
+}
+
+pn_status pn_dataset_cleanup(const char *table, const pn_cleanup_options *options,
+                             pn_cleanup_report *out, pn_error *err)
+{
+    cleaning c = {.table = table, .options = options, .now_ms = pn_clock_wall_ns() / 1000000};
+    pn_arena_init(&c.arena, SIZE_MAX);
+    pn_arena_init(&c.scratch, SIZE_MAX);
+    pn_status status = clean(&c, err);
+    pn_keyset_free(c.needed);
+    pn_keyset_free(c.known);
+    pn_arena_reset(&c.arena);
+    pn_arena_reset(&c.scratch);
+    if (status == PN_OK)
+        *out = c.report;
+    return status;
+}

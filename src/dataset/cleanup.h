@@ -1,0 +1,44 @@
+/*
+ * cleanup.h - old versions go, and the files that only they needed
+ */
+#ifndef PN_DATASET_CLEANUP_H
+#define PN_DATASET_CLEANUP_H
+
+#include "dataset/dataset.h"
+
+/* A file that no version names may be a commit in the making: it is an orphan only after this long. As LanceDB has it. */
+#define PN_CLEANUP_ORPHAN_MS_DEFAULT ((int64_t)7 * 24 * 3600 * 1000)
+
+typedef struct pn_cleanup_options {
+    int64_t older_than_ms; /* versions committed longer ago than this go; negative: none */
+    uint64_t keep_newest;  /* but this many stay in any case; 0 is 1 */
+    int64_t orphan_ms;     /* the age of orphans; negative: PN_CLEANUP_ORPHAN_MS_DEFAULT */
+    enum { PN_CLEANUP_REMOVE, PN_CLEANUP_REPORT } mode; /* REPORT: only count */
+} pn_cleanup_options;
+#define PN_CLEANUP_OPTIONS_INIT                                                                    \
+    {                                                                                              \
+        -1, 1, -1, PN_CLEANUP_REMOVE                                                               \
+    }
+
+typedef struct pn_cleanup_report {
+    uint64_t n_versions; /* removed */
+    uint64_t n_kept;     /* versions that stay, tagged ones among them */
+    uint64_t n_files;    /* removed: data, deletions, transactions, files of indexes */
+    uint64_t n_orphans;  /* of them, named by no version at all */
+    uint64_t n_bytes;
+} pn_cleanup_report;
+
+/*
+ * Remove old versions, never the newest nor a tagged one, then the files that no version left names: of removed versions at once,
+ * others when they are old enough.
+ *
+ * Who has an old version open may find its files gone; older_than_ms is for them. Stopped at any moment the table is whole: the
+ * versions go first, what they leave is found the next time, as orphans.
+ *
+ * Errors: CORRUPT: a version that cannot be read, then nothing is removed; UNSUPPORTED: a table with branches, which share its
+ *         files; IO.
+ */
+PN_NODISCARD pn_status pn_dataset_cleanup(const char *table, const pn_cleanup_options *options,
+                                          pn_cleanup_report *out, pn_error *err);
+
+#endif

@@ -1,0 +1,191 @@
+/*
+ * index_section.c - which indexes a version has, and of which fragments
+ *
+ * Each index lists the fragments that it covers, as a bitmap of their ids; rows of other fragments are searched one by one. So an
+ * index is never wrong when it covers less, and it is wrong when it covers a fragment whose rows have other addresses now. A
+ * table with stable row ids has ids in its indexes instead of addresses, and they go where the rows go.
+ * Entries and fields that we do not know are written back as they were.
+ */
+#include "dataset/index_section.h"
+
+#include "base/alloc.h"
+#include "base/hash.h"
+#include "dataset/deletion.h"
+
+#include <inttypes.h>
+
+/* Bitmaps are opened as words of bits up to the highest id. */
+static const uint64_t MAX_FRAGMENT_ID = (uint64_t)1 << 30;
+
+static pn_status unpack(const uint8_t *bytes, size_t n, Pn__Table__IndexSection **out,
+                        pn_error *err)
+{
+    *out = pn__table__index_section__unpack(NULL, n, bytes);
+    return *out ? PN_OK : pn_fail(err, PN_ERR_CORRUPT, "the list of indexes is damaged");
+}
+
+static pn_status pack(const Pn__Table__IndexSection *section, pn_draft *draft, pn_error *err)
+{
+    size_t n = pn__table__index_section__get_packed_size(section);
+    uint8_t *bytes = pn_arena_alloc(draft->arena, n + 1);
+    if (!bytes)
+        return pn_fail_nomem(err);
+    draft->index_section_bytes = pn__table__index_section__pack(section, bytes);
+    draft->index_section = bytes;
+    return PN_OK;
+}
+
+/* ---- columns ---- */
+
+static bool has_field(const Pn__Table__Manifest *m, int32_t id)
+{
+    for (size_t i = 0; i < m->n_fields; i++)
+        if (m->fields[i]->id == id)
+            return true;
+    return false;
+}
+
+static bool has_fields(const Pn__Table__Manifest *m, const Pn__Table__IndexMetadata *index)
+{
+    for (size_t i = 0; i < index->n_fields; i++)
+        if (!has_field(m, index->fields[i]))
+            return false;
+    return true;
+}
+
+pn_status pn_indexes_keep_fields(pn_draft *draft, pn_error *err)
+{
+    Pn__Table__IndexSection *section;
+    if (!draft->index_section)
+        return PN_OK;
+    PN_TRY(unpack(draft->index_section, draft->index_section_bytes, &section, err));
+    Pn__Table__IndexSection kept = *section;
+    kept.indices = PN_ARENA_NEW(draft->arena, Pn__Table__IndexMetadata *, section->n_indices + 1);
+    kept.n_indices = 0;
+    pn_status status = kept.indices ? PN_OK : pn_fail_nomem(err);
+    for (size_t i = 0; i < section->n_indices && status == PN_OK; i++)
+        if (has_fields(draft->manifest, section->indices[i]))
+            kept.indices[kept.n_indices++] = section->indices[i];
+    if (status == PN_OK && kept.n_indices < section->n_indices)
+        status = pack(&kept, draft, err);
+    pn__table__index_section__free_unpacked(section, NULL);
+    return status;
+}
+
+/* ---- fragments ---- */
+
+static pn_status open_bitmap(const Pn__Table__IndexMetadata *index, uint64_t max_id,
+                             uint64_t **words, pn_error *err)
+{
+    if (max_id > MAX_FRAGMENT_ID)
+        return pn_fail(err, PN_ERR_LIMIT, "fragment id %" PRIu64 " in a table with indexes",
+                       max_id);
+    return pn_deletion_parse(index->fragment_bitmap.data, index->fragment_bitmap.len,
+                             index->name ? index->name : "an index", true, (uint32_t)max_id + 1,
+                             words, err);
+}
+
+/* Old ids out, the new one in when it may be. *changed says whether there was any. */
+static void move_bits(uint64_t *words, const pn_index_move *move, bool keeps_ids, bool *changed)
+{
+    size_t n_covered = 0;
+    for (size_t i = 0; i < move->n_old; i++) {
+        uint64_t id = move->old_ids[i];
+        n_covered += pn_word_bit_get(words, id);
+        words[id / 64] &= ~((uint64_t)1 << id % 64);
+    }
+    if (keeps_ids && n_covered == move->n_old)
+        pn_word_bit_set(words, move->new_id);
+    *changed = *changed || n_covered > 0;
+}
+
+static pn_status move_index(pn_draft *draft, Pn__Table__IndexMetadata *index,
+                            const pn_index_move *moves, size_t n, bool *changed, pn_error *err)
+{
+    uint64_t *words, max_id = draft->manifest->max_fragment_id;
+    pn_buffer bytes;
+    uint64_t count;
+    bool moved = false;
+    if (!index->has_fragment_bitmap)
+        return PN_OK; // of all fragments of its version, or of none: nobody asks it about others
+    PN_TRY(open_bitmap(index, max_id, &words, err));
+    for (size_t i = 0; i < n; i++)
+        move_bits(words, &moves[i], pn_has_row_ids(draft->manifest), &moved);
+    pn_status status = PN_OK;
+    if (moved) {
+        pn_buffer_init(&bytes, UINT32_MAX);
+        status = pn_bitmap_write(words, (uint32_t)max_id + 1, &bytes, &count, err);
+        void *copy = status == PN_OK ? pn_arena_alloc(draft->arena, bytes.n_bytes + 1) : NULL;
+        if (status == PN_OK && !copy)
+            status = pn_fail_nomem(err);
+        if (status == PN_OK) {
+            memcpy(copy, bytes.data, bytes.n_bytes);
+            index->fragment_bitmap = (ProtobufCBinaryData){bytes.n_bytes, copy};
+            *changed = true;
+        }
+        pn_buffer_reset(&bytes);
+    }
+    pn_free(words);
+    return status;
+}
+
+pn_status pn_indexes_move(pn_draft *draft, const pn_index_move *moves, size_t n, pn_error *err)
+{
+    Pn__Table__IndexSection *section;
+    bool changed = false;
+    if (!draft->index_section)
+        return PN_OK;
+    PN_TRY(unpack(draft->index_section, draft->index_section_bytes, &section, err));
+    /* Copies, whose bitmaps may be in the arena: what was unpacked is freed as it came. */
+    Pn__Table__IndexSection copy = *section;
+    Pn__Table__IndexMetadata *entries =
+        PN_ARENA_NEW(draft->arena, Pn__Table__IndexMetadata, section->n_indices + 1);
+    copy.indices = PN_ARENA_NEW(draft->arena, Pn__Table__IndexMetadata *, section->n_indices + 1);
+    pn_status status = entries && copy.indices ? PN_OK : pn_fail_nomem(err);
+    for (size_t i = 0; i < section->n_indices && status == PN_OK; i++) {
+        entries[i] = *section->indices[i];
+        copy.indices[i] = &entries[i];
+        status = move_index(draft, &entries[i], moves, n, &changed, err);
+    }
+    if (status == PN_OK && changed)
+        status = pack(&copy, draft, err);
+    pn__table__index_section__free_unpacked(section, NULL);
+    return status;
+}
+
+static pn_status mix_index(const pn_dataset *dataset, const Pn__Table__IndexMetadata *index,
+                           uint64_t max_id, uint64_t *classes, pn_error *err)
+{
+    uint64_t *words;
+    if (!index->has_fragment_bitmap || !index->uuid)
+        return PN_OK;
+    uint64_t number = pn_hash64(index->uuid->uuid.data, index->uuid->uuid.len) | 1;
+    PN_TRY(open_bitmap(index, max_id, &words, err));
+    for (size_t i = 0; i < dataset->n_fragments; i++)
+        if (pn_word_bit_get(words, dataset->fragments[i].id))
+            classes[i] ^= number;
+    pn_free(words);
+    return PN_OK;
+}
+
+pn_status pn_indexes_classes(const pn_dataset *dataset, pn_arena *arena, uint64_t **classes,
+                             pn_error *err)
+{
+    Pn__Table__IndexSection *section;
+    uint64_t *list = PN_ARENA_NEW(arena, uint64_t, dataset->n_fragments + 1);
+    uint64_t max_id = dataset->manifest.message->max_fragment_id;
+    if (!list)
+        return pn_fail_nomem(err);
+    *classes = list;
+    if (!dataset->manifest.index_section)
+        return PN_OK;
+    for (size_t i = 0; i < dataset->n_fragments; i++)
+        max_id = PN_MAX(max_id, dataset->fragments[i].id);
+    PN_TRY(unpack(dataset->manifest.index_section, dataset->manifest.index_section_bytes, &section,
+                  err));
+    pn_status status = PN_OK;
+    for (size_t i = 0; i < section->n_indices && status == PN_OK; i++)
+        status = mix_index(dataset, section->indices[i], max_id, list, err);
+    pn__table__index_section__free_unpacked(section, NULL);
+    return status;
+}

@@ -1,0 +1,81 @@
+/*
+ * restore.c - an old version becomes the newest
+ *
+ * The new version is the old one's manifest under a new number: its schema, fragments and indexes, whatever came after it. Nothing
+ * of what came after is lost; it stays in its versions until they are cleaned up. Two numbers do not go back: the highest
+ * fragment id and the next row id, which would otherwise be given a second time.
+ */
+#include "dataset/commit.h"
+
+#include "os/fd.h"
+
+#include <inttypes.h>
+
+typedef struct restoring {
+    uint64_t version;
+    pn_manifest old; /* of the last try */
+} restoring;
+
+static void forget(void *context)
+{
+    restoring *r = context;
+    pn_manifest_free(&r->old);
+}
+
+/* A version whose files were removed by hand is not brought back. */
+static pn_status check_file(const pn_dataset *newest, pn_draft *draft, const char *name,
+                            pn_error *err)
+{
+    const char *path = pn_arena_printf(draft->arena, "%s/data/%s", newest->path, name);
+    if (!path)
+        return pn_fail_nomem(err);
+    if (!pn_path_exists(path))
+        return pn_fail(err, PN_ERR_CORRUPT, "a data file of the version is missing: %s", path);
+    return PN_OK;
+}
+
+static pn_status apply_restore(void *context, pn_dataset *newest, pn_draft *draft, pn_error *err)
+{
+    restoring *r = context;
+    Pn__Table__Manifest *m = draft->manifest, stamped = *m;
+    Pn__Table__Restore *restore = PN_ARENA_NEW(draft->arena, Pn__Table__Restore, 1);
+    if (!restore)
+        return pn_fail_nomem(err);
+    pn_status status = pn_manifest_read(newest->path, r->version, newest->scheme, &r->old, err);
+    if (status == PN_ERR_NOT_FOUND)
+        return pn_fail(err, PN_ERR_NOT_FOUND, "%s: there is no version %" PRIu64, newest->path,
+                       r->version);
+    PN_TRY(status);
+    *m = *r->old.message;
+    m->version = stamped.version;
+    m->timestamp = stamped.timestamp;
+    m->writer_version = stamped.writer_version;
+    m->transaction_file = stamped.transaction_file;
+    m->has_max_fragment_id = m->has_max_fragment_id || stamped.has_max_fragment_id;
+    m->max_fragment_id = PN_MAX(m->max_fragment_id, stamped.max_fragment_id);
+    m->has_next_row_id = m->has_next_row_id || stamped.has_next_row_id;
+    m->next_row_id = PN_MAX(m->next_row_id, stamped.next_row_id);
+    for (size_t i = 0; i < m->n_fragments; i++)
+        for (size_t f = 0; f < m->fragments[i]->n_files; f++)
+            if (m->fragments[i]->files[f]->path)
+                PN_TRY(check_file(newest, draft, m->fragments[i]->files[f]->path, err));
+    draft->index_section = r->old.index_section;
+    draft->index_section_bytes = r->old.index_section_bytes;
+    pn__table__restore__init(restore);
+    restore->has_version = 1;
+    restore->version = r->version;
+    draft->txn->operation_case = PN__TABLE__TRANSACTION__OPERATION_RESTORE;
+    draft->txn->restore = restore;
+    return PN_OK;
+}
+
+pn_status pn_dataset_restore(pn_dataset *dataset, uint64_t version, pn_dataset **out, pn_error *err)
+{
+    pn_commit_end end;
+    restoring r = {.version = version};
+    const pn_commit_plan plan = {
+        .operation = PN_OPERATION_RESTORE, .apply = apply_restore, .undo = forget, .context = &r};
+    pn_status status = pn_commit_run(dataset, &plan, &end, out, err);
+    pn_manifest_free(&r.old);
+    return status;
+}

@@ -1,0 +1,30 @@
+/*
+ * tags.h - names for versions
+ *
+ * A tag belongs to the table, not to a version, so these take the table's folder. Threads: any; each change is one rename.
+ * Errors: INVALID: not a name for a tag (letters, digits, '.', '-', '_'); NOT_FOUND; CORRUPT names the file; IO.
+ */
+#ifndef PN_DATASET_TAGS_H
+#define PN_DATASET_TAGS_H
+
+#include "dataset/manifest.h"
+
+typedef struct pn_tag {
+    const char *name;
+    uint64_t version;
+} pn_tag;
+
+/* Sorted by name; in arena. Tags of branches are left out. */
+PN_NODISCARD pn_status pn_dataset_tags(const char *table, pn_arena *arena, pn_tag **out, size_t *n,
+                                       pn_error *err);
+PN_NODISCARD pn_status pn_dataset_tag_version(const char *table, const char *name,
+                                              uint64_t *version, pn_error *err);
+/* EXISTS; NOT_FOUND: no such version. */
+PN_NODISCARD pn_status pn_dataset_tag_create(const char *table, const char *name, uint64_t version,
+                                             pn_error *err);
+/* Let a tag that is there name another version. */
+PN_NODISCARD pn_status pn_dataset_tag_move(const char *table, const char *name, uint64_t version,
+                                           pn_error *err);
+PN_NODISCARD pn_status pn_dataset_tag_delete(const char *table, const char *name, pn_error *err);
+
+#endif

@@ -1,0 +1,450 @@
+/*
+ * test_maintenance.c - restore, overwrite, tags, columns and clean-up
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+/* cmocka wants the four above first */
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "column/builder.h"
+#include "dataset/cleanup.h"
+#include "dataset/compact.h"
+#include "dataset/internal.h"
+#include "dataset/tags.h"
+#include "os/dir.h"
+#include "os/fd.h"
+#include "support/golden.h"
+#include "support/small_table.h"
+
+typedef struct place {
+    pn_arena arena;
+    char *folder, *table;
+} place;
+
+static int setup(void **state)
+{
+    place *p = calloc(1, sizeof *p);
+    pn_arena_init(&p->arena, SIZE_MAX);
+    if (pn_dir_make_temporary("test_maintenance", &p->arena, &p->folder, NULL) != PN_OK)
+        return 1;
+    p->table = pn_path_join(&p->arena, p->folder, "t.lance");
+    *state = p;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    place *p = *state;
+    pn_status status = pn_dir_remove_all(p->folder, NULL);
+    pn_arena_reset(&p->arena);
+    free(p);
+    return status != PN_OK;
+}
+
+#define EXPECT(status, call)                                                                       \
+    do {                                                                                           \
+        err = (pn_error){0};                                                                       \
+        pn_status got_status = (call);                                                             \
+        if (got_status != (status))                                                                \
+            fail_msg("%s: status %d: %s", #call, got_status, err.message);                         \
+    } while (0)
+
+static void step(pn_dataset **t, pn_dataset *next)
+{
+    pn_dataset_unref(*t);
+    *t = next;
+}
+
+/* Versions 1 (empty), 2 (0..99), 3 (0..149), 4 (without the odd ones). */
+static pn_dataset *make_table(const place *p)
+{
+    pn_error err;
+    pn_dataset *t, *next;
+    uint64_t n;
+    EXPECT(PN_OK, small_table_create(p->table, &t, &err));
+    EXPECT(PN_OK, small_table_append(t, 0, 100, NULL, &next, &err));
+    step(&t, next);
+    EXPECT(PN_OK, small_table_append(t, 100, 50, NULL, &next, &err));
+    step(&t, next);
+    EXPECT(PN_OK, small_table_delete(t, "id % 2 = 1", &n, &next, &err));
+    step(&t, next);
+    return t;
+}
+
+static size_t count_files(const place *p, const char *folder)
+{
+    pn_arena arena;
+    char **names;
+    size_t n;
+    pn_arena_init(&arena, SIZE_MAX);
+    if (pn_dir_list(pn_path_join(&arena, p->table, folder), &arena, &names, &n, NULL) != PN_OK)
+        n = 0;
+    pn_arena_reset(&arena);
+    return n;
+}
+
+static void restore__brings_a_version_back(void **state)
+{
+    place *p = *state;
+    pn_error err;
+    pn_dataset *t = make_table(p), *back, *more;
+    EXPECT(PN_OK, pn_dataset_restore(t, 2, &back, &err));
+    assert_int_equal(pn_dataset_version(back), 5);
+    small_table_expect(back, 0, 1, 100);
+    EXPECT(PN_OK, small_table_append(back, 100, 10, NULL, &more, &err));
+    pn_fragment_info info;
+    pn_dataset_fragment(more, 1, &info);
+    assert_int_equal(info.id, 2); // 1 was given before
+    small_table_expect(more, 0, 1, 110);
+    pn_dataset_unref(more);
+    pn_dataset_unref(back);
+    EXPECT(PN_OK, pn_dataset_restore(t, 4, &back, &err)); // decided on 4, committed on 6
+    assert_int_equal(pn_dataset_version(back), 7);
+    small_table_expect(back, 0, 2, 75);
+    EXPECT(PN_ERR_NOT_FOUND, pn_dataset_restore(back, 70, &more, &err));
+    EXPECT(PN_ERR_CONFLICT, small_table_append(t, 500, 10, NULL, &more, &err)); // of version 4
+    assert_non_null(strstr(err.message, "restore"));
+    pn_dataset_unref(back);
+    pn_dataset_unref(t);
+}
+
+static void overwrite__is_another_table(void **state)
+{
+    place *p = *state;
+    pn_error err;
+    pn_dataset *t = make_table(p), *next, *other;
+    pn_append *append, *second;
+    pn_field field;
+    pn_array array;
+    pn_builder *builder;
+    pn_field_init(&field, "number", PN_TYPE_INT32, true);
+    const pn_schema schema = {.fields = &field, .n_fields = 1};
+    EXPECT(PN_OK, pn_builder_create(&field, 1 << 20, &builder, &err));
+    for (int i = 0; i < 20; i++)
+        EXPECT(PN_OK, pn_builder_append_i64(builder, i * i, &err));
+    EXPECT(PN_OK, pn_builder_view(builder, &array, &err));
+    const pn_batch batch = {.schema = &schema, .columns = &array, .n_rows = 20};
+    EXPECT(PN_OK, pn_overwrite_begin(t, &schema, &append, &err));
+    EXPECT(PN_OK, pn_overwrite_begin(t, &schema, &second, &err));
+    EXPECT(PN_OK, pn_append_batch(append, &batch, &err));
+    EXPECT(PN_OK, small_table_append(t, 1000, 10, NULL, &other, &err)); // replaced, too
+    pn_dataset_unref(other);
+    EXPECT(PN_OK, pn_append_commit(append, NULL, &next, &err));
+    assert_int_equal(pn_dataset_count_rows(next), 20);
+    assert_int_equal(pn_dataset_schema(next)->n_fields, 1);
+    EXPECT(PN_ERR_CONFLICT, pn_append_commit(second, NULL, &other, &err)); // the user decides
+    EXPECT(PN_ERR_CONFLICT, small_table_append(t, 1000, 10, NULL, &other, &err));
+    pn_rowset rows;
+    EXPECT(PN_OK, pn_dataset_filter_rows(next, pn_str_of("number = 361"), &rows, &err));
+    assert_int_equal(pn_rowset_count(&rows), 1);
+    assert_int_equal(rows.parts[0].fragment_id, 3); // addresses mean one row only
+    pn_rowset_reset(&rows);
+    EXPECT(PN_OK, pn_dataset_restore(next, 4, &other, &err));
+    small_table_expect(other, 0, 2, 75);
+    pn_dataset_unref(other);
+    pn_builder_free(builder);
+    pn_dataset_unref(next);
+    pn_dataset_unref(t);
+}
+
+static void tags__name_versions(void **state)
+{
+    static const char *const bad[] = {"", ".a", "a.", "a/b", "a b", "a..b", "x.lock", "\xc3\xa9"};
+    place *p = *state;
+    pn_error err;
+    pn_dataset *t = make_table(p);
+    uint64_t version;
+    pn_tag *tags;
+    size_t n;
+    EXPECT(PN_OK, pn_dataset_tags(p->table, &p->arena, &tags, &n, &err));
+    assert_int_equal(n, 0);
+    EXPECT(PN_OK, pn_dataset_tag_create(p->table, "summer-2.0_a", 2, &err));
+    EXPECT(PN_OK, pn_dataset_tag_create(p->table, "all", 3, &err));
+    EXPECT(PN_ERR_EXISTS, pn_dataset_tag_create(p->table, "all", 2, &err));
+    EXPECT(PN_ERR_NOT_FOUND, pn_dataset_tag_create(p->table, "none", 9, &err));
+    EXPECT(PN_OK, pn_dataset_tag_version(p->table, "all", &version, &err));
+    assert_int_equal(version, 3);
+    EXPECT(PN_OK, pn_dataset_tag_move(p->table, "all", 4, &err));
+    EXPECT(PN_ERR_NOT_FOUND, pn_dataset_tag_move(p->table, "none", 4, &err));
+    EXPECT(PN_OK, pn_dataset_tags(p->table, &p->arena, &tags, &n, &err));
+    assert_int_equal(n, 2);
+    assert_string_equal(tags[0].name, "all");
+    assert_int_equal(tags[0].version, 4);
+    assert_string_equal(tags[1].name, "summer-2.0_a");
+    assert_int_equal(count_files(p, "_refs/tags"), 2); // nothing else was left
+    EXPECT(PN_OK, pn_dataset_tag_delete(p->table, "all", &err));
+    EXPECT(PN_ERR_NOT_FOUND, pn_dataset_tag_delete(p->table, "all", &err));
+    EXPECT(PN_ERR_NOT_FOUND, pn_dataset_tag_version(p->table, "all", &version, &err));
+    for (size_t i = 0; i < PN_COUNT_OF(bad); i++)
+        EXPECT(PN_ERR_INVALID, pn_dataset_tag_create(p->table, bad[i], 2, &err));
+    pn_dataset_unref(t);
+}
+
+static void write_tag(const place *p, const char *name, const char *text)
+{
+    pn_error err;
+    char *path =
+        pn_arena_printf((pn_arena *)(uintptr_t)&p->arena, "%s/_refs/tags/%s.json", p->table, name);
+    EXPECT(PN_OK, pn_file_write_atomic(path, text, strlen(text), &err));
+}
+
+static void tag_files__are_read_carefully(void **state)
+{
+    static const char *const damaged[] = {"",
+                                          "{",
+                                          "[]",
+                                          "{\"version\"}",
+                                          "{\"version\":}",
+                                          "{\"version\":\"3\"}",
+                                          "{\"version\":-1}",
+                                          "{\"version\":3",
+                                          "{\"versions\":3}",
+                                          "{\"metadata\":{\"version\":3}}",
+                                          "{\"a\":\"\\\",\"version\":3}",
+                                          "{\"version\":3.5}",
+                                          "{\"version\":3,"};
+    place *p = *state;
+    pn_error err;
+    pn_dataset *t = make_table(p);
+    uint64_t version;
+    EXPECT(PN_OK, pn_dataset_tag_create(p->table, "a", 2, &err));
+    write_tag(p, "a",
+              "{\"metadata\": {\"version\": 9, \"x\": [\"}\", \"\\\"\"]},\"branch\":null,\n "
+              "\"version\" : 3 , \"createdAt\":\"2020-01-01T00:00:00Z\"}");
+    EXPECT(PN_OK, pn_dataset_tag_version(p->table, "a", &version, &err));
+    assert_int_equal(version, 3);
+    EXPECT(PN_OK, pn_dataset_tag_move(p->table, "a", 2, &err)); // keeps what it does not know
+    pn_buffer text;
+    pn_buffer_init(&text, 4096);
+    char *path = pn_arena_printf(&p->arena, "%s/_refs/tags/a.json", p->table);
+    EXPECT(PN_OK, pn_file_read(path, &text, &err));
+    assert_non_null(strstr(pn_buffer_text(&text), "\"x\": [\"}\", \"\\\"\"]"));
+    assert_non_null(strstr(pn_buffer_text(&text), "2020-01-01"));
+    pn_buffer_reset(&text);
+    for (size_t i = 0; i < PN_COUNT_OF(damaged); i++) {
+        write_tag(p, "a", damaged[i]);
+        EXPECT(PN_ERR_CORRUPT, pn_dataset_tag_version(p->table, "a", &version, &err));
+        assert_non_null(strstr(err.message, "a.json"));
+    }
+    write_tag(p, "a", "{\"branch\":\"b\",\"version\":3}");
+    EXPECT(PN_ERR_UNSUPPORTED, pn_dataset_tag_version(p->table, "a", &version, &err));
+    pn_dataset_unref(t);
+}
+
+/* ---- columns ---- */
+
+static void drop_and_rename__change_the_schema_alone(void **state)
+{
+    static const char *const dropped[] = {"metadata", "name"}, *const all[] = {"id", "vector"};
+    static const char *const none[] = {"name"};
+    place *p = *state;
+    pn_error err;
+    pn_dataset *t = make_table(p), *next, *renamed;
+    pn_rowset rows;
+    EXPECT(PN_OK, pn_dataset_rename_column(t, "name", "title", &renamed, &err));
+    EXPECT(PN_OK, pn_dataset_filter_rows(renamed, pn_str_of("title = 'row 4'"), &rows, &err));
+    assert_int_equal(pn_rowset_count(&rows), 1);
+    pn_rowset_reset(&rows);
+    EXPECT(PN_ERR_NOT_FOUND, pn_dataset_rename_column(renamed, "name", "x", &next, &err));
+    EXPECT(PN_ERR_EXISTS, pn_dataset_rename_column(renamed, "title", "id", &next, &err));
+    EXPECT(PN_ERR_INVALID, pn_dataset_rename_column(renamed, "title", "a.b", &next, &err));
+    EXPECT(PN_ERR_NOT_FOUND, pn_dataset_drop_columns(renamed, none, 1, &next, &err));
+    EXPECT(PN_OK,
+           pn_dataset_rename_column(t, "title", "name", &next, &err)); // of the newest version
+    step(&t, next);
+    pn_dataset_unref(renamed);
+    EXPECT(PN_OK, pn_dataset_drop_columns(t, dropped, 2, &next, &err));
+    step(&t, next);
+    assert_int_equal(pn_dataset_schema(t)->n_fields, 2);
+    assert_int_equal(pn_dataset_count_rows(t), 75);
+    EXPECT(PN_ERR_INVALID, pn_dataset_drop_columns(t, all, 2, &next, &err));
+    assert_int_equal(count_files(p, "data"), 2);
+    /* A column of a dropped one's name is another column. */
+    pn_field field;
+    pn_field_init(&field, "name", PN_TYPE_STRING, true);
+    EXPECT(PN_OK, pn_dataset_add_column(t, &field, NULL, &next, &err));
+    step(&t, next);
+    assert_int_equal(pn_dataset_schema(t)->fields[2].id, 7);
+    EXPECT(PN_OK, pn_dataset_filter_rows(t, pn_str_of("name IS NULL"), &rows, &err));
+    assert_int_equal(pn_rowset_count(&rows), 75);
+    pn_rowset_reset(&rows);
+    pn_dataset_unref(t);
+}
+
+static pn_status squares(void *context, const pn_batch *rows, const pn_row_addr *addrs,
+                         pn_arena *arena, pn_array *out, pn_error *err)
+{
+    const pn_field *field = context;
+    int64_t *values = PN_ARENA_NEW(arena, int64_t, rows->n_rows + 1);
+    (void)addrs;
+    if (!values)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < rows->n_rows; i++) {
+        int64_t id = pn_array_i64(&rows->columns[0], i);
+        values[i] = id * id;
+    }
+    *out = (pn_array){.field = field, .length = rows->n_rows, .values = values};
+    return PN_OK;
+}
+
+static void add_column__writes_values_for_all_rows(void **state)
+{
+    static const char *const id[] = {"id"};
+    place *p = *state;
+    pn_error err;
+    pn_dataset *t = make_table(p), *next;
+    pn_field field, text;
+    pn_array value;
+    pn_builder *builder;
+    pn_rowset rows;
+    pn_field_init(&field, "square", PN_TYPE_INT64, false);
+    const pn_column_source source = {id, 1, squares, &field};
+    EXPECT(PN_ERR_INVALID, pn_dataset_add_column(t, &field, NULL, &next, &err));
+    EXPECT(PN_OK, pn_dataset_add_column(t, &field, &source, &next, &err));
+    step(&t, next);
+    EXPECT(PN_ERR_EXISTS, pn_dataset_add_column(t, &field, &source, &next, &err));
+    pn_field_init(&text, "shop", PN_TYPE_STRING, true);
+    EXPECT(PN_OK, pn_builder_create(&text, 1 << 20, &builder, &err));
+    EXPECT(PN_OK, pn_builder_append_bytes(builder, "north", 5, &err));
+    EXPECT(PN_OK, pn_builder_view(builder, &value, &err));
+    EXPECT(PN_OK, pn_dataset_add_constant(t, &value, &next, &err));
+    step(&t, next);
+    pn_builder_free(builder);
+    EXPECT(PN_OK, pn_dataset_filter_rows(t, pn_str_of("square = id * id AND shop = 'north'"), &rows,
+                                         &err));
+    assert_int_equal(pn_rowset_count(&rows), 75);
+    pn_rowset_reset(&rows);
+    const pn_compact_options options = {.mode = PN_COMPACT_FULL};
+    EXPECT(PN_OK, pn_dataset_compact(t, &options, NULL, &next, &err)); // three files become one
+    step(&t, next);
+    assert_int_equal(t->n_fragments, 1);
+    assert_int_equal(t->fragments[0].message->n_files, 1);
+    EXPECT(PN_OK, pn_dataset_filter_rows(t, pn_str_of("square = id * id AND shop = 'north'"), &rows,
+                                         &err));
+    assert_int_equal(pn_rowset_count(&rows), 75);
+    pn_rowset_reset(&rows);
+    pn_dataset_unref(t);
+}
+
+/* ---- clean-up ---- */
+
+static void cleanup__keeps_what_is_needed(void **state)
+{
+    place *p = *state;
+    pn_error err;
+    pn_dataset *t = make_table(p), *next;
+    pn_cleanup_report report;
+    pn_cleanup_options options = PN_CLEANUP_OPTIONS_INIT;
+    const pn_compact_options full = {.mode = PN_COMPACT_FULL};
+    EXPECT(PN_OK, pn_dataset_compact(t, &full, NULL, &next, &err)); // version 5
+    step(&t, next);
+    EXPECT(PN_OK, pn_dataset_tag_create(p->table, "kept", 2, &err));
+    EXPECT(PN_OK, pn_dataset_cleanup(p->table, &options, &report, &err)); // nothing is asked for
+    assert_int_equal(report.n_versions + report.n_files, 0);
+    assert_int_equal(report.n_kept, 5);
+    options.older_than_ms = 3600 * 1000;
+    EXPECT(PN_OK, pn_dataset_cleanup(p->table, &options, &report, &err));
+    assert_int_equal(report.n_versions, 0);
+    const struct timespec moment = {.tv_nsec = 5000000};
+    (void)nanosleep(&moment, NULL); // so that the newest but one is older than now
+    options.older_than_ms = 0;
+    options.mode = PN_CLEANUP_REPORT;
+    EXPECT(PN_OK, pn_dataset_cleanup(p->table, &options, &report, &err));
+    assert_int_equal(report.n_versions, 3);
+    assert_int_equal(count_files(p, "_versions"), 6);
+    options.mode = PN_CLEANUP_REMOVE;
+    EXPECT(PN_OK, pn_dataset_cleanup(p->table, &options, &report, &err));
+    assert_int_equal(report.n_versions, 3);
+    assert_int_equal(report.n_kept, 2);
+    assert_int_equal(report.n_orphans, 0);
+    assert_int_equal(report.n_files, 1 + 2 + 3); // a data file, two deletion files, transactions
+    assert_int_equal(count_files(p, "_versions"), 3);
+    assert_int_equal(count_files(p, "data"), 2);
+    assert_int_equal(count_files(p, "_deletions"), 0);
+    assert_int_equal(count_files(p, "_transactions"), 2);
+    small_table_expect(t, 0, 2, 75);
+    EXPECT(PN_OK, pn_dataset_open(p->table, 2, &next, &err));
+    small_table_expect(next, 0, 1, 100);
+    pn_dataset_unref(next);
+    EXPECT(PN_ERR_NOT_FOUND, pn_dataset_open(p->table, 3, &next, &err));
+    pn_dataset_unref(t);
+}
+
+static void cleanup__finds_orphans_when_they_are_old(void **state)
+{
+    static const char *const orphans[] = {"data/x.lance",           "_deletions/0-1-1.bin",
+                                          "_transactions/1-x.txn",  "_indices/abc/index.idx",
+                                          "_versions/1.manifest#x", "data/y.lance#3"};
+    static const char *const strangers[] = {"data/notes.txt", "_pennon/x.lance"};
+    place *p = *state;
+    pn_error err;
+    pn_dataset *t = make_table(p);
+    pn_cleanup_report report;
+    pn_cleanup_options options = PN_CLEANUP_OPTIONS_INIT;
+    EXPECT(PN_OK, pn_dir_make(pn_path_join(&p->arena, p->table, "_indices/abc"), &err));
+    EXPECT(PN_OK, pn_dir_make(pn_path_join(&p->arena, p->table, "_pennon"), &err));
+    for (size_t i = 0; i < PN_COUNT_OF(orphans) + PN_COUNT_OF(strangers); i++) {
+        const char *name =
+            i < PN_COUNT_OF(orphans) ? orphans[i] : strangers[i - PN_COUNT_OF(orphans)];
+        EXPECT(PN_OK, pn_file_write_atomic(pn_path_join(&p->arena, p->table, name), "x", 1, &err));
+    }
+    EXPECT(PN_OK, pn_dataset_cleanup(p->table, &options, &report, &err)); // too young
+    assert_int_equal(report.n_files, 0);
+    const struct timespec moment = {.tv_nsec = 5000000};
+    (void)nanosleep(&moment, NULL);
+    options.orphan_ms = 0;
+    EXPECT(PN_OK, pn_dataset_cleanup(p->table, &options, &report, &err));
+    assert_int_equal(report.n_orphans, PN_COUNT_OF(orphans));
+    assert_int_equal(report.n_files, PN_COUNT_OF(orphans));
+    for (size_t i = 0; i < PN_COUNT_OF(orphans); i++)
+        assert_false(pn_path_exists(pn_path_join(&p->arena, p->table, orphans[i])));
+    for (size_t i = 0; i < PN_COUNT_OF(strangers); i++)
+        assert_true(pn_path_exists(pn_path_join(&p->arena, p->table, strangers[i])));
+    small_table_expect(t, 0, 2, 75);
+    pn_dataset_unref(t);
+}
+
+static void cleanup__removes_nothing_when_it_cannot_know(void **state)
+{
+    place *p = *state;
+    pn_error err;
+    pn_dataset *t = make_table(p);
+    pn_cleanup_report report;
+    pn_cleanup_options options = {.older_than_ms = 0, .orphan_ms = 0};
+    char *path = pn_manifest_path(p->table, 2, PN_MANIFEST_V2, &p->arena);
+    EXPECT(PN_OK, pn_dir_make(pn_path_join(&p->arena, p->table, "_refs/branches"), &err));
+    char *branch = pn_path_join(&p->arena, p->table, "_refs/branches/b.json");
+    EXPECT(PN_OK, pn_file_write_atomic(branch, "{}", 2, &err));
+    EXPECT(PN_ERR_UNSUPPORTED, pn_dataset_cleanup(p->table, &options, &report, &err));
+    EXPECT(PN_OK, pn_path_remove(branch, &err));
+    EXPECT(PN_OK, pn_file_write_atomic(path, "LANC", 4, &err));
+    EXPECT(PN_ERR_CORRUPT, pn_dataset_cleanup(p->table, &options, &report, &err));
+    assert_non_null(strstr(err.message, path));
+    assert_int_equal(count_files(p, "_versions"), 5);
+    assert_int_equal(count_files(p, "data"), 2);
+    small_table_expect(t, 0, 2, 75);
+    pn_dataset_unref(t);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(restore__brings_a_version_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(overwrite__is_another_table, setup, teardown),
+        cmocka_unit_test_setup_teardown(tags__name_versions, setup, teardown),
+        cmocka_unit_test_setup_teardown(tag_files__are_read_carefully, setup, teardown),
+        cmocka_unit_test_setup_teardown(drop_and_rename__change_the_schema_alone, setup, teardown),
+        cmocka_unit_test_setup_teardown(add_column__writes_values_for_all_rows, setup, teardown),
+        cmocka_unit_test_setup_teardown(cleanup__keeps_what_is_needed, setup, teardown),
+        cmocka_unit_test_setup_teardown(cleanup__finds_orphans_when_they_are_old, setup, teardown),
+        cmocka_unit_test_setup_teardown(cleanup__removes_nothing_when_it_cannot_know, setup,
+                                        teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
