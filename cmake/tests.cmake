@@ -64,6 +64,9 @@ endforeach()
 add_executable(read_tables "${PROJECT_SOURCE_DIR}/tests/lance_client/read_tables.c")
 target_link_libraries(read_tables PRIVATE pn_dataset)
 target_compile_options(read_tables PRIVATE ${PN_WARNINGS})
+# Changes of a table one by one, for tests/lance_client.
+add_executable(dataset_tool "${PROJECT_SOURCE_DIR}/tests/lance_client/dataset_tool.c")
+target_link_libraries(dataset_tool PRIVATE pn_dataset)
 
 # tests/<anything>/run_*.sh: whole-program tests; they find the program through PENNON.
 file(GLOB scripts CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/*/run_*.sh")
@@ -73,5 +76,5 @@ foreach(script IN LISTS scripts)
   get_filename_component(folder "${folder}" NAME)
   add_test(NAME ${folder}/${stem} COMMAND bash "${script}")
   set_tests_properties(${folder}/${stem} PROPERTIES TIMEOUT 900 SKIP_RETURN_CODE 77 LABELS program ENVIRONMENT
-    "PENNON=${PROJECT_BINARY_DIR}/pennon;PN_SHARED_DIR=${PN_SHARED_DIR};PN_SOURCE_DIR=${PROJECT_SOURCE_DIR};PN_BINARY_DIR=${PROJECT_BINARY_DIR}")
+    "PENNON=${PROJECT_BINARY_DIR}/pennon;PN_DATASET_TOOL=${PROJECT_BINARY_DIR}/dataset_tool;PN_SHARED_DIR=${PN_SHARED_DIR};PN_SOURCE_DIR=${PROJECT_SOURCE_DIR};PN_BINARY_DIR=${PROJECT_BINARY_DIR}")
 endforeach()

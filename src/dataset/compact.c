@@ -157,6 +157,7 @@ typedef struct group {
     pn_data_file file;
     Pn__Table__DataFragment *fragment;
     pn_row_history history; /* in a table with stable row ids */
+    bool unmoved;           /* there, no row was ever changed */
     folded folded;
 } group;
 
@@ -271,7 +272,11 @@ static pn_status describe_group(compacting *c, group *g, pn_error *err)
     return PN_OK;
 }
 
-/* ---- stable row ids ---- */
+/* ---- stable row ids ----
+ *
+ * Indexes hold ids there, so they could go on covering rows that move. But a row that was ever changed may be in an index twice,
+ * with its old values and its new ones: LanceDB tells them apart by the fragments that each index covers, and its own
+ * optimize loses a neighbour for each such row. Only rows that were never changed stay covered. */
 
 /* What one fragment knows of its rows, without the deleted ones, behind what is there. */
 static pn_status append_history(compacting *c, size_t fragment_i, uint64_t *lists[3], size_t *at,
@@ -300,13 +305,19 @@ static pn_status collect_history(compacting *c, group *g, pn_error *err)
     size_t at = 0;
     if (!pn_has_row_ids(c->read->manifest.message))
         return PN_OK;
+    g->unmoved = true;
     for (int k = 0; k < 3; k++) {
         lists[k] = PN_ARENA_NEW(&c->arena, uint64_t, (size_t)g->folded.n_rows + 1);
         if (!lists[k])
             return pn_fail_nomem(err);
     }
-    for (size_t i = 0; i < g->plan->n; i++)
+    for (size_t i = 0; i < g->plan->n; i++) {
+        const Pn__Table__DataFragment *m = c->read->fragments[g->plan->first + i].message;
         PN_TRY(append_history(c, g->plan->first + i, lists, &at, err));
+        g->unmoved = g->unmoved && m->has_inline_created_at && m->has_inline_updated_at;
+    }
+    for (size_t i = 0; i < at; i++)
+        g->unmoved = g->unmoved && lists[1][i] == lists[2][i];
     g->history = (pn_row_history){lists[0], lists[1], lists[2]};
     return PN_OK;
 }
@@ -416,7 +427,7 @@ static pn_status move_indexes(compacting *c, pn_draft *draft, pn_error *err)
             return pn_fail_nomem(err);
         for (size_t k = 0; k < f->n_moves; k++)
             ids[k] = f->old_ids[k];
-        moves[i] = (pn_index_move){ids, f->n_moves, f->new_id};
+        moves[i] = (pn_index_move){ids, f->n_moves, f->new_id, c->groups[i].unmoved};
     }
     return pn_indexes_move(draft, moves, c->n_groups, err);
 }

@@ -86,7 +86,7 @@ static pn_status open_bitmap(const Pn__Table__IndexMetadata *index, uint64_t max
 }
 
 /* Old ids out, the new one in when it may be. *changed says whether there was any. */
-static void move_bits(uint64_t *words, const pn_index_move *move, bool keeps_ids, bool *changed)
+static void move_bits(uint64_t *words, const pn_index_move *move, bool *changed)
 {
     size_t n_covered = 0;
     for (size_t i = 0; i < move->n_old; i++) {
@@ -94,7 +94,7 @@ static void move_bits(uint64_t *words, const pn_index_move *move, bool keeps_ids
         n_covered += pn_word_bit_get(words, id);
         words[id / 64] &= ~((uint64_t)1 << id % 64);
     }
-    if (keeps_ids && n_covered == move->n_old)
+    if (move->keeps_ids && n_covered == move->n_old)
         pn_word_bit_set(words, move->new_id);
     *changed = *changed || n_covered > 0;
 }
@@ -110,7 +110,7 @@ static pn_status move_index(pn_draft *draft, Pn__Table__IndexMetadata *index,
         return PN_OK; // of all fragments of its version, or of none: nobody asks it about others
     PN_TRY(open_bitmap(index, max_id, &words, err));
     for (size_t i = 0; i < n; i++)
-        move_bits(words, &moves[i], pn_has_row_ids(draft->manifest), &moved);
+        move_bits(words, &moves[i], &moved);
     pn_status status = PN_OK;
     if (moved) {
         pn_buffer_init(&bytes, UINT32_MAX);

@@ -16,11 +16,12 @@ typedef struct pn_index_move {
     const uint64_t *old_ids;
     size_t n_old;
     uint64_t new_id;
+    bool keeps_ids; /* indexes hold ids that stay with their rows, each row's once */
 } pn_index_move;
 
 /*
- * Rows move: no index covers the old fragments any more. The new one is covered only where its rows keep their ids (a table with
- * stable row ids) and all of them were; elsewhere LanceDB searches its rows one by one until its next optimize.
+ * Rows move: no index covers the old fragments any more. The new one is covered only where its rows keep their ids and all of
+ * them were; elsewhere LanceDB searches its rows one by one until its next optimize.
  */
 PN_NODISCARD pn_status pn_indexes_move(pn_draft *draft, const pn_index_move *moves, size_t n,
                                        pn_error *err);

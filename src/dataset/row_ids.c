@@ -11,7 +11,8 @@
  * After appends a fragment is one range. Compaction of what was deleted from leaves ascending ids with gaps: a bitmap, of a bit an
  * id, or an array where the gaps are wide. Updates leave any order: arrays. The writer cuts at the descents, tells each long
  * ascent in the shortest of these ways and what is between as plain arrays.
- * Versions are runs of rows, {span, version}, the span counting the fragment's rows from 0.
+ * Versions are runs of rows, {span, version}, one after another. We write spans that count the fragment's rows from 0; LanceDB's
+ * compaction leaves spans of the fragments before it, so that only their lengths can be relied on.
  */
 #include "dataset/row_ids.h"
 
@@ -161,6 +162,7 @@ static pn_status read_runs(const Pn__Table__RowVersionSequence *sequence, uint64
                            size_t n, pn_arena *arena, pn_error *err)
 {
     id_list rows = {.ids = PN_ARENA_NEW(arena, uint64_t, n + 1), .room = n};
+    size_t at = 0;
     if (!rows.ids)
         return pn_fail_nomem(err);
     for (size_t i = 0; i < sequence->n_runs; i++) {
@@ -168,11 +170,10 @@ static pn_status read_runs(const Pn__Table__RowVersionSequence *sequence, uint64
         rows.n = 0;
         if (run->span)
             PN_TRY(read_segment(run->span, &rows, err));
-        for (size_t k = 0; k < rows.n; k++) {
-            if (rows.ids[k] >= n)
-                return damaged("a version of a row that is not there", err);
-            versions[rows.ids[k]] = run->version;
-        }
+        if (rows.n > n - at)
+            return damaged("versions of more rows than there are", err);
+        for (size_t k = 0; k < rows.n; k++)
+            versions[at++] = run->version;
     }
     return PN_OK;
 }

@@ -10,6 +10,7 @@
 
 #include <stdlib.h>
 
+#include "base/alloc.h"
 #include "base/rng.h"
 #include "dataset/compact.h"
 #include "dataset/compact_plan.h"
@@ -344,6 +345,42 @@ static void a_flag__stops_it(void **state)
     pn_dataset_unref(t);
 }
 
+/* Every allocation fails once, and all after it: an error, the table as it was or compacted, and nothing leaks. */
+static void no_memory__is_an_error(void **state)
+{
+    place *p = *state;
+    pn_error err;
+    pn_dataset *t, *next;
+    const pn_compact_options options = {.mode = PN_COMPACT_FULL};
+    pn_status status = PN_ERR_NOMEM;
+    int64_t n = 0;
+    EXPECT(PN_OK, small_table_create(p->table, &t, &err));
+    for (int i = 0; i < 3; i++) {
+        EXPECT(PN_OK, small_table_append(t, i * 10, 10, NULL, &next, &err));
+        step(&t, next);
+    }
+    while (status != PN_OK) {
+        int64_t live = pn_alloc_live();
+        err = (pn_error){0};
+        pn_alloc_fail_after(++n);
+        status = pn_dataset_compact(t, &options, NULL, &next, &err);
+        pn_alloc_fail_after(0);
+        if (status == PN_OK) {
+            step(&t, next);
+        } else {
+            assert_int_equal(status, PN_ERR_NOMEM);
+            assert_true(pn_alloc_live() <= live + 6); // files that t keeps open
+        }
+        assert_true(n < 2000);
+    }
+    print_message("  %d allocations failed\n", (int)n - 1);
+    EXPECT(PN_OK, pn_dataset_latest(t, &next, &err));
+    step(&t, next);
+    small_table_expect(t, 0, 1, 30);
+    assert_int_equal(pn_dataset_n_fragments(t), 1);
+    pn_dataset_unref(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -355,6 +392,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(inserts_with_upkeep__stay_few_and_whole, setup, teardown),
         cmocka_unit_test_setup_teardown(others_meanwhile__are_minded, setup, teardown),
         cmocka_unit_test_setup_teardown(a_flag__stops_it, setup, teardown),
+        cmocka_unit_test_setup_teardown(no_memory__is_an_error, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -106,6 +106,13 @@ static void versions__read_back(void **state)
     assert_int_equal(pn_row_updated_decode(&fragment, 100, &arena, &back, &err), PN_OK);
     assert_memory_equal(back, versions, sizeof versions);
     assert_int_equal(pn_row_created_decode(&fragment, 50, &arena, &back, &err), PN_ERR_CORRUPT);
+    /* Of LanceDB's compaction: ids 5 and 7 to 9 of version 1, then rows 0 to 3 of version 4: the second span begins anew. */
+    static uint8_t compacted[] = {0x0a, 13, 0x0a, 9, 0x1a, 7, 0x08, 5, 0x10, 10, 0x1a, 1, 0x1d,
+                                  0x10, 1,  0x0a, 8, 0x0a, 4, 0x0a, 2, 0x10, 4,  0x10, 4};
+    const uint64_t want[] = {1, 1, 1, 1, 4, 4, 4, 4};
+    fragment.inline_created_at = (ProtobufCBinaryData){sizeof compacted, compacted};
+    assert_int_equal(pn_row_created_decode(&fragment, 8, &arena, &back, &err), PN_OK);
+    assert_memory_equal(back, want, sizeof want);
     pn_arena_reset(&arena);
 }
 
