@@ -144,10 +144,14 @@ static void print_stats(const char *table, const json_t *all)
     printf("columns     %s in this version's data files\n",
            pn_term_bytes(number_in(all, "data_bytes")));
     json_array_foreach(json_object_get(all, "columns"), i, value)
+    {
         print_share(text_in(value, "name"), number_in(value, "bytes"));
+    }
     puts("on disk     of all versions");
     json_object_foreach(json_object_get(all, "disk_bytes"), folder, value)
+    {
         print_share(folder, (uint64_t)json_integer_value(value));
+    }
 }
 
 /* A document of the library, for people by show or as it is. */

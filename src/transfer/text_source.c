@@ -14,7 +14,7 @@ enum { READ_BYTES = 1 << 20 };
 void pn_text_source_init(pn_text_source *source, pn_read_some read, void *context)
 {
     *source = (pn_text_source){.read = read, .context = context, .ended = !read};
-    pn_buffer_init(&source->bytes, (size_t)PN_TEXT_MAX_LINE_BYTES + 2 * READ_BYTES);
+    pn_buffer_init(&source->bytes, (size_t)PN_TEXT_MAX_LINE_BYTES + (size_t)2 * READ_BYTES);
 }
 
 void pn_text_source_reset(pn_text_source *source)
