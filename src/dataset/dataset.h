@@ -142,7 +142,7 @@ typedef struct pn_scan_options {
     const char *const *columns; /* NULL: all */
     size_t n_columns;
     const char *filter; /* filter language; NULL: every row */
-    size_t batch_rows;  /* 0: 8192 */
+    size_t batch_rows;  /* 0: 4096 */
 } pn_scan_options;
 #define PN_SCAN_OPTIONS_INIT                                                                       \
     {                                                                                              \
