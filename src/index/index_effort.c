@@ -1,8 +1,8 @@
 /*
  * index_effort.c - how hard to look for which recall
  *
- * No labels are needed: exact search of 200 pictures and 200 texts is the truth. All efforts of a grid (partitions x rows) are tried
- * on them; for each of a ladder of recalls the cheapest effort that reached it is kept. Cost is counted in bytes that a search reads, not
+ * No labels are needed: exact search of 200 pictures and 200 texts is the truth. The efforts of a grid (partitions x rows) are tried
+ * on them, but for those that could only reach what a cheaper one reached already; for each of a ladder of recalls the cheapest effort that reached it is kept. Cost is counted in bytes that a search reads, not
  * in time, so that the same table gives the same index.
  *
  * What is kept is the mean recall less its standard error: the efforts are chosen among many on a few queries, and the
@@ -144,26 +144,63 @@ static void offer(const measurement *m, pn_effort_row *efforts, float *costs, fl
         }
 }
 
+/* What is known of a number of partitions from a lower effort for the rows. */
+typedef struct known {
+    bool measured;
+    float recall, cost;
+    float gain;  /* in recall, since the measurement before */
+    float reach; /* by the next effort, at most */
+} known;
+
+/* The next effort for the rows gains less than the last one did; but steps are uneven, and some are left out. */
+static float next_gain(const known *k)
+{
+    const float least = 0.001f;
+    return PN_MAX(2 * k->gain, least);
+}
+
+/* A higher effort for the rows costs more than the lower one did. So it is hopeless when all the steps of the ladder that it might reach
+ * are reached more cheaply already. */
+static bool is_hopeless(const known *k, const pn_effort_row *efforts, const float *costs)
+{
+    if (!k->measured)
+        return false;
+    for (size_t i = 0; i < PN_EFFORTS_MAX && ladder[i] <= k->reach; i++)
+        if (efforts[i].recall <= 0 || costs[i] > k->cost)
+            return false;
+    return true;
+}
+
 /* Rows' efforts from low to high; with each, partitions from where it becomes interesting until they help no more. */
 static pn_status climb(measurement *m, pn_effort_row *efforts, pn_error *err)
 {
-    float costs[PN_EFFORTS_MAX] = {0}, recall = 0, cost = 0;
+    float costs[PN_EFFORTS_MAX] = {0};
+    known known_of[PN_COUNT_OF(partition_steps)] = {0};
     uint32_t n_partitions = m->c->index->facts.n_partitions;
     size_t first = 0;
     for (size_t r = 0; r < PN_COUNT_OF(row_steps); r++) {
         float last = 0;
         for (size_t p = first; p < PN_COUNT_OF(partition_steps); p++) {
             uint32_t partitions = PN_MIN(partition_steps[p], n_partitions);
+            known *k = &known_of[p];
+            if (is_hopeless(k, efforts, costs)) {
+                k->reach += next_gain(k);
+                last = 0; /* nothing to compare the next with */
+                continue;
+            }
+            known now = {.measured = true};
             m->effort =
                 (pn_index_effort){.partitions = partitions, .rows = row_steps[r], .gap = INFINITY};
-            PN_TRY(measure(m, &recall, &cost, err));
-            offer(m, efforts, costs, recall, cost);
-            first =
-                recall < ladder[0] ? p : first; /* more for the rows will not change that much */
-            if (partitions == n_partitions || recall >= ladder[PN_EFFORTS_MAX - 1] ||
-                (recall >= ladder[0] && recall < last + 0.002f))
+            PN_TRY(measure(m, &now.recall, &now.cost, err));
+            now.gain = k->measured ? now.recall - k->recall : 1;
+            now.reach = now.recall + next_gain(&now);
+            *k = now;
+            offer(m, efforts, costs, now.recall, now.cost);
+            first = now.recall < ladder[0] ? p : first; /* the rows will not change that much */
+            if (partitions == n_partitions || now.recall >= ladder[PN_EFFORTS_MAX - 1] ||
+                (now.recall >= ladder[0] && now.recall < last + 0.002f))
                 break; /* it is the rows' effort that lacks */
-            last = recall;
+            last = now.recall;
         }
     }
     return PN_OK;
