@@ -1,7 +1,7 @@
 /*
  * upkeep.c - what a service does beside answering: rows that came get their index
  *
- * A failure is told once, when it changes: a disk that is full for a night is one line in the log.
+ * A failure is told once, when it changes, and tried again after a minute: a disk that is full for a night is one line in the log.
  */
 #include "serve/upkeep.h"
 
@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { EVERY_MS = 1000, NAP_MS = 50 };
+enum { EVERY_MS = 1000, AFTER_FAILURE_MS = 60000, NAP_MS = 50 };
 
 struct pn_upkeep {
     pn_service *service;
@@ -40,7 +40,8 @@ static void tell_failure(pn_upkeep *upkeep, const pn_error *err)
     pn_service_log(upkeep->service, line);
 }
 
-static void build_due(pn_upkeep *upkeep)
+/* False: it failed. */
+static bool build_due(pn_upkeep *upkeep)
 {
     pn_error err = {0};
     char line[160];
@@ -59,7 +60,9 @@ static void build_due(pn_upkeep *upkeep)
         pn_service_log(upkeep->service, line);
     } else if (status != PN_OK && status != PN_ERR_CONFLICT && status != PN_ERR_CANCELLED) {
         tell_failure(upkeep, &err);
+        return false;
     }
+    return true;
 }
 
 static void upkeep_main(void *context)
@@ -67,8 +70,8 @@ static void upkeep_main(void *context)
     pn_upkeep *upkeep = context;
     pn_process_be_patient();
     while (!atomic_load(&upkeep->stop)) {
-        build_due(upkeep);
-        for (int ms = 0; ms < EVERY_MS && !atomic_load(&upkeep->stop); ms += NAP_MS)
+        int wait_ms = build_due(upkeep) ? EVERY_MS : AFTER_FAILURE_MS;
+        for (int ms = 0; ms < wait_ms && !atomic_load(&upkeep->stop); ms += NAP_MS)
             pn_clock_sleep_ms(NAP_MS);
     }
 }
