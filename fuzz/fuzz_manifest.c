@@ -62,7 +62,8 @@ static void open_table(pn_manifest *manifest)
         for (size_t i = 0; i < pn_dataset_n_fragments(dataset); i++) {
             pn_fragment_info info;
             pn_dataset_fragment(dataset, i, &info);
-            must(info.deleted_rows <= info.physical_rows && info.id);
+            must(info.deleted_rows <= info.physical_rows &&
+                 pn_dataset_column_file(dataset, i, "vector") != NULL);
             must(pn_dataset_find_fragment(dataset, info.id) == i);
             n_rows += info.physical_rows - info.deleted_rows;
         }
