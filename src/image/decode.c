@@ -334,9 +334,7 @@ static pn_status decode_essentials(const void *bytes, size_t n, const char *name
 {
     pn_patience time;
     pn_patience_begin(&time, options, CLOCK_PROCESS_CPUTIME_ID);
-    pn_status status = decode_patiently(bytes, n, name, options, &time, out, err);
-    pn_patience_end(&time);
-    return status;
+    return decode_patiently(bytes, n, name, options, &time, out, err);
 }
 
 pn_status pn_image_decode(const void *bytes, size_t n, const char *name,

@@ -247,7 +247,6 @@ pn_status pn_jpeg_decode(const void *bytes, size_t n, const char *name,
     begin(&r, bytes, n, options);
     pn_status status = read_picture(&r, name, options, taken, err);
     jpeg_destroy_decompress(&r.jpeg);
-    pn_patience_end(&r.time);
     if (status == PN_OK && *taken)
         *out = r.image;
     else

@@ -11,14 +11,12 @@
 
 #include "image/decode.h"
 
-#include <pthread.h>
 #include <time.h>
 
 typedef struct pn_patience {
     int64_t max_ns;
-    clockid_t clock; /* of the processor's time */
-    pthread_mutex_t mu;
-    int64_t used_ns, wall_ns, cpu_ns; /* guarded by mu: so far; the two clocks at the last look */
+    clockid_t clock;                  /* of the processor's time */
+    int64_t used_ns, wall_ns, cpu_ns; /* so far; the two clocks at the last look */
 } pn_patience;
 
 /*
@@ -35,7 +33,5 @@ bool pn_patience_is_over(pn_patience *patience);
 /* LIMIT, with the limit's number. */
 PN_NODISCARD pn_status pn_patience_fail(const pn_patience *patience, const char *name,
                                         pn_error *err);
-
-void pn_patience_end(pn_patience *patience);
 
 #endif
