@@ -416,7 +416,9 @@ typedef struct zip_reader {
     bool variable;
     size_t slot_bytes;   /* fixed: bytes of a visible value as stored, validity in front */
     size_t length_bytes; /* variable */
-    zip_value value;     /* fixed */
+    size_t
+        row_bytes; /* of a packed struct stored like strings though its members are all of fixed width; 0: it is not one */
+    zip_value value; /* fixed */
 } zip_reader;
 
 static unsigned load_control(const uint8_t *at, unsigned bytes)
@@ -470,6 +472,8 @@ static pn_status begin_zip(pn_decoder *d, const Pn__Lance__FullZip *how, const p
     r->control_bytes = bits == 0 ? 0 : bits <= 8 ? 1 : bits <= 16 ? 2 : 4;
     r->variable = how->has_bits_per_offset && how->bits_per_offset > 0;
     if (r->variable) {
+        bool is_bits;
+        r->row_bytes = d->leaf && d->leaf->is_packed ? pn_values_width(d->leaf, &is_bits) : 0;
         r->length_bytes = how->bits_per_offset / 8;
         if (how->bits_per_offset != 32 && how->bits_per_offset != 64)
             return corrupt(d, "lengths that are neither 32 nor 64 bits");
@@ -548,10 +552,14 @@ static pn_status take_zip_variable(pn_decoder *d, const zip_reader *r, pn_slice 
             return corrupt(d, "a full-zip value is longer than its page");
         PN_TRY(pn_values_decode_one(d, r->how->values,
                                     (pn_slice){rest->data + r->length_bytes, (size_t)n}, &value));
+        if (r->row_bytes > 0 && value.n != r->row_bytes)
+            return corrupt(d, "a packed struct's row has another width than its type");
         PN_TRY(pn_buffer_append(&piece->data, value.data, value.n, d->err));
         rest->data += r->length_bytes + n;
         rest->n -= r->length_bytes + (size_t)n;
     }
+    if (!stored && r->row_bytes > 0) // nulls have a slot
+        PN_TRY(pn_buffer_append_fill(&piece->data, 0, r->row_bytes, d->err));
     int64_t end = (int64_t)piece->data.n_bytes;
     PN_TRY(pn_buffer_append(&piece->offsets, &end, sizeof end, d->err));
     piece->n_values++;
@@ -617,8 +625,8 @@ static pn_piece as_piece(const zip_reader *r, const zip_piece *from)
                       .rep = from->rep,
                       .stop = from->stop,
                       .values = {.n = from->n_values,
-                                 .variable = r->variable,
-                                 .width = r->value.width,
+                                 .variable = r->variable && r->row_bytes == 0,
+                                 .width = r->variable ? r->row_bytes : r->value.width,
                                  .is_bits = r->value.is_bits,
                                  .data = from->data.data,
                                  .offsets = (const int64_t *)(const void *)from->offsets.data}};
