@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "base/hash.h"
+#include "collection/run_list.h"
 #include "os/clock.h"
 #include "os/dir.h"
 #include "os/fd.h"
@@ -299,36 +300,26 @@ static size_t find_fragment(const view_maker *m, const pn_index_fragment *wanted
     return is_it ? found->at : SIZE_MAX;
 }
 
-static pn_status count_runs(const view_maker *m, const size_t *places, size_t n, size_t *n_runs,
-                            pn_error *err)
+/* The runs of the fragments that are this view's; places as find_fragment() tells them. */
+static pn_status fill_runs(const view_maker *m, pn_index_view *view, const size_t *places, size_t n,
+                           pn_error *err)
 {
-    *n_runs = 0;
-    for (size_t i = 0; i < n; i++) {
-        const pn_vector_run *runs;
-        size_t count;
+    pn_run_list list = {0};
+    pn_status status = PN_OK;
+    for (size_t i = 0; status == PN_OK && i < n; i++) {
         if (places[i] == SIZE_MAX)
             continue;
-        PN_TRY(pn_dataset_vectors(m->dataset, places[i], m->column, &runs, &count, err));
-        *n_runs += count;
+        size_t before = list.n;
+        status = pn_run_list_add(&list, m->dataset, places[i], m->column, m->any_length, NULL, err);
+        view->fragments[i].n_runs = list.n - before;
     }
-    return PN_OK;
-}
-
-static pn_status fill_fragment(const view_maker *m, size_t at, pn_flat_run *out,
-                               pn_index_fragment *fragment, pn_error *err)
-{
-    const pn_vector_run *runs;
-    const uint64_t *deleted;
-    PN_TRY(pn_dataset_vectors(m->dataset, at, m->column, &runs, &fragment->n_runs, err));
-    PN_TRY(pn_dataset_deletions(m->dataset, at, &deleted, err));
-    for (size_t r = 0; r < fragment->n_runs; r++)
-        out[r] = (pn_flat_run){.vectors = runs[r].vectors,
-                               .fragment_id = fragment->id,
-                               .first_row = runs[r].first_row,
-                               .n_rows = runs[r].n_rows,
-                               .deleted = deleted,
-                               .any_length = m->any_length};
-    fragment->runs = out;
+    view->runs = list.runs;
+    PN_TRY(status);
+    for (size_t i = 0, at = 0; i < n; at += view->fragments[i++].n_runs) {
+        view->fragments[i].runs = places[i] != SIZE_MAX ? list.runs + at : NULL;
+        if (places[i] != SIZE_MAX)
+            m->views->view_of[places[i]] = (uint32_t)(m->views->n_views - 1);
+    }
     return PN_OK;
 }
 
@@ -382,23 +373,12 @@ static pn_status fill_view(const view_maker *m, pn_index_view *view, size_t *pla
                            const pn_index_views *before, pn_error *err)
 {
     pn_index_info info;
-    size_t n_runs, at = 0;
     pn_index_info_get(view->index, &info);
     for (size_t i = 0; i < info.n_fragments; i++) {
         pn_index_fragment_get(view->index, i, &view->fragments[i]);
         places[i] = find_fragment(m, &view->fragments[i]);
     }
-    PN_TRY(count_runs(m, places, info.n_fragments, &n_runs, err));
-    view->runs = pn_alloc_array(n_runs + 1, sizeof *view->runs);
-    if (!view->runs)
-        return pn_fail_nomem(err);
-    for (size_t i = 0; i < info.n_fragments; i++) {
-        if (places[i] == SIZE_MAX)
-            continue;
-        PN_TRY(fill_fragment(m, places[i], view->runs + at, &view->fragments[i], err));
-        at += view->fragments[i].n_runs;
-        m->views->view_of[places[i]] = (uint32_t)(m->views->n_views - 1);
-    }
+    PN_TRY(fill_runs(m, view, places, info.n_fragments, err));
     PN_TRY(pn_vector_rows_init(view->fragments, info.n_fragments, info.dim, m->any_length,
                                &view->rows, err));
     PN_TRY(find_mask(view, before, err));

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "collection/index_texts.h"
+#include "collection/run_list.h"
 #include "os/dir.h"
 #include "os/fd.h"
 #include "os/uuid.h"
@@ -120,8 +121,8 @@ pn_status pn_index_upkeep_drop(const char *folder, size_t *n_dropped, pn_error *
 
 typedef struct chosen_rows {
     pn_index_fragment *fragments;
-    pn_flat_run *runs;
-    size_t n_fragments, n_runs;
+    size_t n_fragments;
+    pn_run_list runs;
     pn_vector_rows rows;
 } chosen_rows;
 
@@ -131,60 +132,36 @@ static bool is_chosen(const pn_index_views *views, const bool *carried, size_t f
     return view == PN_NO_VIEW || carried[view];
 }
 
-static pn_status count_runs(const pn_snapshot *snapshot, const pn_index_views *views,
-                            const bool *carried, chosen_rows *out, pn_error *err)
-{
-    for (size_t i = 0; i < pn_dataset_n_fragments(snapshot->dataset); i++) {
-        const pn_vector_run *runs;
-        size_t n;
-        if (!is_chosen(views, carried, i))
-            continue;
-        PN_TRY(pn_dataset_vectors(snapshot->dataset, i, PN_COLUMN_VECTOR, &runs, &n, err));
-        out->n_fragments++;
-        out->n_runs += n;
-    }
-    out->fragments = pn_alloc_array(out->n_fragments + 1, sizeof *out->fragments);
-    out->runs = pn_alloc_array(out->n_runs + 1, sizeof *out->runs);
-    return out->fragments && out->runs ? PN_OK : pn_fail_nomem(err);
-}
-
 static pn_status add_fragment(const pn_snapshot *snapshot, size_t i, chosen_rows *out,
-                              size_t *n_runs, pn_error *err)
+                              pn_error *err)
 {
     pn_fragment_info info;
-    const pn_vector_run *runs;
-    const uint64_t *deleted;
-    size_t n;
-    PN_TRY(pn_dataset_vectors(snapshot->dataset, i, PN_COLUMN_VECTOR, &runs, &n, err));
-    if (n == 0)
+    size_t before = out->runs.n;
+    PN_TRY(pn_run_list_add(&out->runs, snapshot->dataset, i, PN_COLUMN_VECTOR, snapshot->any_length,
+                           NULL, err));
+    if (out->runs.n == before)
         return PN_OK; /* no vector in it */
-    PN_TRY(pn_dataset_deletions(snapshot->dataset, i, &deleted, err));
     pn_dataset_fragment(snapshot->dataset, i, &info);
     out->fragments[out->n_fragments++] =
         (pn_index_fragment){.id = info.id,
                             .n_rows = info.physical_rows,
                             .name = pn_dataset_column_file(snapshot->dataset, i, PN_COLUMN_VECTOR),
-                            .runs = out->runs + *n_runs,
-                            .n_runs = n};
-    for (size_t r = 0; r < n; r++)
-        out->runs[(*n_runs)++] = (pn_flat_run){.vectors = runs[r].vectors,
-                                               .fragment_id = info.id,
-                                               .first_row = runs[r].first_row,
-                                               .n_rows = runs[r].n_rows,
-                                               .deleted = deleted,
-                                               .any_length = snapshot->any_length};
+                            .n_runs = out->runs.n - before};
     return PN_OK;
 }
 
 static pn_status gather(const pn_snapshot *snapshot, const pn_index_views *views,
                         const bool *carried, chosen_rows *out, pn_error *err)
 {
-    size_t n_runs = 0;
-    PN_TRY(count_runs(snapshot, views, carried, out, err));
-    out->n_fragments = 0;
-    for (size_t i = 0; i < pn_dataset_n_fragments(snapshot->dataset); i++)
+    size_t n = pn_dataset_n_fragments(snapshot->dataset);
+    out->fragments = pn_alloc_array(n + 1, sizeof *out->fragments);
+    if (!out->fragments)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < n; i++)
         if (is_chosen(views, carried, i))
-            PN_TRY(add_fragment(snapshot, i, out, &n_runs, err));
+            PN_TRY(add_fragment(snapshot, i, out, err));
+    for (size_t i = 0, at = 0; i < out->n_fragments; at += out->fragments[i++].n_runs)
+        out->fragments[i].runs = out->runs.runs + at;
     return pn_vector_rows_init(out->fragments, out->n_fragments, snapshot->dim,
                                snapshot->any_length, &out->rows, err);
 }
@@ -236,7 +213,7 @@ static pn_status build_chosen(const char *path, pn_snapshot *snapshot, const pn_
     }
     pn_vector_rows_reset(&chosen.rows);
     pn_free(chosen.fragments);
-    pn_free(chosen.runs);
+    pn_free(chosen.runs.runs);
     return status;
 }
 

@@ -9,6 +9,7 @@
 
 #include "base/alloc.h"
 #include "base/arena.h"
+#include "collection/run_list.h"
 
 enum { FEW_ROWS = 8192 };
 
@@ -17,8 +18,7 @@ typedef struct plan {
     const pn_engine_search *asked;
     pn_filtered *filtered;
     bool *scans_view; /* [n_views] its fragments are scanned */
-    pn_flat_run *runs;
-    size_t n_runs, runs_capacity;
+    pn_run_list runs;
     uint64_t n_scanned, n_matching;
     double recall_rows; /* sum of rows * recall over the parts */
     uint64_t part_rows;
@@ -28,36 +28,6 @@ typedef struct plan {
 } plan;
 
 /* ---- what is scanned */
-
-static pn_status add_runs(plan *p, size_t fragment_i, const pn_rowset_part *part, pn_error *err)
-{
-    pn_fragment_info fragment;
-    const pn_vector_run *runs;
-    const uint64_t *deleted;
-    size_t n;
-    pn_dataset *dataset = p->scope->dataset;
-    pn_dataset_fragment(dataset, fragment_i, &fragment);
-    PN_TRY(pn_dataset_vectors(dataset, fragment_i, PN_COLUMN_VECTOR, &runs, &n, err));
-    PN_TRY(pn_dataset_deletions(dataset, fragment_i, &deleted, err));
-    if (p->n_runs + n > p->runs_capacity) {
-        size_t capacity = PN_MAX(p->runs_capacity * 2, p->n_runs + n);
-        pn_flat_run *more = pn_realloc(p->runs, capacity * sizeof *more);
-        if (!more)
-            return pn_fail_nomem(err);
-        p->runs = more;
-        p->runs_capacity = capacity;
-    }
-    for (size_t r = 0; r < n; r++)
-        p->runs[p->n_runs++] = (pn_flat_run){.vectors = runs[r].vectors,
-                                             .fragment_id = fragment.id,
-                                             .first_row = runs[r].first_row,
-                                             .n_rows = runs[r].n_rows,
-                                             .deleted = deleted,
-                                             .allowed = part ? part->words : NULL,
-                                             .any_length = p->scope->any_length};
-    p->n_scanned += fragment.physical_rows - fragment.deleted_rows;
-    return PN_OK;
-}
 
 /* Everything that no index answers for. */
 static pn_status collect_runs(plan *p, pn_error *err)
@@ -71,8 +41,11 @@ static pn_status collect_runs(plan *p, pn_error *err)
         pn_fragment_info fragment;
         pn_dataset_fragment(p->scope->dataset, i, &fragment);
         const pn_rowset_part *part = allowed ? pn_rowset_find(allowed, fragment.id) : NULL;
-        if (!allowed || part)
-            PN_TRY(add_runs(p, i, part, err));
+        if (allowed && !part)
+            continue;
+        PN_TRY(pn_run_list_add(&p->runs, p->scope->dataset, i, PN_COLUMN_VECTOR,
+                               p->scope->any_length, part ? part->words : NULL, err));
+        p->n_scanned += fragment.physical_rows - fragment.deleted_rows;
     }
     return PN_OK;
 }
@@ -80,9 +53,9 @@ static pn_status collect_runs(plan *p, pn_error *err)
 static pn_status scan(plan *p, pn_topk *into, pn_error *err)
 {
     PN_TRY(collect_runs(p, err));
-    if (p->n_runs == 0)
+    if (p->runs.n == 0)
         return PN_OK;
-    PN_TRY(pn_flat_search(p->runs, p->n_runs, p->asked->query, p->scope->dim, p->scope->pool,
+    PN_TRY(pn_flat_search(p->runs.runs, p->runs.n, p->asked->query, p->scope->dim, p->scope->pool,
                           p->asked->cancel, into, err));
     uint64_t n = p->filtered ? PN_MIN(p->n_scanned, p->n_matching) : p->n_scanned;
     p->stats->n_scanned += n;
@@ -192,7 +165,7 @@ pn_status pn_local_search(const pn_local_scope *scope, pn_filtered *filtered,
     pn_arena_init(&arena, SIZE_MAX);
     pn_status status = run(&p, &arena, err);
     pn_arena_reset(&arena);
-    pn_free(p.runs);
+    pn_free(p.runs.runs);
     PN_TRY(status);
     uint64_t exact_rows = p.n_matching > p.part_rows ? p.n_matching - p.part_rows : 0;
     uint64_t all_rows = p.part_rows + exact_rows;
