@@ -5,14 +5,14 @@
  */
 #include "api/internal.h"
 
-#include "base/alloc.h"
+#include "collection/index_texts.h"
 #include "os/clock.h"
 #include "search/typical_texts.h"
 
 #include <jansson.h>
 #include <stdatomic.h>
 
-enum { LEAST_TEXTS = 20, MOST_TEXTS = 4096, TEXTS_AT_ONCE = 32, TEXTS_OF_A_SERVER = 64 };
+enum { LEAST_TEXTS = 20, TEXTS_AT_ONCE = 32, TEXTS_OF_A_SERVER = 64 };
 
 /* ---- the texts to calibrate with */
 
@@ -25,9 +25,9 @@ typedef struct texts {
 static pn_status given_texts(const pn_index_options *options, pn_arena *arena, texts *out,
                              pn_error *err)
 {
-    if (options->n_texts < LEAST_TEXTS || options->n_texts > MOST_TEXTS)
+    if (options->n_texts < LEAST_TEXTS || options->n_texts > PN_INDEX_TEXTS_MAX)
         return pn_fail(err, PN_ERR_INVALID, "%zu texts to calibrate with: %d to %d are needed",
-                       options->n_texts, (int)LEAST_TEXTS, (int)MOST_TEXTS);
+                       options->n_texts, (int)LEAST_TEXTS, (int)PN_INDEX_TEXTS_MAX);
     pn_str *copy = PN_ARENA_NEW(arena, pn_str, options->n_texts);
     if (!copy)
         return pn_fail_nomem(err);

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "base/hash.h"
+#include "base/str.h"
 #include "collection/run_list.h"
 #include "os/clock.h"
 #include "os/dir.h"
@@ -22,7 +23,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SUFFIX ".idx"
 #define SETTLED_NS 50000000
 
 struct pn_open_index {
@@ -178,12 +178,6 @@ static void sort_by_size(struct pn_open_index **x, size_t n)
         }
 }
 
-static bool has_suffix(const char *name)
-{
-    size_t n = strlen(name), s = strlen(SUFFIX);
-    return n > s && strcmp(name + n - s, SUFFIX) == 0;
-}
-
 static bool is_same_set(const pn_index_catalog *c, struct pn_open_index *const *opened, size_t n)
 {
     return n == c->n_indexes &&
@@ -201,7 +195,7 @@ static pn_status open_all(pn_index_catalog *c, pn_arena *arena, pn_error *err)
     c->n_damaged = 0;
     pn_status status = PN_OK;
     for (size_t i = 0; status == PN_OK && i < n_names; i++) {
-        if (!has_suffix(names[i]))
+        if (!pn_str_ends_with(pn_str_of(names[i]), PN_INDEX_SUFFIX))
             continue;
         char *path = pn_path_join(arena, c->folder, names[i]);
         status = path ? open_one(c, path, &opened[n], err) : pn_fail_nomem(err);

@@ -19,6 +19,8 @@
 #include "dataset/dataset.h"
 #include "index/index.h"
 
+#define PN_INDEX_SUFFIX ".idx"
+
 typedef struct pn_index_catalog pn_index_catalog;
 
 /* Nothing is opened yet. NOMEM. */

@@ -7,6 +7,7 @@
 #include "collection/index_upkeep.h"
 
 #include "base/alloc.h"
+#include "base/str.h"
 #include "collection/index_texts.h"
 #include "collection/run_list.h"
 #include "os/dir.h"
@@ -81,12 +82,6 @@ done:
     return status;
 }
 
-static bool ends_with(const char *name, const char *end)
-{
-    size_t n = strlen(name), e = strlen(end);
-    return n > e && strcmp(name + n - e, end) == 0;
-}
-
 /* Remove the files with this ending. */
 static pn_status remove_files(const char *folder, const char *ending, size_t *n_removed,
                               pn_error *err)
@@ -98,7 +93,7 @@ static pn_status remove_files(const char *folder, const char *ending, size_t *n_
     *n_removed = 0;
     pn_status status = pn_dir_list(folder, &arena, &names, &n, err);
     for (size_t i = 0; status == PN_OK && i < n; i++) {
-        if (!ends_with(names[i], ending))
+        if (!pn_str_ends_with(pn_str_of(names[i]), ending))
             continue;
         const char *path = pn_path_join(&arena, folder, names[i]);
         status = path ? pn_path_remove(path, err) : pn_fail_nomem(err);
@@ -114,7 +109,7 @@ pn_status pn_index_upkeep_drop(const char *folder, size_t *n_dropped, pn_error *
 {
     size_t parts;
     PN_TRY(remove_files(folder, ".part", &parts, err));
-    return remove_files(folder, ".idx", n_dropped, err);
+    return remove_files(folder, PN_INDEX_SUFFIX, n_dropped, err);
 }
 
 /* ---- the rows of a new index */
@@ -232,7 +227,7 @@ pn_status pn_index_upkeep_build(const char *folder, pn_snapshot *snapshot,
     const pn_index_views *views;
     pn_arena arena;
     uint8_t uuid[16];
-    char name[PN_UUID_TEXT_BYTES + sizeof ".idx"];
+    char name[PN_UUID_TEXT_BYTES + sizeof PN_INDEX_SUFFIX];
     size_t leftovers;
     pn_engine_index_options with_texts = *options;
     *out = (pn_engine_index_report){.table_version = pn_dataset_version(snapshot->dataset)};
@@ -243,7 +238,7 @@ pn_status pn_index_upkeep_build(const char *folder, pn_snapshot *snapshot,
         return PN_OK;
     pn_uuid_make(uuid);
     pn_uuid_text(uuid, name);
-    memcpy(name + PN_UUID_TEXT_BYTES - 1, ".idx", sizeof ".idx");
+    memcpy(name + PN_UUID_TEXT_BYTES - 1, PN_INDEX_SUFFIX, sizeof PN_INDEX_SUFFIX);
     pn_arena_init(&arena, SIZE_MAX);
     bool *carried = PN_ARENA_NEW(&arena, bool, views->n_views + 1);
     const char *path = pn_path_join(&arena, folder, name);
