@@ -112,6 +112,16 @@ static void on_progress(void *context, const char *stage, double done)
         atomic_store(&a->cancel, true);
 }
 
+static pn_status ask_due(pn_table *table, bool *out, pn_error *err)
+{
+    pn_engine *engine = table->engine;
+    pn_snapshot *snapshot;
+    PN_TRY(engine->pin(engine->self, &snapshot, err));
+    pn_status status = engine->index_due(engine->self, snapshot, out, err);
+    engine->unpin(engine->self, snapshot);
+    return status;
+}
+
 static pn_status build(pn_table *table, pn_model *model, const pn_index_options *options,
                        pn_arena *arena, pn_engine_index_report *report, pn_error *err)
 {
@@ -119,9 +129,12 @@ static pn_status build(pn_table *table, pn_model *model, const pn_index_options 
     pn_engine_index_status now;
     asked a = {.options = options};
     *report = (pn_engine_index_report){0};
-    PN_TRY(status_of(table, arena, &now, err));
-    if (options->if_due && !now.is_due)
+    bool is_due = true;
+    if (options->if_due)
+        PN_TRY(ask_due(table, &is_due, err));
+    if (!is_due)
         return PN_OK;
+    PN_TRY(status_of(table, arena, &now, err));
     PN_TRY(find_texts(&now, model, options, arena, &t, err));
     const pn_engine_index_options engine_options = {
         .all = options->all != 0,

@@ -126,6 +126,8 @@ struct pn_engine {
      * another thread or process builds; UNSUPPORTED: the engine has no indexes; those of pn_index_build(). */
     pn_status (*index_build)(void *self, const pn_engine_index_options *options,
                              pn_engine_index_report *out, pn_error *err);
+    /* Would it, unasked? Asked every second: nothing is read for it. */
+    pn_status (*index_due)(void *self, pn_snapshot *snapshot, bool *out, pn_error *err);
     /* Everything lives in arena. */
     pn_status (*index_status)(void *self, pn_snapshot *snapshot, pn_arena *arena,
                               pn_engine_index_status *out, pn_error *err);

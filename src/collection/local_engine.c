@@ -423,6 +423,15 @@ static pn_status index_drop(void *self, size_t *n_dropped, pn_error *err)
     return status;
 }
 
+static pn_status index_due(void *self, pn_snapshot *snapshot, bool *out, pn_error *err)
+{
+    const pn_index_views *views;
+    (void)self;
+    PN_TRY(pn_snapshot_views(snapshot, &views, err));
+    *out = pn_index_upkeep_is_due(views, false);
+    return PN_OK;
+}
+
 static pn_status index_status(void *self, pn_snapshot *snapshot, pn_arena *arena,
                               pn_engine_index_status *out, pn_error *err)
 {
@@ -542,6 +551,7 @@ static pn_status make_engine(const char *path, pn_dataset *dataset, bool is_fixe
                           .append = append,
                           .delete_where = delete_where,
                           .index_build = index_build,
+                          .index_due = index_due,
                           .index_status = index_status,
                           .index_check = index_check,
                           .index_drop = index_drop,

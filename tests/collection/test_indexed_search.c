@@ -243,6 +243,17 @@ static double mean_recall(world *w, pn_rng *rng, size_t n, const char *filter)
 
 /* ---- the tests */
 
+static bool is_due(world *w)
+{
+    pn_error err = {0};
+    pn_snapshot *snapshot;
+    bool due;
+    check(w->engine->pin(w->engine->self, &snapshot, &err), &err);
+    check(w->engine->index_due(w->engine->self, snapshot, &due, &err), &err);
+    w->engine->unpin(w->engine->self, snapshot);
+    return due;
+}
+
 static void search__uses_an_index(void **state)
 {
     world *w = make_world(1);
@@ -253,6 +264,7 @@ static void search__uses_an_index(void **state)
         append(w, 6000);
     (void)ask(w, w->texts, NULL, 0, &stats);
     assert_string_equal(stats.plan, "exact");
+    assert_true(is_due(w));
     pn_engine_index_report report = build(w, (pn_engine_index_options){0});
     assert_int_equal(report.n_rows, 24000);
     assert_int_equal(report.n_replaced, 0);
@@ -264,6 +276,7 @@ static void search__uses_an_index(void **state)
     assert_true(ask(w, w->texts, NULL, 1, &stats) >= 1);
     assert_string_equal(stats.plan, "exact");
     assert_int_equal(stats.n_scanned, 24000);
+    assert_false(is_due(w));
     assert_int_equal(build(w, (pn_engine_index_options){0}).n_rows, 0); /* nothing is due */
     free_world(w);
 }
