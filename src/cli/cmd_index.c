@@ -69,11 +69,6 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     }
 }
 
-static uint64_t number_in(const json_t *object, const char *key)
-{
-    return (uint64_t)json_integer_value(json_object_get(object, key));
-}
-
 /* ---- build */
 
 /* Cut text into its lines, in place; empty ones are left out. */
@@ -140,7 +135,7 @@ static bool needs_model(const arguments *args, const pn_session *session)
         pn_table_index_status_json(session->table, &text, NULL) != PN_OK)
         return true; /* what is wrong will be told there */
     json_t *all = json_loads(text, 0, NULL);
-    bool has_texts = number_in(all, "texts") > 0;
+    bool has_texts = pn_cli_json_number(all, "texts") > 0;
     json_decref(all);
     pn_memory_free(text);
     if (!has_texts && info.model[0] == '\0')
@@ -179,10 +174,10 @@ static void print_status(const json_t *all)
     size_t i;
     json_t *index;
     const json_t *indexes = json_object_get(all, "indexes");
-    printf("%s rows by index, ", pn_term_count(number_in(all, "covered")));
-    printf("%s scanned exactly%s\n", pn_term_count(number_in(all, "uncovered")),
+    printf("%s rows by index, ", pn_term_count(pn_cli_json_number(all, "covered")));
+    printf("%s scanned exactly%s\n", pn_term_count(pn_cli_json_number(all, "uncovered")),
            json_is_true(json_object_get(all, "due")) ? "; pennon index build is due" : "");
-    if (number_in(all, "damaged") > 0) {
+    if (pn_cli_json_number(all, "damaged") > 0) {
         fputs("damaged: ", stdout);
         pn_term_print_text(stdout, json_string_value(json_object_get(all, "damage")), false);
         fputc('\n', stdout);
@@ -192,10 +187,10 @@ static void print_status(const json_t *all)
                "TEXTS", "FILE");
     json_array_foreach(indexes, i, index)
     {
-        printf("%12s", pn_term_count(number_in(index, "rows")));
-        printf("  %12s", pn_term_count(number_in(index, "rows_built")));
-        printf("  %10" PRIu64 "  %10s  %5s  %s\n", number_in(index, "partitions"),
-               pn_term_bytes(number_in(index, "bytes")),
+        printf("%12s", pn_term_count(pn_cli_json_number(index, "rows")));
+        printf("  %12s", pn_term_count(pn_cli_json_number(index, "rows_built")));
+        printf("  %10" PRIu64 "  %10s  %5s  %s\n", pn_cli_json_number(index, "partitions"),
+               pn_term_bytes(pn_cli_json_number(index, "bytes")),
                json_is_true(json_object_get(index, "calibrated_for_texts")) ? "yes" : "no",
                json_string_value(json_object_get(index, "file")));
     }

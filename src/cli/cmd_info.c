@@ -7,23 +7,12 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     if (key == ARGP_KEY_ARG)
         argp_error(state, "\"%s\" is not an option", arg);
     return pn_common_parse(state->input, key, arg, state);
-}
-
-static const char *time_text(int64_t ms)
-{
-    static char text[32];
-    time_t seconds = (time_t)(ms / 1000);
-    struct tm utc;
-    if (!gmtime_r(&seconds, &utc) || strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
-        text[0] = '\0';
-    return text;
 }
 
 static void print_columns(json_t *columns)
@@ -54,7 +43,8 @@ static void print_info(const pn_common *common, const pn_table_info *info, json_
 {
     print_line("table", common->table);
     printf("rows        %s\n", pn_term_count(info->n_rows));
-    printf("version     %" PRIu64 ", committed %s\n", info->version, time_text(info->timestamp_ms));
+    printf("version     %" PRIu64 ", committed %s\n", info->version,
+           pn_term_time(info->timestamp_ms));
     printf("fragments   %" PRIu64 "\n", info->n_fragments);
     printf("data        %s\n", pn_term_bytes(info->data_bytes));
     printf("vectors     %" PRIu32 " floats\n", info->dim);
@@ -69,7 +59,7 @@ static void print_info_json(const pn_common *common, const pn_table_info *info, 
     json_t *all =
         json_pack("{s:o, s:I, s:I, s:s, s:I, s:I, s:i, s:o, s:o, s:o, s:O}", "table",
                   pn_cli_json_text(common->table), "rows", (json_int_t)info->n_rows, "version",
-                  (json_int_t)info->version, "timestamp", time_text(info->timestamp_ms),
+                  (json_int_t)info->version, "timestamp", pn_term_time(info->timestamp_ms),
                   "fragments", (json_int_t)info->n_fragments, "data_bytes",
                   (json_int_t)info->data_bytes, "dim", (int)info->dim, "model",
                   pn_cli_json_text(info->model), "preprocess", pn_cli_json_text(info->preprocess),
@@ -101,7 +91,7 @@ static int run_info(const pn_common *common, pn_session *session)
 static void print_version(const pn_version_entry *version)
 {
     printf("%6" PRIu64 "  %s  %12" PRIu64 " rows  ", version->version,
-           time_text(version->timestamp_ms), version->n_rows);
+           pn_term_time(version->timestamp_ms), version->n_rows);
     pn_term_print_text(stdout, version->operation, false);
     fputc('\n', stdout);
 }
@@ -120,7 +110,7 @@ static int run_versions(const pn_common *common, pn_session *session)
         if (common->output == PN_OUTPUT_JSON)
             json_array_append_new(all, json_pack("{s:I, s:s, s:I, s:o}", "version",
                                                  (json_int_t)versions[i].version, "timestamp",
-                                                 time_text(versions[i].timestamp_ms), "rows",
+                                                 pn_term_time(versions[i].timestamp_ms), "rows",
                                                  (json_int_t)versions[i].n_rows, "operation",
                                                  pn_cli_json_text(versions[i].operation)));
         else

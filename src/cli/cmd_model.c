@@ -47,17 +47,12 @@ static const char **all_folders(const pn_model_arguments *args, size_t *n, char 
     return folders;
 }
 
-static const char *text_in(const json_t *object, const char *key)
-{
-    const char *text = json_string_value(json_object_get(object, key));
-    return text ? text : "";
-}
-
 static void print_entry(const json_t *entry, unsigned width)
 {
     json_int_t dim = json_integer_value(json_object_get(entry, "dim"));
-    const char *family = text_in(entry, "family"), *problem = text_in(entry, "problem");
-    pn_term_print(stdout, text_in(entry, "spec"), width);
+    const char *family = pn_cli_json_string(entry, "family"),
+               *problem = pn_cli_json_string(entry, "problem");
+    pn_term_print(stdout, pn_cli_json_string(entry, "spec"), width);
     fputs("  ", stdout);
     pn_term_print(stdout, family[0] ? family : "-", 12);
     if (dim > 0)
@@ -66,9 +61,9 @@ static void print_entry(const json_t *entry, unsigned width)
         fputs("      -", stdout);
     printf("  %9s  ",
            pn_term_bytes((uint64_t)json_integer_value(json_object_get(entry, "weights_bytes"))));
-    const char *where = text_in(entry, "where");
+    const char *where = pn_cli_json_string(entry, "where");
     if (strcmp(where, "cache") == 0) // of a folder the name says it
-        where = text_in(entry, "directory");
+        where = pn_cli_json_string(entry, "directory");
     pn_term_print_text(stdout, problem[0] ? problem : where, false);
     fputc('\n', stdout);
 }
@@ -84,7 +79,7 @@ static void print_list(const json_t *all)
     unsigned width = 0;
     json_array_foreach(all, i, entry)
     {
-        width = PN_MAX(width, pn_term_width(text_in(entry, "spec")));
+        width = PN_MAX(width, pn_term_width(pn_cli_json_string(entry, "spec")));
     }
     pn_term_print(stdout, "MODEL", width);
     printf("  %-12s  %5s  %9s  %s\n", "FAMILY", "DIM", "WEIGHTS", "WHERE");
@@ -135,16 +130,12 @@ static void print_line(const char *name, const char *text)
     fputc('\n', stdout);
 }
 
-static uint64_t number_in(const json_t *object, const char *key)
-{
-    return (uint64_t)json_integer_value(json_object_get(object, key));
-}
-
 static void print_encoder(const json_t *all, const char *name)
 {
     const json_t *e = json_object_get(all, name);
     printf("%-12swidth %" PRIu64 ", %" PRIu64 " layers, %" PRIu64 " heads\n", name,
-           number_in(e, "width"), number_in(e, "layers"), number_in(e, "heads"));
+           pn_cli_json_number(e, "width"), pn_cli_json_number(e, "layers"),
+           pn_cli_json_number(e, "heads"));
 }
 
 static void print_info(const json_t *all)
@@ -152,29 +143,32 @@ static void print_info(const json_t *all)
     const json_t *image = json_object_get(all, "image"), *words = json_object_get(all, "tokenizer");
     size_t i;
     json_t *file;
-    print_line("model", text_in(all, "name"));
-    print_line("directory", text_in(all, "directory"));
-    printf("family      %s, %s layout\n", text_in(all, "family"), text_in(all, "layout"));
-    printf("parameters  %s\n", pn_term_count(number_in(all, "parameters")));
-    printf("weights     %s, %s\n", pn_term_bytes(number_in(all, "weights_bytes")),
-           text_in(all, "weights_type"));
-    printf("vectors     %" PRIu64 " floats\n", number_in(all, "dim"));
+    print_line("model", pn_cli_json_string(all, "name"));
+    print_line("directory", pn_cli_json_string(all, "directory"));
+    printf("family      %s, %s layout\n", pn_cli_json_string(all, "family"),
+           pn_cli_json_string(all, "layout"));
+    printf("parameters  %s\n", pn_term_count(pn_cli_json_number(all, "parameters")));
+    printf("weights     %s, %s\n", pn_term_bytes(pn_cli_json_number(all, "weights_bytes")),
+           pn_cli_json_string(all, "weights_type"));
+    printf("vectors     %" PRIu64 " floats\n", pn_cli_json_number(all, "dim"));
     printf("pictures    %" PRIu64 "x%" PRIu64 ", patches of %" PRIu64 "\n",
-           number_in(image, "width"), number_in(image, "height"), number_in(image, "patch"));
+           pn_cli_json_number(image, "width"), pn_cli_json_number(image, "height"),
+           pn_cli_json_number(image, "patch"));
     print_encoder(all, "vision");
     print_encoder(all, "text");
-    print_line("activation", text_in(all, "activation"));
-    print_line("preprocess", text_in(all, "preprocess"));
+    print_line("activation", pn_cli_json_string(all, "activation"));
+    print_line("preprocess", pn_cli_json_string(all, "preprocess"));
     printf("tokenizer   %s, %" PRIu64 " tokens, texts of at most %" PRIu64 "\n",
-           text_in(words, "kind"), number_in(words, "vocabulary"), number_in(words, "context"));
-    print_line("precision", text_in(all, "precision"));
-    print_line("fingerprint", text_in(all, "fingerprint"));
-    print_line("embedder", text_in(all, "identity"));
+           pn_cli_json_string(words, "kind"), pn_cli_json_number(words, "vocabulary"),
+           pn_cli_json_number(words, "context"));
+    print_line("precision", pn_cli_json_string(all, "precision"));
+    print_line("fingerprint", pn_cli_json_string(all, "fingerprint"));
+    print_line("embedder", pn_cli_json_string(all, "identity"));
     puts("files");
     json_array_foreach(json_object_get(all, "files"), i, file)
     {
-        printf("  %9s  ", pn_term_bytes(number_in(file, "bytes")));
-        pn_term_print_text(stdout, text_in(file, "name"), false);
+        printf("  %9s  ", pn_term_bytes(pn_cli_json_number(file, "bytes")));
+        pn_term_print_text(stdout, pn_cli_json_string(file, "name"), false);
         fputc('\n', stdout);
     }
 }

@@ -79,3 +79,14 @@ bool pn_cli_print_json(json_t *value, size_t flags)
     json_decref(value);
     return ok;
 }
+
+uint64_t pn_cli_json_number(const json_t *object, const char *key)
+{
+    return (uint64_t)json_integer_value(json_object_get(object, key));
+}
+
+const char *pn_cli_json_string(const json_t *object, const char *key)
+{
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}

@@ -54,11 +54,6 @@ static int on_cancelled(void *context)
     return pn_process_stop_requested();
 }
 
-static uint64_t number_in(const json_t *all, const char *key)
-{
-    return (uint64_t)json_integer_value(json_object_get(all, key));
-}
-
 static void print_findings(const json_t *findings)
 {
     size_t i;
@@ -68,24 +63,24 @@ static void print_findings(const json_t *findings)
         pn_term_print_text(stdout, json_string_value(json_object_get(finding, "file")), false);
         fputs(": ", stdout);
         pn_term_print_text(stdout, json_string_value(json_object_get(finding, "reason")), false);
-        if (number_in(finding, "version") > 0)
-            printf(" (version %" PRIu64 ")", number_in(finding, "version"));
+        if (pn_cli_json_number(finding, "version") > 0)
+            printf(" (version %" PRIu64 ")", pn_cli_json_number(finding, "version"));
         fputc('\n', stdout);
     }
 }
 
 static void print_report(const arguments *args, const json_t *all)
 {
-    uint64_t without = number_in(all, "files_without_checksum");
+    uint64_t without = pn_cli_json_number(all, "files_without_checksum");
     print_findings(json_object_get(all, "findings"));
     if (args->common.quiet)
         return;
-    printf("%" PRIu64 " versions, %" PRIu64 " files, %s: ", number_in(all, "versions"),
-           number_in(all, "files"), pn_term_bytes(number_in(all, "bytes")));
+    printf("%" PRIu64 " versions, %" PRIu64 " files, %s: ", pn_cli_json_number(all, "versions"),
+           pn_cli_json_number(all, "files"), pn_term_bytes(pn_cli_json_number(all, "bytes")));
     puts(json_string_value(json_object_get(all, "state")));
-    if (number_in(all, "checksums_recorded") > 0)
+    if (pn_cli_json_number(all, "checksums_recorded") > 0)
         printf("checksums of %" PRIu64 " files are recorded\n",
-               number_in(all, "checksums_recorded"));
+               pn_cli_json_number(all, "checksums_recorded"));
     else if (without > 0)
         printf("%" PRIu64 " files have no checksum: a changed number in them would not be seen "
                "(--record makes them)\n",
@@ -95,7 +90,7 @@ static void print_report(const arguments *args, const json_t *all)
     if (json_is_null(json_object_get(all, "last_good")))
         puts("no version of those is good");
     else
-        printf("the last good version is %" PRIu64 "\n", number_in(all, "last_good"));
+        printf("the last good version is %" PRIu64 "\n", pn_cli_json_number(all, "last_good"));
 }
 
 static int run(arguments *args)

@@ -7,34 +7,12 @@
 
 #include <inttypes.h>
 #include <string.h>
-#include <time.h>
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
     if (key == ARGP_KEY_ARG)
         argp_error(state, "\"%s\" is not an option", arg);
     return pn_common_parse(state->input, key, arg, state);
-}
-
-static const char *time_text(int64_t ms)
-{
-    static char text[32];
-    time_t seconds = (time_t)(ms / 1000);
-    struct tm utc;
-    if (!gmtime_r(&seconds, &utc) || strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
-        text[0] = '\0';
-    return text;
-}
-
-static uint64_t number_in(const json_t *all, const char *key)
-{
-    return (uint64_t)json_integer_value(json_object_get(all, key));
-}
-
-static const char *text_in(const json_t *all, const char *key)
-{
-    const char *text = json_string_value(json_object_get(all, key));
-    return text ? text : "";
 }
 
 static void print_line(const char *name, const char *text)
@@ -47,22 +25,23 @@ static void print_line(const char *name, const char *text)
 static void print_info(const char *table, const json_t *all)
 {
     print_line("table", table);
-    printf("version     %" PRIu64 ", committed %s\n", number_in(all, "version"),
-           time_text((int64_t)number_in(all, "timestamp_ms")));
-    print_line("operation", text_in(all, "operation"));
-    printf("rows        %s", pn_term_count(number_in(all, "rows")));
-    if (number_in(all, "deleted_rows") > 0)
-        printf(", and %s deleted", pn_term_count(number_in(all, "deleted_rows")));
-    printf("\ncolumns     %" PRIu64 "\n", number_in(all, "columns"));
-    printf("fragments   %" PRIu64 "\n", number_in(all, "fragments"));
+    printf("version     %" PRIu64 ", committed %s\n", pn_cli_json_number(all, "version"),
+           pn_term_time((int64_t)pn_cli_json_number(all, "timestamp_ms")));
+    print_line("operation", pn_cli_json_string(all, "operation"));
+    printf("rows        %s", pn_term_count(pn_cli_json_number(all, "rows")));
+    if (pn_cli_json_number(all, "deleted_rows") > 0)
+        printf(", and %s deleted", pn_term_count(pn_cli_json_number(all, "deleted_rows")));
+    printf("\ncolumns     %" PRIu64 "\n", pn_cli_json_number(all, "columns"));
+    printf("fragments   %" PRIu64 "\n", pn_cli_json_number(all, "fragments"));
     printf("files       %" PRIu64 " of data, %s; %" PRIu64 " of deletions\n",
-           number_in(all, "data_files"), pn_term_bytes(number_in(all, "data_bytes")),
-           number_in(all, "deletion_files"));
-    printf("format      Lance %s\n", text_in(all, "data_format"));
+           pn_cli_json_number(all, "data_files"),
+           pn_term_bytes(pn_cli_json_number(all, "data_bytes")),
+           pn_cli_json_number(all, "deletion_files"));
+    printf("format      Lance %s\n", pn_cli_json_string(all, "data_format"));
     printf("written by  ");
-    pn_term_print_text(stdout, text_in(all, "writer"), false);
+    pn_term_print_text(stdout, pn_cli_json_string(all, "writer"), false);
     fputc(' ', stdout);
-    pn_term_print_text(stdout, text_in(all, "writer_version"), false);
+    pn_term_print_text(stdout, pn_cli_json_string(all, "writer_version"), false);
     fputc('\n', stdout);
 }
 
@@ -72,12 +51,12 @@ static void print_columns(const json_t *columns, int depth)
     json_t *column;
     json_array_foreach(columns, i, column)
     {
-        const char *name = text_in(column, "name");
+        const char *name = pn_cli_json_string(column, "name");
         int room = 24 - 2 * depth - (int)pn_term_width(name);
         printf("%*s", 2 * depth, "");
         pn_term_print_text(stdout, name, false);
         printf("%*s ", room > 0 ? room : 0, "");
-        pn_term_print_text(stdout, text_in(column, "type"), false);
+        pn_term_print_text(stdout, pn_cli_json_string(column, "type"), false);
         puts(json_is_true(json_object_get(column, "nullable")) ? "" : ", not null");
         print_columns(json_object_get(column, "children"), depth + 1);
     }
@@ -107,12 +86,13 @@ static void print_versions(const char *table, const json_t *all)
     json_array_foreach(all, i, version)
     {
         const char *problem = json_string_value(json_object_get(version, "problem"));
-        printf("%6" PRIu64 "  ", number_in(version, "version"));
+        printf("%6" PRIu64 "  ", pn_cli_json_number(version, "version"));
         if (!problem)
             printf("%s  %12" PRIu64 " rows  ",
-                   time_text((int64_t)number_in(version, "timestamp_ms")),
-                   number_in(version, "rows"));
-        pn_term_print_text(stdout, problem ? problem : text_in(version, "operation"), false);
+                   pn_term_time((int64_t)pn_cli_json_number(version, "timestamp_ms")),
+                   pn_cli_json_number(version, "rows"));
+        pn_term_print_text(stdout, problem ? problem : pn_cli_json_string(version, "operation"),
+                           false);
         fputc('\n', stdout);
     }
 }
@@ -133,19 +113,20 @@ static void print_stats(const char *table, const json_t *all)
     json_t *value;
     size_t i;
     print_line("table", table);
-    printf("rows        %s", pn_term_count(number_in(all, "rows")));
-    if (number_in(all, "deleted_rows") > 0)
-        printf(", and %s deleted", pn_term_count(number_in(all, "deleted_rows")));
-    printf("\nversions    %" PRIu64 "\n", number_in(all, "versions"));
-    printf("fragments   %" PRIu64 ", %" PRIu64 " of them small\n", number_in(fragments, "count"),
-           number_in(fragments, "small"));
+    printf("rows        %s", pn_term_count(pn_cli_json_number(all, "rows")));
+    if (pn_cli_json_number(all, "deleted_rows") > 0)
+        printf(", and %s deleted", pn_term_count(pn_cli_json_number(all, "deleted_rows")));
+    printf("\nversions    %" PRIu64 "\n", pn_cli_json_number(all, "versions"));
+    printf("fragments   %" PRIu64 ", %" PRIu64 " of them small\n",
+           pn_cli_json_number(fragments, "count"), pn_cli_json_number(fragments, "small"));
     printf("  rows      %" PRIu64 " to %" PRIu64 ", half of them up to %" PRIu64 "\n",
-           number_in(rows, "min"), number_in(rows, "max"), number_in(rows, "p50"));
+           pn_cli_json_number(rows, "min"), pn_cli_json_number(rows, "max"),
+           pn_cli_json_number(rows, "p50"));
     printf("columns     %s in this version's data files\n",
-           pn_term_bytes(number_in(all, "data_bytes")));
+           pn_term_bytes(pn_cli_json_number(all, "data_bytes")));
     json_array_foreach(json_object_get(all, "columns"), i, value)
     {
-        print_share(text_in(value, "name"), number_in(value, "bytes"));
+        print_share(pn_cli_json_string(value, "name"), pn_cli_json_number(value, "bytes"));
     }
     puts("on disk     of all versions");
     json_object_foreach(json_object_get(all, "disk_bytes"), folder, value)

@@ -13,6 +13,7 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <wchar.h>
 
 /* The next character of *text: its bytes, its columns. An invalid byte is one column, printed as '?'. */
@@ -136,6 +137,16 @@ const char *pn_term_bytes(uint64_t n)
     }
     (void)snprintf(text, sizeof text, unit == 0 ? "%.0f %s" : "%.1f %s", value,
                    units[unit]); // fits
+    return text;
+}
+
+const char *pn_term_time(int64_t ms)
+{
+    static char text[32];
+    time_t seconds = (time_t)(ms / 1000);
+    struct tm utc;
+    if (!gmtime_r(&seconds, &utc) || strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc) == 0)
+        text[0] = '\0';
     return text;
 }
 

@@ -18,10 +18,11 @@ void pn_term_print_text(FILE *out, const char *text, bool lines);
 /* The same for TSV: tabs, line breaks and backslashes are escaped too, so that nothing is lost. */
 void pn_term_print_tsv(FILE *out, const char *text);
 
-/* "1,234"; "12.3 MB"; "1:05": in static buffers of their own, one use at a time. */
+/* "1,234"; "12.3 MB"; "1:05"; "2026-11-26T09:30:00Z": in static buffers of their own, one use at a time. */
 const char *pn_term_count(uint64_t n);
 const char *pn_term_bytes(uint64_t n);
 const char *pn_term_duration(double seconds);
+const char *pn_term_time(int64_t ms); /* since 1970, in UTC */
 
 /* A progress bar on standard error when that is a terminal, a plain line every ten seconds otherwise. */
 typedef struct pn_progress {
