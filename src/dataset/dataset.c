@@ -357,11 +357,7 @@ pn_status pn_dataset_list_versions(const char *path, pn_arena *arena, pn_version
         versions[i].version = list.versions[i];
         versions[i].timestamp_ms = pn_manifest_time_ms(m);
         versions[i].operation = pn_transaction_name(manifest.transaction);
-        for (size_t f = 0; f < m->n_fragments; f++)
-            versions[i].n_rows +=
-                m->fragments[f]->physical_rows -
-                (m->fragments[f]->deletion_file ? m->fragments[f]->deletion_file->num_deleted_rows
-                                                : 0);
+        versions[i].n_rows = pn_manifest_rows(m);
         pn_manifest_free(&manifest);
     }
     *out = versions;

@@ -266,3 +266,13 @@ pn_status pn_manifest_encode(Pn__Table__Manifest *message, const uint8_t *index_
     PN_TRY(pn_buffer_append(out, tail, sizeof tail, err));
     return check_encoded(out, err);
 }
+
+uint64_t pn_manifest_rows(const Pn__Table__Manifest *m)
+{
+    uint64_t n = 0;
+    for (size_t f = 0; f < m->n_fragments; f++) {
+        const Pn__Table__DeletionFile *deleted = m->fragments[f]->deletion_file;
+        n += m->fragments[f]->physical_rows - (deleted ? deleted->num_deleted_rows : 0);
+    }
+    return n;
+}

@@ -55,5 +55,7 @@ uint64_t pn_manifest_hint(const char *table);
 
 /* When the version was committed; 0 when that is not known. */
 int64_t pn_manifest_time_ms(const Pn__Table__Manifest *message);
+/* Rows that are not deleted, as the manifest counts them. */
+uint64_t pn_manifest_rows(const Pn__Table__Manifest *message);
 
 #endif

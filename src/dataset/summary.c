@@ -50,16 +50,6 @@ pn_status pn_dataset_column_bytes(pn_dataset *dataset, size_t column, uint64_t *
     return PN_OK;
 }
 
-static uint64_t rows_of(const Pn__Table__Manifest *m)
-{
-    uint64_t n = 0;
-    for (size_t f = 0; f < m->n_fragments; f++) {
-        const Pn__Table__DeletionFile *deleted = m->fragments[f]->deletion_file;
-        n += m->fragments[f]->physical_rows - (deleted ? deleted->num_deleted_rows : 0);
-    }
-    return n;
-}
-
 pn_status pn_dataset_survey_versions(const char *path, pn_arena *arena, pn_version_survey **out,
                                      size_t *n, pn_error *err)
 {
@@ -80,7 +70,7 @@ pn_status pn_dataset_survey_versions(const char *path, pn_arena *arena, pn_versi
         }
         all[i].timestamp_ms = pn_manifest_time_ms(manifest.message);
         all[i].operation = pn_transaction_name(manifest.transaction);
-        all[i].n_rows = rows_of(manifest.message);
+        all[i].n_rows = pn_manifest_rows(manifest.message);
         pn_manifest_free(&manifest);
     }
     *out = all;
