@@ -26,12 +26,23 @@ pn_format pn_row_format_of(const char *word, struct argp_state *state)
     return PN_FORMAT_NDJSON;
 }
 
-pn_format pn_row_format_of_file(const char *path)
+static pn_format format_of_file(const char *path)
 {
     pn_str name = pn_str_of(path);
     if (pn_str_ends_with(name, ".csv"))
         return PN_FORMAT_CSV;
     return pn_str_ends_with(name, ".npy") ? PN_FORMAT_NPY : PN_FORMAT_NDJSON;
+}
+
+bool pn_row_format_complete(pn_format *format, bool is_named, const char *file,
+                            const char *rows_file)
+{
+    if (!is_named)
+        *format = format_of_file(file);
+    if (!rows_file || *format == PN_FORMAT_NPY)
+        return true;
+    pn_cli_complain("--rows is for npy: the other forms hold all columns");
+    return false;
 }
 
 static bool is_standard(const char *path)

@@ -13,8 +13,12 @@
 
 /* The form that a word names, or argp_error(). */
 pn_format pn_row_format_of(const char *word, struct argp_state *state);
-/* The form that a file's name ends in; NDJSON for - and for names that tell nothing. */
-pn_format pn_row_format_of_file(const char *path);
+/*
+ * Complete the form of a command that moves rows: when no word named it, *format becomes what the file's name ends in, NDJSON for - and
+ * for names that tell nothing. False, and a message: rows_file, of the other columns, was given for a form that holds them all.
+ */
+bool pn_row_format_complete(pn_format *format, bool is_named, const char *file,
+                            const char *rows_file);
 
 /* A file on its way; zero it first. */
 typedef struct pn_row_file {

@@ -221,12 +221,8 @@ int pn_cmd_table_import(int argc, char **argv)
     arguments args = {.options = PN_IMPORT_OPTIONS_INIT};
     pn_common_init(&args.common);
     argp_parse(&argp, argc, argv, 0, NULL, &args);
-    if (!args.has_format)
-        args.options.format = pn_row_format_of_file(args.file);
-    if (args.rows_file && args.options.format != PN_FORMAT_NPY) {
-        pn_cli_complain("--rows is for npy: the other forms hold all columns");
+    if (!pn_row_format_complete(&args.options.format, args.has_format, args.file, args.rows_file))
         return PN_EXIT_USAGE;
-    }
     pn_process_catch_stop();
     return pn_cli_finish(run(&args));
 }
