@@ -18,42 +18,9 @@
 #include "os/fd.h"
 #include "support/golden.h"
 #include "support/small_table.h"
+#include "support/table_place.h"
 
-typedef struct place {
-    pn_arena arena;
-    char *folder, *table;
-} place;
-
-static int setup(void **state)
-{
-    place *p = calloc(1, sizeof *p);
-    pn_arena_init(&p->arena, SIZE_MAX);
-    if (pn_dir_make_temporary("test_commit", &p->arena, &p->folder, NULL) != PN_OK)
-        return 1;
-    p->table = pn_path_join(&p->arena, p->folder, "t.lance");
-    *state = p;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    place *p = *state;
-    pn_status status = pn_dir_remove_all(p->folder, NULL);
-    pn_arena_reset(&p->arena);
-    free(p);
-    return status != PN_OK;
-}
-
-/* Statuses with the message when they differ. */
-#define EXPECT(status, call)                                                                       \
-    do {                                                                                           \
-        err = (pn_error){0};                                                                       \
-        pn_status got_status = (call);                                                             \
-        if (got_status != (status))                                                                \
-            fail_msg("%s: status %d: %s", #call, got_status, err.message);                         \
-    } while (0)
-
-static size_t count_files(const place *p, const char *folder)
+static size_t count_files(const table_place *p, const char *folder)
 {
     pn_arena arena;
     char **names;
@@ -67,7 +34,7 @@ static size_t count_files(const place *p, const char *folder)
 
 static void create__makes_an_empty_version_1(void **state)
 {
-    place *p = *state;
+    table_place *p = *state;
     pn_error err;
     pn_dataset *t, *again;
     EXPECT(PN_ERR_NOT_FOUND, pn_dataset_open(p->table, 0, &t, &err));
@@ -85,7 +52,7 @@ static void create__makes_an_empty_version_1(void **state)
 
 static void create__refuses_schemas_by_name(void **state)
 {
-    place *p = *state;
+    table_place *p = *state;
     pn_error err;
     pn_dataset *t;
     pn_field fields[2];
@@ -103,7 +70,7 @@ static void create__refuses_schemas_by_name(void **state)
 
 static void append__adds_rows_that_read_back(void **state)
 {
-    place *p = *state;
+    table_place *p = *state;
     pn_error err;
     pn_dataset *v1, *v2, *v3, *back;
     EXPECT(PN_OK, small_table_create(p->table, &v1, &err));
@@ -129,7 +96,7 @@ static void append__adds_rows_that_read_back(void **state)
 
 static void append__checks_its_batches(void **state)
 {
-    place *p = *state;
+    table_place *p = *state;
     pn_error err;
     pn_dataset *t, *next;
     pn_append *append;
@@ -187,7 +154,7 @@ static void append__checks_its_batches(void **state)
 
 static void an_abandoned_append__leaves_nothing(void **state)
 {
-    place *p = *state;
+    table_place *p = *state;
     pn_error err;
     pn_dataset *t;
     pn_append *append;
@@ -205,7 +172,7 @@ static void an_abandoned_append__leaves_nothing(void **state)
 
 static void delete__marks_rows_and_drops_empty_fragments(void **state)
 {
-    place *p = *state;
+    table_place *p = *state;
     pn_error err;
     pn_dataset *v1, *v2, *v3, *v4, *v5, *v6;
     uint64_t n;
@@ -240,7 +207,7 @@ static void delete__marks_rows_and_drops_empty_fragments(void **state)
 
 static void delete__refuses_addresses_that_are_not_there(void **state)
 {
-    place *p = *state;
+    table_place *p = *state;
     pn_error err;
     pn_dataset *v1, *v2, *out;
     uint64_t n;
@@ -265,7 +232,7 @@ static void delete__refuses_addresses_that_are_not_there(void **state)
 
 static void replace__is_one_version(void **state)
 {
-    place *p = *state;
+    table_place *p = *state;
     pn_error err;
     pn_dataset *v1, *v2, *v3, *v4;
     pn_rowset old;
@@ -296,7 +263,7 @@ static void replace__is_one_version(void **state)
 
 static void a_lost_race__is_applied_to_the_newer_version(void **state)
 {
-    place *p = *state;
+    table_place *p = *state;
     pn_error err;
     pn_dataset *v1, *v2, *a, *b, *c, *d, *e;
     uint64_t n;
@@ -320,7 +287,7 @@ static void a_lost_race__is_applied_to_the_newer_version(void **state)
 
 static void latest__is_itself_until_somebody_commits(void **state)
 {
-    place *p = *state;
+    table_place *p = *state;
     pn_error err;
     pn_dataset *v[8], *out;
     EXPECT(PN_OK, small_table_create(p->table, &v[1], &err));
@@ -402,7 +369,7 @@ failed:
 
 static void writers_at_once__lose_nothing(void **state)
 {
-    place *p = *state;
+    table_place *p = *state;
     pn_error err;
     pn_dataset *t;
     pid_t children[N_WRITERS];
@@ -439,7 +406,7 @@ static void writers_at_once__lose_nothing(void **state)
 
 static void foreign_tables__are_refused_or_kept_by_the_rules(void **state)
 {
-    place *p = *state;
+    table_place *p = *state;
     pn_error err;
     pn_dataset *t, *next;
     pn_append *append;
@@ -478,22 +445,30 @@ static void foreign_tables__are_refused_or_kept_by_the_rules(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(create__makes_an_empty_version_1, setup, teardown),
-        cmocka_unit_test_setup_teardown(create__refuses_schemas_by_name, setup, teardown),
-        cmocka_unit_test_setup_teardown(append__adds_rows_that_read_back, setup, teardown),
-        cmocka_unit_test_setup_teardown(append__checks_its_batches, setup, teardown),
-        cmocka_unit_test_setup_teardown(an_abandoned_append__leaves_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(delete__marks_rows_and_drops_empty_fragments, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(delete__refuses_addresses_that_are_not_there, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(replace__is_one_version, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_lost_race__is_applied_to_the_newer_version, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(latest__is_itself_until_somebody_commits, setup, teardown),
-        cmocka_unit_test_setup_teardown(writers_at_once__lose_nothing, setup, teardown),
-        cmocka_unit_test_setup_teardown(foreign_tables__are_refused_or_kept_by_the_rules, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(create__makes_an_empty_version_1, table_place_setup,
+                                        table_place_teardown),
+        cmocka_unit_test_setup_teardown(create__refuses_schemas_by_name, table_place_setup,
+                                        table_place_teardown),
+        cmocka_unit_test_setup_teardown(append__adds_rows_that_read_back, table_place_setup,
+                                        table_place_teardown),
+        cmocka_unit_test_setup_teardown(append__checks_its_batches, table_place_setup,
+                                        table_place_teardown),
+        cmocka_unit_test_setup_teardown(an_abandoned_append__leaves_nothing, table_place_setup,
+                                        table_place_teardown),
+        cmocka_unit_test_setup_teardown(delete__marks_rows_and_drops_empty_fragments,
+                                        table_place_setup, table_place_teardown),
+        cmocka_unit_test_setup_teardown(delete__refuses_addresses_that_are_not_there,
+                                        table_place_setup, table_place_teardown),
+        cmocka_unit_test_setup_teardown(replace__is_one_version, table_place_setup,
+                                        table_place_teardown),
+        cmocka_unit_test_setup_teardown(a_lost_race__is_applied_to_the_newer_version,
+                                        table_place_setup, table_place_teardown),
+        cmocka_unit_test_setup_teardown(latest__is_itself_until_somebody_commits, table_place_setup,
+                                        table_place_teardown),
+        cmocka_unit_test_setup_teardown(writers_at_once__lose_nothing, table_place_setup,
+                                        table_place_teardown),
+        cmocka_unit_test_setup_teardown(foreign_tables__are_refused_or_kept_by_the_rules,
+                                        table_place_setup, table_place_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

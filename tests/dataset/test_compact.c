@@ -18,46 +18,7 @@
 #include "os/dir.h"
 #include "support/golden.h"
 #include "support/small_table.h"
-
-typedef struct place {
-    pn_arena arena;
-    char *folder, *table;
-} place;
-
-static int setup(void **state)
-{
-    place *p = calloc(1, sizeof *p);
-    pn_arena_init(&p->arena, SIZE_MAX);
-    if (pn_dir_make_temporary("test_compact", &p->arena, &p->folder, NULL) != PN_OK)
-        return 1;
-    p->table = pn_path_join(&p->arena, p->folder, "t.lance");
-    *state = p;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    place *p = *state;
-    pn_status status = pn_dir_remove_all(p->folder, NULL);
-    pn_arena_reset(&p->arena);
-    free(p);
-    return status != PN_OK;
-}
-
-#define EXPECT(status, call)                                                                       \
-    do {                                                                                           \
-        err = (pn_error){0};                                                                       \
-        pn_status got_status = (call);                                                             \
-        if (got_status != (status))                                                                \
-            fail_msg("%s: status %d: %s", #call, got_status, err.message);                         \
-    } while (0)
-
-/* The next version in the place of the one in hand. */
-static void step(pn_dataset **t, pn_dataset *next)
-{
-    pn_dataset_unref(*t);
-    *t = next;
-}
+#include "support/table_place.h"
 
 /* ---- the plan alone ---- */
 
@@ -236,7 +197,7 @@ static void check_moves(const pn_compaction *report, pn_dataset *before, pn_data
 
 static void full__folds_small_neighbours_and_drops_deleted_rows(void **state)
 {
-    place *p = *state;
+    table_place *p = *state;
     pn_error err;
     pn_dataset *t, *next, *before;
     pn_compaction *report;
@@ -245,14 +206,14 @@ static void full__folds_small_neighbours_and_drops_deleted_rows(void **state)
     EXPECT(PN_OK, small_table_create(p->table, &t, &err));
     for (int i = 0; i < 5; i++) {
         EXPECT(PN_OK, small_table_append(t, i * 300, 300, NULL, &next, &err));
-        step(&t, next);
+        table_place_step(&t, next);
     }
     EXPECT(PN_OK, small_table_delete(t, "id % 3 = 1 AND id < 900", &n, &next, &err));
-    step(&t, next);
+    table_place_step(&t, next);
     before = pn_dataset_ref(t);
     const pn_compact_options options = {PN_COMPACT_FULL, 0, 0, 0, 0, NULL};
     EXPECT(PN_OK, pn_dataset_compact(t, &options, &report, &next, &err));
-    step(&t, next);
+    table_place_step(&t, next);
     assert_int_equal(pn_dataset_n_fragments(t), 1);
     assert_int_equal(pn_dataset_version(t), 8);
     assert_int_equal(pn_compaction_count(report), 1);
@@ -277,16 +238,16 @@ static void full__folds_small_neighbours_and_drops_deleted_rows(void **state)
 
 static void inserts_with_upkeep__stay_few_and_whole(void **state)
 {
-    place *p = *state;
+    table_place *p = *state;
     pn_error err;
     pn_dataset *t, *next;
     const pn_compact_options options = PN_COMPACT_OPTIONS_INIT;
     EXPECT(PN_OK, small_table_create(p->table, &t, &err));
     for (int i = 0; i < 250; i++) {
         EXPECT(PN_OK, small_table_append(t, i, 1, NULL, &next, &err));
-        step(&t, next);
+        table_place_step(&t, next);
         EXPECT(PN_OK, pn_dataset_compact(t, &options, NULL, &next, &err));
-        step(&t, next);
+        table_place_step(&t, next);
         assert_true(pn_dataset_n_fragments(t) <= 27);
     }
     small_table_expect(t, 0, 1, 250);
@@ -296,7 +257,7 @@ static void inserts_with_upkeep__stay_few_and_whole(void **state)
 /* Deletes, replacements and appends decided on versions before a compaction, and compactions before those. */
 static void others_meanwhile__are_minded(void **state)
 {
-    place *p = *state;
+    table_place *p = *state;
     pn_error err;
     pn_dataset *t, *old, *next;
     uint64_t n;
@@ -304,19 +265,19 @@ static void others_meanwhile__are_minded(void **state)
     EXPECT(PN_OK, small_table_create(p->table, &t, &err));
     for (int i = 0; i < 3; i++) {
         EXPECT(PN_OK, small_table_append(t, i * 10, 10, NULL, &next, &err));
-        step(&t, next);
+        table_place_step(&t, next);
     }
     old = pn_dataset_ref(t);
     EXPECT(PN_OK, pn_dataset_compact(t, &options, NULL, &next, &err));
-    step(&t, next);
+    table_place_step(&t, next);
     EXPECT(PN_ERR_CONFLICT, small_table_delete(old, "id = 7", &n, &next, &err)); // its row moved
     assert_non_null(strstr(err.message, "compact"));
     EXPECT(PN_OK, small_table_append(old, 30, 10, NULL, &next, &err)); // needs no address
-    step(&t, next);
+    table_place_step(&t, next);
     EXPECT(PN_OK, small_table_delete(t, "id = 7", &n, &next, &err));
-    step(&t, next);
+    table_place_step(&t, next);
     EXPECT(PN_OK, pn_dataset_compact(old, &options, NULL, &next, &err)); // begins with the newest
-    step(&t, next);
+    table_place_step(&t, next);
     assert_int_equal(pn_dataset_count_rows(t), 39);
     assert_int_equal(pn_dataset_n_fragments(t), 1);
     pn_dataset_unref(old);
@@ -325,7 +286,7 @@ static void others_meanwhile__are_minded(void **state)
 
 static void a_flag__stops_it(void **state)
 {
-    place *p = *state;
+    table_place *p = *state;
     pn_error err;
     pn_dataset *t, *next;
     _Atomic bool cancel = true;
@@ -333,7 +294,7 @@ static void a_flag__stops_it(void **state)
     EXPECT(PN_OK, small_table_create(p->table, &t, &err));
     for (int i = 0; i < 3; i++) {
         EXPECT(PN_OK, small_table_append(t, i * 10, 10, NULL, &next, &err));
-        step(&t, next);
+        table_place_step(&t, next);
     }
     EXPECT(PN_ERR_CANCELLED, pn_dataset_compact(t, &options, NULL, &next, &err));
     options.cancel = NULL;
@@ -348,7 +309,7 @@ static void a_flag__stops_it(void **state)
 /* Every allocation fails once, and all after it: an error, the table as it was or compacted, and nothing leaks. */
 static void no_memory__is_an_error(void **state)
 {
-    place *p = *state;
+    table_place *p = *state;
     pn_error err;
     pn_dataset *t, *next;
     const pn_compact_options options = {.mode = PN_COMPACT_FULL};
@@ -357,7 +318,7 @@ static void no_memory__is_an_error(void **state)
     EXPECT(PN_OK, small_table_create(p->table, &t, &err));
     for (int i = 0; i < 3; i++) {
         EXPECT(PN_OK, small_table_append(t, i * 10, 10, NULL, &next, &err));
-        step(&t, next);
+        table_place_step(&t, next);
     }
     while (status != PN_OK) {
         int64_t live = pn_alloc_live();
@@ -366,7 +327,7 @@ static void no_memory__is_an_error(void **state)
         status = pn_dataset_compact(t, &options, NULL, &next, &err);
         pn_alloc_fail_after(0);
         if (status == PN_OK) {
-            step(&t, next);
+            table_place_step(&t, next);
         } else {
             assert_int_equal(status, PN_ERR_NOMEM);
             assert_true(pn_alloc_live() <= live + 6); // files that t keeps open
@@ -375,7 +336,7 @@ static void no_memory__is_an_error(void **state)
     }
     print_message("  %d allocations failed\n", (int)n - 1);
     EXPECT(PN_OK, pn_dataset_latest(t, &next, &err));
-    step(&t, next);
+    table_place_step(&t, next);
     small_table_expect(t, 0, 1, 30);
     assert_int_equal(pn_dataset_n_fragments(t), 1);
     pn_dataset_unref(t);
@@ -387,12 +348,15 @@ int main(void)
         cmocka_unit_test(one_row_at_a_time__leaves_few_fragments_and_rewrites_little),
         cmocka_unit_test(any_sizes__leave_few_fragments),
         cmocka_unit_test(classes_and_deletions__are_minded),
-        cmocka_unit_test_setup_teardown(full__folds_small_neighbours_and_drops_deleted_rows, setup,
-                                        teardown),
-        cmocka_unit_test_setup_teardown(inserts_with_upkeep__stay_few_and_whole, setup, teardown),
-        cmocka_unit_test_setup_teardown(others_meanwhile__are_minded, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_flag__stops_it, setup, teardown),
-        cmocka_unit_test_setup_teardown(no_memory__is_an_error, setup, teardown),
+        cmocka_unit_test_setup_teardown(full__folds_small_neighbours_and_drops_deleted_rows,
+                                        table_place_setup, table_place_teardown),
+        cmocka_unit_test_setup_teardown(inserts_with_upkeep__stay_few_and_whole, table_place_setup,
+                                        table_place_teardown),
+        cmocka_unit_test_setup_teardown(others_meanwhile__are_minded, table_place_setup,
+                                        table_place_teardown),
+        cmocka_unit_test_setup_teardown(a_flag__stops_it, table_place_setup, table_place_teardown),
+        cmocka_unit_test_setup_teardown(no_memory__is_an_error, table_place_setup,
+                                        table_place_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -21,63 +21,25 @@
 #include "os/fd.h"
 #include "support/golden.h"
 #include "support/small_table.h"
-
-typedef struct place {
-    pn_arena arena;
-    char *folder, *table;
-} place;
-
-static int setup(void **state)
-{
-    place *p = calloc(1, sizeof *p);
-    pn_arena_init(&p->arena, SIZE_MAX);
-    if (pn_dir_make_temporary("test_maintenance", &p->arena, &p->folder, NULL) != PN_OK)
-        return 1;
-    p->table = pn_path_join(&p->arena, p->folder, "t.lance");
-    *state = p;
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    place *p = *state;
-    pn_status status = pn_dir_remove_all(p->folder, NULL);
-    pn_arena_reset(&p->arena);
-    free(p);
-    return status != PN_OK;
-}
-
-#define EXPECT(status, call)                                                                       \
-    do {                                                                                           \
-        err = (pn_error){0};                                                                       \
-        pn_status got_status = (call);                                                             \
-        if (got_status != (status))                                                                \
-            fail_msg("%s: status %d: %s", #call, got_status, err.message);                         \
-    } while (0)
-
-static void step(pn_dataset **t, pn_dataset *next)
-{
-    pn_dataset_unref(*t);
-    *t = next;
-}
+#include "support/table_place.h"
 
 /* Versions 1 (empty), 2 (0..99), 3 (0..149), 4 (without the odd ones). */
-static pn_dataset *make_table(const place *p)
+static pn_dataset *make_table(const table_place *p)
 {
     pn_error err;
     pn_dataset *t, *next;
     uint64_t n;
     EXPECT(PN_OK, small_table_create(p->table, &t, &err));
     EXPECT(PN_OK, small_table_append(t, 0, 100, NULL, &next, &err));
-    step(&t, next);
+    table_place_step(&t, next);
     EXPECT(PN_OK, small_table_append(t, 100, 50, NULL, &next, &err));
-    step(&t, next);
+    table_place_step(&t, next);
     EXPECT(PN_OK, small_table_delete(t, "id % 2 = 1", &n, &next, &err));
-    step(&t, next);
+    table_place_step(&t, next);
     return t;
 }
 
-static size_t count_files(const place *p, const char *folder)
+static size_t count_files(const table_place *p, const char *folder)
 {
     pn_arena arena;
     char **names;
@@ -91,7 +53,7 @@ static size_t count_files(const place *p, const char *folder)
 
 static void restore__brings_a_version_back(void **state)
 {
-    place *p = *state;
+    table_place *p = *state;
     pn_error err;
     pn_dataset *t = make_table(p), *back, *more;
     EXPECT(PN_OK, pn_dataset_restore(t, 2, &back, &err));
@@ -116,7 +78,7 @@ static void restore__brings_a_version_back(void **state)
 
 static void overwrite__is_another_table(void **state)
 {
-    place *p = *state;
+    table_place *p = *state;
     pn_error err;
     pn_dataset *t = make_table(p), *next, *other;
     pn_append *append, *second;
@@ -156,7 +118,7 @@ static void overwrite__is_another_table(void **state)
 static void tags__name_versions(void **state)
 {
     static const char *const bad[] = {"", ".a", "a.", "a/b", "a b", "a..b", "x.lock", "\xc3\xa9"};
-    place *p = *state;
+    table_place *p = *state;
     pn_error err;
     pn_dataset *t = make_table(p);
     uint64_t version;
@@ -186,7 +148,7 @@ static void tags__name_versions(void **state)
     pn_dataset_unref(t);
 }
 
-static void write_tag(const place *p, const char *name, const char *text)
+static void write_tag(const table_place *p, const char *name, const char *text)
 {
     pn_error err;
     char *path =
@@ -209,7 +171,7 @@ static void tag_files__are_read_carefully(void **state)
                                           "{\"a\":\"\\\",\"version\":3}",
                                           "{\"version\":3.5}",
                                           "{\"version\":3,"};
-    place *p = *state;
+    table_place *p = *state;
     pn_error err;
     pn_dataset *t = make_table(p);
     uint64_t version;
@@ -243,7 +205,7 @@ static void drop_and_rename__change_the_schema_alone(void **state)
 {
     static const char *const dropped[] = {"metadata", "name"}, *const all[] = {"id", "vector"};
     static const char *const none[] = {"name"};
-    place *p = *state;
+    table_place *p = *state;
     pn_error err;
     pn_dataset *t = make_table(p), *next, *renamed;
     pn_rowset rows;
@@ -257,10 +219,10 @@ static void drop_and_rename__change_the_schema_alone(void **state)
     EXPECT(PN_ERR_NOT_FOUND, pn_dataset_drop_columns(renamed, none, 1, &next, &err));
     EXPECT(PN_OK,
            pn_dataset_rename_column(t, "title", "name", &next, &err)); // of the newest version
-    step(&t, next);
+    table_place_step(&t, next);
     pn_dataset_unref(renamed);
     EXPECT(PN_OK, pn_dataset_drop_columns(t, dropped, 2, &next, &err));
-    step(&t, next);
+    table_place_step(&t, next);
     assert_int_equal(pn_dataset_schema(t)->n_fields, 2);
     assert_int_equal(pn_dataset_count_rows(t), 75);
     EXPECT(PN_ERR_INVALID, pn_dataset_drop_columns(t, all, 2, &next, &err));
@@ -269,7 +231,7 @@ static void drop_and_rename__change_the_schema_alone(void **state)
     pn_field field;
     pn_field_init(&field, "name", PN_TYPE_STRING, true);
     EXPECT(PN_OK, pn_dataset_add_column(t, &field, NULL, &next, &err));
-    step(&t, next);
+    table_place_step(&t, next);
     assert_int_equal(pn_dataset_schema(t)->fields[2].id, 7);
     EXPECT(PN_OK, pn_dataset_filter_rows(t, pn_str_of("name IS NULL"), &rows, &err));
     assert_int_equal(pn_rowset_count(&rows), 75);
@@ -296,7 +258,7 @@ static pn_status squares(void *context, const pn_batch *rows, const pn_row_addr 
 static void add_column__writes_values_for_all_rows(void **state)
 {
     static const char *const id[] = {"id"};
-    place *p = *state;
+    table_place *p = *state;
     pn_error err;
     pn_dataset *t = make_table(p), *next;
     pn_field field, text;
@@ -307,14 +269,14 @@ static void add_column__writes_values_for_all_rows(void **state)
     const pn_column_source source = {id, 1, squares, &field};
     EXPECT(PN_ERR_INVALID, pn_dataset_add_column(t, &field, NULL, &next, &err));
     EXPECT(PN_OK, pn_dataset_add_column(t, &field, &source, &next, &err));
-    step(&t, next);
+    table_place_step(&t, next);
     EXPECT(PN_ERR_EXISTS, pn_dataset_add_column(t, &field, &source, &next, &err));
     pn_field_init(&text, "shop", PN_TYPE_STRING, true);
     EXPECT(PN_OK, pn_builder_create(&text, 1 << 20, &builder, &err));
     EXPECT(PN_OK, pn_builder_append_bytes(builder, "north", 5, &err));
     EXPECT(PN_OK, pn_builder_view(builder, &value, &err));
     EXPECT(PN_OK, pn_dataset_add_constant(t, &value, &next, &err));
-    step(&t, next);
+    table_place_step(&t, next);
     pn_builder_free(builder);
     EXPECT(PN_OK, pn_dataset_filter_rows(t, pn_str_of("square = id * id AND shop = 'north'"), &rows,
                                          &err));
@@ -322,7 +284,7 @@ static void add_column__writes_values_for_all_rows(void **state)
     pn_rowset_reset(&rows);
     const pn_compact_options options = {.mode = PN_COMPACT_FULL};
     EXPECT(PN_OK, pn_dataset_compact(t, &options, NULL, &next, &err)); // three files become one
-    step(&t, next);
+    table_place_step(&t, next);
     assert_int_equal(t->n_fragments, 1);
     assert_int_equal(t->fragments[0].message->n_files, 1);
     EXPECT(PN_OK, pn_dataset_filter_rows(t, pn_str_of("square = id * id AND shop = 'north'"), &rows,
@@ -336,14 +298,14 @@ static void add_column__writes_values_for_all_rows(void **state)
 
 static void cleanup__keeps_what_is_needed(void **state)
 {
-    place *p = *state;
+    table_place *p = *state;
     pn_error err;
     pn_dataset *t = make_table(p), *next;
     pn_cleanup_report report;
     pn_cleanup_options options = PN_CLEANUP_OPTIONS_INIT;
     const pn_compact_options full = {.mode = PN_COMPACT_FULL};
     EXPECT(PN_OK, pn_dataset_compact(t, &full, NULL, &next, &err)); // version 5
-    step(&t, next);
+    table_place_step(&t, next);
     EXPECT(PN_OK, pn_dataset_tag_create(p->table, "kept", 2, &err));
     EXPECT(PN_OK, pn_dataset_cleanup(p->table, &options, &report, &err)); // nothing is asked for
     assert_int_equal(report.n_versions + report.n_files, 0);
@@ -382,7 +344,7 @@ static void cleanup__finds_orphans_when_they_are_old(void **state)
                                           "_transactions/1-x.txn",  "_indices/abc/index.idx",
                                           "_versions/1.manifest#x", "data/y.lance#3"};
     static const char *const strangers[] = {"data/notes.txt", "_pennon/x.lance"};
-    place *p = *state;
+    table_place *p = *state;
     pn_error err;
     pn_dataset *t = make_table(p);
     pn_cleanup_report report;
@@ -412,7 +374,7 @@ static void cleanup__finds_orphans_when_they_are_old(void **state)
 
 static void cleanup__removes_nothing_when_it_cannot_know(void **state)
 {
-    place *p = *state;
+    table_place *p = *state;
     pn_error err;
     pn_dataset *t = make_table(p);
     pn_cleanup_report report;
@@ -435,16 +397,24 @@ static void cleanup__removes_nothing_when_it_cannot_know(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(restore__brings_a_version_back, setup, teardown),
-        cmocka_unit_test_setup_teardown(overwrite__is_another_table, setup, teardown),
-        cmocka_unit_test_setup_teardown(tags__name_versions, setup, teardown),
-        cmocka_unit_test_setup_teardown(tag_files__are_read_carefully, setup, teardown),
-        cmocka_unit_test_setup_teardown(drop_and_rename__change_the_schema_alone, setup, teardown),
-        cmocka_unit_test_setup_teardown(add_column__writes_values_for_all_rows, setup, teardown),
-        cmocka_unit_test_setup_teardown(cleanup__keeps_what_is_needed, setup, teardown),
-        cmocka_unit_test_setup_teardown(cleanup__finds_orphans_when_they_are_old, setup, teardown),
-        cmocka_unit_test_setup_teardown(cleanup__removes_nothing_when_it_cannot_know, setup,
-                                        teardown),
+        cmocka_unit_test_setup_teardown(restore__brings_a_version_back, table_place_setup,
+                                        table_place_teardown),
+        cmocka_unit_test_setup_teardown(overwrite__is_another_table, table_place_setup,
+                                        table_place_teardown),
+        cmocka_unit_test_setup_teardown(tags__name_versions, table_place_setup,
+                                        table_place_teardown),
+        cmocka_unit_test_setup_teardown(tag_files__are_read_carefully, table_place_setup,
+                                        table_place_teardown),
+        cmocka_unit_test_setup_teardown(drop_and_rename__change_the_schema_alone, table_place_setup,
+                                        table_place_teardown),
+        cmocka_unit_test_setup_teardown(add_column__writes_values_for_all_rows, table_place_setup,
+                                        table_place_teardown),
+        cmocka_unit_test_setup_teardown(cleanup__keeps_what_is_needed, table_place_setup,
+                                        table_place_teardown),
+        cmocka_unit_test_setup_teardown(cleanup__finds_orphans_when_they_are_old, table_place_setup,
+                                        table_place_teardown),
+        cmocka_unit_test_setup_teardown(cleanup__removes_nothing_when_it_cannot_know,
+                                        table_place_setup, table_place_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
