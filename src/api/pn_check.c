@@ -1,5 +1,5 @@
 /*
- * pn_check.c - section 8 of pennon.h: is a table damaged?
+ * pn_check.c - section 9 of pennon.h: is a table damaged?
  */
 #include "api/internal.h"
 

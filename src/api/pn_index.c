@@ -5,6 +5,7 @@
  */
 #include "api/internal.h"
 
+#include "api/facets.h"
 #include "collection/index_texts.h"
 #include "os/clock.h"
 #include "search/typical_texts.h"
@@ -208,12 +209,8 @@ pn_status pn_table_index_status_json(pn_table *table, char **out, pn_error *err)
     pn_engine_index_status now;
     pn_arena_init(&arena, SIZE_MAX);
     pn_status status = status_of(table, &arena, &now, err);
-    if (status == PN_OK) {
-        json_t *json = status_to_json(&now);
-        *out = json ? json_dumps(json, JSON_COMPACT) : NULL;
-        json_decref(json);
-        status = *out ? PN_OK : pn_fail_nomem(err);
-    }
+    if (status == PN_OK)
+        status = pn_json_detach(status_to_json(&now), out, err);
     pn_arena_reset(&arena);
     return status;
 }

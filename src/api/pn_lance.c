@@ -1,5 +1,5 @@
 /*
- * pn_lance.c - section 8 of pennon.h: any Lance table, by its folder
+ * pn_lance.c - section 9 of pennon.h: any Lance table, by its folder
  *
  * Sections 3 to 7 want a table of pictures; here a table is whatever its schema says.
  */

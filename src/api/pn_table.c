@@ -37,8 +37,7 @@ static pn_status make_table(pn_library *library, const char *path, pn_engine *en
 pn_status pn_table_open(pn_library *library, const char *path, pn_table **out, pn_error *err)
 {
     pn_engine *engine;
-    if (!path || path[0] == '\0')
-        return pn_fail(err, PN_ERR_INVALID, "no table was named");
+    PN_TRY(pn_check_path(path, err));
     PN_TRY(pn_local_engine_open(path, library->pool, &engine, err));
     return make_table(library, path, engine, out, err);
 }
@@ -47,8 +46,7 @@ pn_status pn_table_open_version(pn_library *library, const char *path, uint64_t 
                                 pn_table **out, pn_error *err)
 {
     pn_engine *engine;
-    if (!path || path[0] == '\0')
-        return pn_fail(err, PN_ERR_INVALID, "no table was named");
+    PN_TRY(pn_check_path(path, err));
     PN_TRY(pn_local_engine_open_version(path, version, library->pool, &engine, err));
     return make_table(library, path, engine, out, err);
 }

@@ -1,5 +1,5 @@
 /*
- * pn_transfer.c - section 8 of pennon.h: export and import
+ * pn_transfer.c - section 9 of pennon.h: export and import
  *
  * The caller's options and callbacks become those of the room transfer.
  */
