@@ -88,6 +88,7 @@ pn_status pn_index_derive(pn_index *x, pn_error *err)
     for (size_t p = 0; p < n; p++) {
         x->block_starts[p] = blocks;
         blocks += pn_code_blocks(counts[n_regions + p]);
+        x->largest = PN_MAX(x->largest, (size_t)counts[n_regions + p]);
     }
     x->block_starts[n] = blocks;
     pn_status status = pn_index_reaches(x, counts, x->reaches, err);

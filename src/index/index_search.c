@@ -127,19 +127,11 @@ static void choose_margin(search *s)
     s->certain = 3 * sqrtf(lost) + SUM_ERROR;
 }
 
-static size_t largest_partition(const pn_index *x)
-{
-    size_t most = 0;
-    for (size_t p = 0; p < x->facts.n_partitions; p++)
-        most = PN_MAX(most, (size_t)(x->starts[p + 1] - x->starts[p]));
-    return most;
-}
-
 static pn_status prepare(search *s, pn_arena *arena, pn_error *err)
 {
     const pn_index *x = s->x;
     size_t book = s->q->kind < x->facts.n_books ? s->q->kind : 0;
-    size_t largest = largest_partition(x) + PN_CODE_BLOCK;
+    size_t largest = x->largest + PN_CODE_BLOCK;
     s->pq = &x->books[book];
     s->codes = x->codes[book];
     s->query16 = PN_ARENA_NEW(arena, int16_t, s->dim);

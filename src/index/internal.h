@@ -96,6 +96,7 @@ struct pn_index {
     pn_pq books[PN_INDEX_BOOKS];
     const uint8_t *codes[PN_INDEX_BOOKS];
     size_t *block_starts; /* [n_partitions + 1] in blocks; owned */
+    size_t largest;       /* rows of the largest partition */
     /* [n_regions + n_partitions], in standard deviations of q . residual: how far above its centroid the best row of a region or partition
      * is expected; owned */
     float *reaches[PN_INDEX_BOOKS];
