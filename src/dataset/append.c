@@ -175,8 +175,8 @@ static bool same_text(const char *a, const char *b)
     return a && b ? strcmp(a, b) == 0 : a == b;
 }
 
-/* What the bytes mean. Names matter in structs only: lists call their item this or that. */
-static bool same_type(const pn_field *a, const pn_field *b)
+/* Names matter in structs only: lists call their item this or that. */
+bool pn_same_type(const pn_field *a, const pn_field *b)
 {
     if (a->type != b->type || a->n_children != b->n_children || a->size != b->size ||
         a->unit != b->unit || a->precision != b->precision || a->scale != b->scale ||
@@ -185,7 +185,7 @@ static bool same_type(const pn_field *a, const pn_field *b)
     for (size_t i = 0; i < a->n_children; i++) {
         if (a->type == PN_TYPE_STRUCT && !same_text(a->children[i].name, b->children[i].name))
             return false;
-        if (!same_type(&a->children[i], &b->children[i]))
+        if (!pn_same_type(&a->children[i], &b->children[i]))
             return false;
     }
     return true;
@@ -212,7 +212,7 @@ static pn_status null_column(const pn_field *field, size_t n, pn_arena *arena, p
 static pn_status check_column(const pn_field *field, const pn_array *column, size_t n_rows,
                               pn_error *err)
 {
-    if (!same_type(field, column->field))
+    if (!pn_same_type(field, column->field))
         return pn_fail(err, PN_ERR_INVALID, "column \"%s\": another type than the table's",
                        field->name);
     if (column->length != n_rows)

@@ -41,6 +41,9 @@ bool pn_change_touches(const void *context, uint64_t fragment_id);
 PN_NODISCARD pn_status pn_change_check_rows(const pn_dataset *dataset, const pn_rowset *rows,
                                             pn_error *err);
 
+/* Do the bytes of values mean the same? */
+bool pn_same_type(const pn_field *a, const pn_field *b);
+
 /* The columns of a batch by name, in the order of schema; absent ones are null. INVALID: another type, a null where none may
  * be, a column that the schema lacks. They live in arena and with the batch. */
 PN_NODISCARD pn_status pn_rows_in_order(const pn_schema *schema, const pn_batch *batch,
