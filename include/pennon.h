@@ -12,6 +12,7 @@
  *     7 rows         reading, deleting, listing
  *     8 index        finding the nearest of millions in a millisecond
  *     9 any table    Lance tables as such: what they are made of, export, import
+ *    10 changes      of any table: versions, tags, columns, compaction, clean-up
  *
  * Every function that can fail returns a pn_status and takes a pn_error* last (NULL is welcome). An output is written
  * only on success. Texts are UTF-8. Handles are opaque; each is ended by the function named beside the one that makes it,
@@ -634,9 +635,11 @@ PN_API pn_status pn_lance_export(const char *path, const pn_export_options *opti
                                  uint64_t *n_rows, pn_error *err);
 
 typedef enum pn_create_mode {
-    PN_MODE_APPEND = 0,  /* to a table that is there */
-    PN_MODE_CREATE = 1,  /* a new one; EXISTS when there is one */
-    PN_MODE_EXIST_OK = 2 /* a new one, or append to the one that is there */
+    PN_MODE_APPEND = 0,   /* to a table that is there */
+    PN_MODE_CREATE = 1,   /* a new one; EXISTS when there is one */
+    PN_MODE_EXIST_OK = 2, /* a new one, or append to the one that is there */
+    PN_MODE_OVERWRITE =
+        3 /* these rows, with columns of their own, in the place of what is there; its versions stay */
 } pn_create_mode;
 
 /* What becomes of a row whose vector has another length than the column's, a NaN, or is null where that is not allowed. */
@@ -664,28 +667,42 @@ typedef struct pn_import_options {
     void (*progress)(void *context, uint64_t n_rows, uint64_t n_bytes); /* so far */
     int (*cancelled)(void *context);                                    /* polled; nonzero: stop */
     void *context;
+    /*
+     * Upsert: instead of being appended, a row takes the place of the rows that have the same values in these n_keys columns (whole numbers,
+     * texts, bytes, times, decimals, booleans), and is added when there is none. NULL: append. The columns that come are those of the CSV's
+     * first line or of the first 4 MiB of NDJSON; others keep their value, and are null in added rows. A key with a null matches nothing.
+     */
+    const char *const *keys;
+    size_t n_keys;
+    int leave_matched;        /* not 0: rows whose key is in the table change nothing */
+    int leave_unmatched;      /* not 0: rows whose key is not in the table are not added */
+    int delete_missing;       /* not 0: rows of the table whose key did not come are deleted */
+    const char *delete_where; /* of them only those that pass; NULL: all */
 } pn_import_options;
 #define PN_IMPORT_OPTIONS_INIT                                                                     \
     {                                                                                              \
         sizeof(pn_import_options), PN_FORMAT_NDJSON, PN_MODE_APPEND, NULL, NULL,                   \
-            PN_BAD_VECTORS_ERROR, 0.0, NULL, NULL, NULL, NULL, NULL                                \
+            PN_BAD_VECTORS_ERROR, 0.0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL        \
     }
 
 typedef struct pn_import_report {
     size_t struct_bytes;
-    uint64_t n_rows;        /* added */
-    uint64_t n_bad_vectors; /* dropped, filled, or made null */
-    uint64_t n_dropped;     /* rows */
-    uint64_t version;       /* of the table that has the rows */
+    uint64_t n_rows;                           /* added; of an upsert: that came */
+    uint64_t n_bad_vectors;                    /* dropped, filled, or made null */
+    uint64_t n_dropped;                        /* rows */
+    uint64_t version;                          /* of the table that has the rows */
+    uint64_t n_inserted, n_updated, n_deleted; /* rows of the table, by an upsert */
 } pn_import_report;
 #define PN_IMPORT_REPORT_INIT                                                                      \
     {                                                                                              \
-        sizeof(pn_import_report), 0, 0, 0, 0                                                       \
+        sizeof(pn_import_report), 0, 0, 0, 0, 0, 0, 0                                              \
     }
 
-/* Rows from text into a table. They become visible with one commit, all or none. report may be NULL. Memory: as of an export.
- * Errors: NOT_FOUND (no table to append to), EXISTS, INVALID (an option, the schema, a row: line, column and reason), CANCELLED, LIMIT; what
- *         read returns. A table that was made may stay, without rows, when a row fails. */
+/* Rows from text into a table. They become visible with one commit, all or none. report may be NULL. Memory: as of an export; an upsert
+ * keeps the keys that come, and 64 bytes for each.
+ * Errors: NOT_FOUND (no table to append to), EXISTS, INVALID (an option, the schema, a row: line, column and reason; a key that comes
+ *         twice, by name), UNSUPPORTED (a column that is not written, or is no key, by name), CONFLICT (another writer replaced the table),
+ *         CANCELLED, LIMIT; what read returns. A table that was made may stay, without rows, when a row fails. */
 PN_API pn_status pn_lance_import(const char *path, const pn_import_options *options,
                                  pn_import_report *report, pn_error *err);
 
@@ -717,6 +734,122 @@ typedef struct pn_check_options {
  */
 PN_API pn_status pn_lance_check_json(const char *path, const pn_check_options *options,
                                      char **report, pn_error *err);
+
+/* ---------------------------------------------------------------- 10 changes */
+
+/* Of any table, by its folder. Each is one commit, which other writers see whole or not at all; the versions before it stay until they are
+ * cleaned up. What another writer commits meanwhile is neither lost nor undone: the change is decided again on top of it. *version, where
+ * there is one, is the table's newest then; it may be NULL. Errors of all: NOT_FOUND (the table), CORRUPT, UNSUPPORTED (data files of
+ * a version that is not written; a feature, by name), CONFLICT (others were faster again and again), IO (the folder cannot be written to). */
+
+/* The version that a text names: its number, or a tag. A number is not looked up, and wins over a tag that looks like one. NOT_FOUND: no such
+ * tag; INVALID: neither. With it every function here and pn_table_open_version() takes tags. */
+PN_API pn_status pn_lance_find_version(const char *path, const char *name, uint64_t *version,
+                                       pn_error *err);
+
+/* Make the content of an old version the newest version. NOT_FOUND: no such version; CORRUPT: a file of it is missing. */
+PN_API pn_status pn_lance_restore(const char *path, uint64_t old_version, uint64_t *version,
+                                  pn_error *err);
+
+/* Tags are names for versions: letters, digits, '.', '-', '_'. A tagged version is never cleaned up. As JSON, by name:
+ * [{"name","version"},...]. Freed with pn_memory_free(). */
+PN_API pn_status pn_lance_tags_json(const char *path, char **out, pn_error *err);
+/* version 0: the newest. INVALID: the name; EXISTS; NOT_FOUND: the version. */
+PN_API pn_status pn_lance_tag_create(const char *path, const char *name, uint64_t version,
+                                     pn_error *err);
+/* Let a tag name another version. NOT_FOUND: the tag, or the version. */
+PN_API pn_status pn_lance_tag_update(const char *path, const char *name, uint64_t version,
+                                     pn_error *err);
+PN_API pn_status pn_lance_tag_delete(const char *path, const char *name, pn_error *err);
+
+/*
+ * Add a column.
+ *
+ * column_json  one as pn_lance_schema_json() writes them: {"name": "stock", "type": "int32"}
+ * value_json   what all rows have there, as JSON; NULL: null, which writes no data at all
+ *
+ * Errors: EXISTS; INVALID (the column, the value; a column that cannot be null, without a value).
+ */
+PN_API pn_status pn_lance_add_column(const char *path, const char *column_json,
+                                     const char *value_json, uint64_t *version, pn_error *err);
+/* Columns at the top, by name. Their bytes stay until compaction. INVALID: one that an index of LanceDB or a search of pennon needs, unless
+ * force is not 0 (the index goes, too); or none would be left. NOT_FOUND: a column. */
+PN_API pn_status pn_lance_drop_columns(const char *path, const char *const *names, size_t n,
+                                       int force, uint64_t *version, pn_error *err);
+/* INVALID: the new name; a column that a search of pennon needs, unless force is not 0. NOT_FOUND; EXISTS. */
+PN_API pn_status pn_lance_rename_column(const char *path, const char *from, const char *to,
+                                        int force, uint64_t *version, pn_error *err);
+
+typedef struct pn_compact_table_options {
+    size_t struct_bytes;
+    int if_due; /* not 0: only what is due, which is cheap to ask for after every insert */
+    uint64_t target_rows;  /* of a fragment that is left alone; 0: 1,048,576 */
+    uint64_t target_bytes; /* or of these; 0: 4 GiB */
+    uint32_t
+        deleted_percent; /* of a fragment's rows, from which on it is rewritten, 1 to 100; 0: 10 */
+    int dry_run;         /* not 0: only count what a first round would do */
+    void (*progress)(void *context, uint64_t n_rows,
+                     uint64_t n_all); /* rows rewritten; of so many */
+    int (*cancelled)(void *context);  /* polled; nonzero: stop, keeping what was committed */
+    void *context;
+} pn_compact_table_options;
+#define PN_COMPACT_TABLE_OPTIONS_INIT                                                              \
+    {                                                                                              \
+        sizeof(pn_compact_table_options), 0, 0, 0, 0, 0, NULL, NULL, NULL                          \
+    }
+
+typedef struct pn_compact_table_report {
+    size_t struct_bytes;
+    uint64_t n_old_fragments; /* were rewritten; 0: there was nothing to do */
+    uint64_t n_new_fragments; /* came of them */
+    uint64_t n_rows;          /* in those */
+    uint64_t version;         /* the newest */
+} pn_compact_table_report;
+#define PN_COMPACT_TABLE_REPORT_INIT                                                               \
+    {                                                                                              \
+        sizeof(pn_compact_table_report), 0, 0, 0, 0                                                \
+    }
+
+/* Write small fragments into large ones, without their deleted rows. Rows and their order stay; row addresses change, so an index of pennon's
+ * has to be built again for what moved (pn_table_index_build()). report may be NULL. Errors: INVALID, CANCELLED; UNSUPPORTED names a column that is
+ * not written. */
+PN_API pn_status pn_lance_compact(const char *path, const pn_compact_table_options *options,
+                                  pn_compact_table_report *report, pn_error *err);
+
+typedef struct pn_cleanup_table_options {
+    size_t struct_bytes;
+    double older_than_seconds; /* versions committed longer ago go; negative: none */
+    uint64_t keep_newest;      /* but so many stay in any case; 0: 1 */
+    double
+        orphans_seconds; /* files that no version names go when they are older; negative: a week */
+    int dry_run;         /* not 0: only count */
+} pn_cleanup_table_options;
+#define PN_CLEANUP_TABLE_OPTIONS_INIT                                                              \
+    {                                                                                              \
+        sizeof(pn_cleanup_table_options), 604800.0, 1, -1.0, 0                                     \
+    }
+
+typedef struct pn_cleanup_table_report {
+    size_t struct_bytes;
+    uint64_t n_versions; /* removed */
+    uint64_t n_kept;     /* versions that stay, tagged ones among them */
+    uint64_t n_files;    /* removed */
+    uint64_t n_orphans;  /* of them, named by no version at all */
+    uint64_t n_bytes;
+} pn_cleanup_table_report;
+#define PN_CLEANUP_TABLE_REPORT_INIT                                                               \
+    {                                                                                              \
+        sizeof(pn_cleanup_table_report), 0, 0, 0, 0, 0                                             \
+    }
+
+/*
+ * Remove old versions, never the newest nor a tagged one, and the files that no version left names. Who has an old version open may find its
+ * files gone; a file without a version may be a commit in the making, so orphans of less than some minutes are not for the taking.
+ * Stopped at any moment the table is whole. report may be NULL. Errors: CORRUPT: a version that cannot be read, then nothing is
+ * removed; UNSUPPORTED: a table with branches.
+ */
+PN_API pn_status pn_lance_cleanup(const char *path, const pn_cleanup_table_options *options,
+                                  pn_cleanup_table_report *report, pn_error *err);
 
 #ifdef __cplusplus
 }

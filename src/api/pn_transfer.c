@@ -72,6 +72,24 @@ static bool on_import(void *context, uint64_t n_rows, uint64_t n_bytes)
     return !options->cancelled || !options->cancelled(options->context);
 }
 
+static pn_status check_import(const pn_import_options *o, pn_error *err)
+{
+    PN_TRY(check_format((int)o->format, err));
+    if (!o->read)
+        return pn_fail(err, PN_ERR_INVALID, "an import without read");
+    if ((int)o->mode < PN_MODE_APPEND || o->mode > PN_MODE_OVERWRITE)
+        return pn_fail(err, PN_ERR_INVALID, "mode %d: there are 0 to %d", (int)o->mode,
+                       PN_MODE_OVERWRITE);
+    if ((int)o->on_bad_vectors < PN_BAD_VECTORS_ERROR || o->on_bad_vectors > PN_BAD_VECTORS_NULL)
+        return pn_fail(err, PN_ERR_INVALID, "on_bad_vectors %d: there are 0 to %d",
+                       (int)o->on_bad_vectors, PN_BAD_VECTORS_NULL);
+    if (!o->keys && (o->leave_matched || o->leave_unmatched || o->delete_missing))
+        return pn_fail(err, PN_ERR_INVALID, "an upsert without keys");
+    if (o->delete_where && !o->delete_missing)
+        return pn_fail(err, PN_ERR_INVALID, "delete_where without delete_missing");
+    return PN_OK;
+}
+
 pn_status pn_lance_import(const char *path, const pn_import_options *options,
                           pn_import_report *report, pn_error *err)
 {
@@ -79,22 +97,20 @@ pn_status pn_lance_import(const char *path, const pn_import_options *options,
     pn_import_counts counts;
     PN_TRY(pn_check_path(path, err));
     PN_TAKE_OPTIONS(ours, options, err);
-    PN_TRY(check_format((int)ours.format, err));
-    if (!ours.read)
-        return pn_fail(err, PN_ERR_INVALID, "an import without read");
-    if ((int)ours.mode < PN_MODE_APPEND || ours.mode > PN_MODE_EXIST_OK)
-        return pn_fail(err, PN_ERR_INVALID, "mode %d: there are 0 to %d", (int)ours.mode,
-                       PN_MODE_EXIST_OK);
-    if ((int)ours.on_bad_vectors < PN_BAD_VECTORS_ERROR ||
-        ours.on_bad_vectors > PN_BAD_VECTORS_NULL)
-        return pn_fail(err, PN_ERR_INVALID, "on_bad_vectors %d: there are 0 to %d",
-                       (int)ours.on_bad_vectors, PN_BAD_VECTORS_NULL);
+    PN_TRY(check_import(&ours, err));
+    const pn_upsert_options upsert = {.keys = ours.keys,
+                                      .n_keys = ours.n_keys,
+                                      .leave_matched = ours.leave_matched != 0,
+                                      .leave_unmatched = ours.leave_unmatched != 0,
+                                      .delete_missing = ours.delete_missing != 0,
+                                      .delete_where = ours.delete_where};
     const pn_import_plan plan = {.format = (pn_row_format)ours.format,
                                  .mode = (pn_import_mode)ours.mode,
                                  .schema_json = ours.schema_json,
                                  .vector_column = or_vector(ours.vector_column),
                                  .on_bad_vectors = (pn_vectors_policy)ours.on_bad_vectors,
                                  .fill_value = ours.fill_value,
+                                 .upsert = ours.keys ? &upsert : NULL,
                                  .read = ours.read,
                                  .read_context = ours.context,
                                  .read_rest = ours.read_rest,
@@ -106,6 +122,9 @@ pn_status pn_lance_import(const char *path, const pn_import_options *options,
                                    .n_rows = counts.n_rows,
                                    .n_bad_vectors = counts.n_bad_vectors,
                                    .n_dropped = counts.n_dropped,
-                                   .version = counts.version};
+                                   .version = counts.version,
+                                   .n_inserted = counts.upserted.n_inserted,
+                                   .n_updated = counts.upserted.n_updated,
+                                   .n_deleted = counts.upserted.n_deleted};
     return report ? pn_give_struct(&done, sizeof done, report, err) : PN_OK;
 }

@@ -169,12 +169,15 @@ typedef struct compacting {
     size_t n_groups;
     old_place *places; /* of this commit */
     size_t n_places;
+    uint64_t n_written; /* rows, for the progress */
     pn_compaction *report;
 } compacting;
 
 static bool is_cancelled(const compacting *c)
 {
-    return c->options->cancel && atomic_load(c->options->cancel);
+    const pn_compact_options *o = c->options;
+    return (o->cancel && atomic_load(o->cancel)) ||
+           (o->progress && !o->progress(o->progress_context, c->n_written));
 }
 
 /* The rows of [first, first + n) that are not deleted; rows are of the fragment. */
@@ -209,7 +212,7 @@ static pn_status copy_block(const compacting *c, group *g, size_t fragment_i, ui
     return n_live > 0 ? pn_data_file_write(&g->file, columns, n_live, err) : PN_OK;
 }
 
-static pn_status copy_fragment(const compacting *c, group *g, size_t fragment_i, pn_error *err)
+static pn_status copy_fragment(compacting *c, group *g, size_t fragment_i, pn_error *err)
 {
     pn_arena arena;
     pn_lance_memo *memo;
@@ -222,6 +225,7 @@ static pn_status copy_fragment(const compacting *c, group *g, size_t fragment_i,
         status = is_cancelled(c) ? pn_fail(err, PN_ERR_CANCELLED, "stopped")
                                  : copy_block(c, g, fragment_i, first, n, memo, &arena, err);
         first += (uint32_t)n;
+        c->n_written += n;
         pn_arena_reset(&arena);
     }
     pn_lance_memo_free(memo);
@@ -550,7 +554,7 @@ static pn_status run_rounds(compacting *c, pn_dataset *dataset, pn_dataset **out
     }
 }
 
-static pn_status check_options(pn_compact_options *o, pn_error *err)
+pn_status pn_compact_complete(pn_compact_options *o, pn_error *err)
 {
     o->target_rows = o->target_rows ? o->target_rows : PN_COMPACT_ROWS_DEFAULT;
     o->target_bytes = o->target_bytes ? o->target_bytes : PN_COMPACT_BYTES_DEFAULT;
@@ -570,7 +574,7 @@ pn_status pn_dataset_compact(pn_dataset *dataset, const pn_compact_options *opti
 {
     pn_compact_options complete = *options;
     compacting c = {.options = &complete};
-    PN_TRY(check_options(&complete, err));
+    PN_TRY(pn_compact_complete(&complete, err));
     c.report = pn_alloc_zero(sizeof *c.report);
     if (!c.report)
         return pn_fail_nomem(err);

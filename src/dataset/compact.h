@@ -29,10 +29,13 @@ typedef struct pn_compact_options {
     uint32_t
         fanout; /* TIERED: fragments of a size until they are folded, at least 2; 0: the default */
     const _Atomic bool *cancel; /* NULL, or a flag to stop: what was committed stays */
+    /* Now and then: rows written so far, those of lost tries too. False: stop, as by cancel. NULL: nobody asks. */
+    bool (*progress)(void *context, uint64_t n_rows);
+    void *progress_context;
 } pn_compact_options;
 #define PN_COMPACT_OPTIONS_INIT                                                                    \
     {                                                                                              \
-        PN_COMPACT_TIERED, 0, 0, 0, 0, NULL                                                        \
+        PN_COMPACT_TIERED, 0, 0, 0, 0, NULL, NULL, NULL                                            \
     }
 
 /* What became of which fragments. Immutable; may be shared between threads. */

@@ -20,6 +20,9 @@ typedef struct pn_compact_group {
     size_t first, n;
 } pn_compact_group;
 
+/* Defaults where options have zeros. INVALID: a number that cannot be. */
+PN_NODISCARD pn_status pn_compact_complete(pn_compact_options *options, pn_error *err);
+
 /* Groups in order, apart from each other, in arena. Options must be complete (no zeros that stand for defaults). */
 PN_NODISCARD pn_status pn_compact_plan(const pn_compact_item *items, size_t n,
                                        const pn_compact_options *options, pn_arena *arena,

@@ -72,6 +72,33 @@ pn_status pn_indexes_keep_fields(pn_draft *draft, pn_error *err)
     return status;
 }
 
+static bool is_within(const pn_field *field, int32_t id)
+{
+    bool found = field->id == id;
+    for (size_t i = 0; i < field->n_children && !found; i++)
+        found = is_within(&field->children[i], id);
+    return found;
+}
+
+pn_status pn_indexes_find(const pn_dataset *dataset, const pn_field *column, pn_arena *arena,
+                          const char **name, pn_error *err)
+{
+    Pn__Table__IndexSection *section;
+    const char *found = NULL;
+    *name = NULL;
+    if (!dataset->manifest.index_section)
+        return PN_OK;
+    PN_TRY(unpack(dataset->manifest.index_section, dataset->manifest.index_section_bytes, &section,
+                  err));
+    for (size_t i = 0; i < section->n_indices && !found; i++)
+        for (size_t k = 0; k < section->indices[i]->n_fields && !found; k++)
+            if (is_within(column, section->indices[i]->fields[k]))
+                found = section->indices[i]->name ? section->indices[i]->name : "?";
+    *name = found ? pn_arena_strdup(arena, found) : NULL;
+    pn__table__index_section__free_unpacked(section, NULL);
+    return !found || *name ? PN_OK : pn_fail_nomem(err);
+}
+
 /* ---- fragments ---- */
 
 static pn_status open_bitmap(const Pn__Table__IndexMetadata *index, uint64_t max_id,

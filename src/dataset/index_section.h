@@ -33,4 +33,8 @@ PN_NODISCARD pn_status pn_indexes_move(pn_draft *draft, const pn_index_move *mov
 PN_NODISCARD pn_status pn_indexes_classes(const pn_dataset *dataset, pn_arena *arena,
                                           uint64_t **classes, pn_error *err);
 
+/* The name of an index of a top-level column, or of what is below it; in arena, NULL: there is none. */
+PN_NODISCARD pn_status pn_indexes_find(const pn_dataset *dataset, const pn_field *column,
+                                       pn_arena *arena, const char **name, pn_error *err);
+
 #endif

@@ -3,6 +3,8 @@
  *
  *     source -> row (a JSON object | CSV fields | floats, and an object) -> builders -> batch -> data file ... -> one commit
  *
+ * The commit appends, overwrites the table, or is an upsert (dataset/upsert.h), for which not all columns have to come.
+ *
  * Memory is one row, one batch of rows, and the pages in the hand of the file's writer. A batch ends after 4,096 rows or 32 MiB of text.
  *
  * Vectors are looked at before anything of the row is appended, so that a row can still be dropped.
@@ -37,8 +39,10 @@ typedef struct importer {
     pn_arena arena;
     pn_text_source source, rest;
     pn_dataset *dataset;
-    const pn_schema *schema; /* the dataset's */
-    pn_append *append;
+    const pn_schema
+        *schema; /* of the rows: the dataset's, what comes of it, or what comes in its place */
+    pn_append *append; /* or else */
+    pn_upsert *upsert;
     pn_builder **builders; /* [schema->n_fields] */
     pn_array *views;       /* likewise */
     size_t n_in_batch;
@@ -179,7 +183,10 @@ static pn_status flush_batch(importer *im, pn_error *err)
     for (size_t i = 0; i < im->schema->n_fields; i++)
         PN_TRY(pn_builder_view(im->builders[i], &im->views[i], err));
     pn_batch batch = {.schema = im->schema, .columns = im->views, .n_rows = im->n_in_batch};
-    PN_TRY(pn_append_batch(im->append, &batch, err));
+    if (im->upsert)
+        PN_TRY(pn_upsert_batch(im->upsert, &batch, err));
+    else
+        PN_TRY(pn_append_batch(im->append, &batch, err));
     for (size_t i = 0; i < im->schema->n_fields; i++)
         pn_builder_clear(im->builders[i]);
     im->n_in_batch = 0;
@@ -213,6 +220,14 @@ static pn_status append_row(importer *im, bool *is_bad, pn_error *err)
 
 /* ---- rows of each form: the cells of the next one ---- */
 
+static pn_status no_column(const importer *im, pn_str name, pn_error *err)
+{
+    bool is_late = pn_schema_find(pn_dataset_schema(im->dataset), name) >= 0 && im->upsert;
+    return pn_fail(err, PN_ERR_INVALID, "%s \"" PN_STR_FORMAT "\"",
+                   is_late ? "none of the first rows has the column" : "the table has no column",
+                   PN_STR_ARG(name));
+}
+
 static pn_status take_object(importer *im, pn_str line, bool skip_vector, pn_error *err)
 {
     size_t n_found = 0;
@@ -236,7 +251,7 @@ static pn_status take_object(importer *im, pn_str line, bool skip_vector, pn_err
     json_object_foreach(im->object, key, value)
     {
         if (pn_schema_find(im->schema, pn_str_of(key)) < 0)
-            return pn_fail(err, PN_ERR_INVALID, "the table has no column \"%s\"", key);
+            return no_column(im, pn_str_of(key), err);
     }
     return pn_fail(err, PN_ERR_INVALID, "the column \"%s\" is in both files",
                    im->plan->vector_column);
@@ -440,17 +455,93 @@ static pn_status choose_schema(importer *im, pn_schema *out, pn_error *err)
 
 static pn_status open_table(importer *im, const char *path, pn_error *err)
 {
-    pn_schema schema;
+    pn_schema *schema = PN_ARENA_NEW(&im->arena, pn_schema, 1);
     pn_error why = {0};
+    if (!schema)
+        return pn_fail_nomem(err);
     pn_status status = pn_dataset_open(path, 0, &im->dataset, &why);
-    if (status == PN_OK && im->plan->mode == PN_IMPORT_CREATE)
+    bool is_there = status == PN_OK;
+    if (is_there && im->plan->mode == PN_IMPORT_CREATE)
         return pn_fail(err, PN_ERR_EXISTS, "%s: there is a table already", path);
-    if (status == PN_OK)
-        return PN_OK;
-    if (status != PN_ERR_NOT_FOUND || im->plan->mode == PN_IMPORT_APPEND)
+    if (!is_there && (status != PN_ERR_NOT_FOUND || im->plan->mode == PN_IMPORT_APPEND))
         return pn_fail(err, status, "%s", why.message);
-    PN_TRY(choose_schema(im, &schema, err));
-    return pn_dataset_create(path, &schema, &im->dataset, err);
+    if (!is_there || im->plan->mode == PN_IMPORT_OVERWRITE)
+        PN_TRY(choose_schema(im, schema, err));
+    if (!is_there)
+        PN_TRY(pn_dataset_create(path, schema, &im->dataset, err));
+    im->schema =
+        is_there && im->plan->mode == PN_IMPORT_OVERWRITE ? schema : pn_dataset_schema(im->dataset);
+    return PN_OK;
+}
+
+/* ---- the columns that come, when not all of the table's have to ---- */
+
+static void mark_members(const importer *im, pn_str line, bool *comes)
+{
+    json_t *object = NULL;
+    const char *key;
+    json_t *value;
+    if (pn_str_trim(line).len == 0 || pn_json_parse(line, &object, NULL) != PN_OK)
+        return; // its fault is told when its turn comes
+    json_object_foreach(object, key, value)
+    {
+        ptrdiff_t at = pn_schema_find(im->schema, pn_str_of(key));
+        if (at >= 0)
+            comes[at] = true;
+    }
+    json_decref(object);
+}
+
+static pn_status mark_lines(const importer *im, pn_text_source *source, bool *comes, pn_error *err)
+{
+    PN_TRY(pn_text_source_fill(source, LOOK_BYTES, err));
+    pn_str text = pn_text_source_peek(source);
+    while (text.len > 0) {
+        const char *end = memchr(text.ptr, '\n', text.len);
+        if (!end && !source->ended)
+            return PN_OK; // half a line
+        mark_members(im, pn_str_split(&text, '\n'), comes);
+    }
+    return PN_OK;
+}
+
+static pn_status mark_columns(importer *im, bool *comes, pn_error *err)
+{
+    ptrdiff_t vector = pn_schema_find(im->schema, pn_str_of(im->plan->vector_column));
+    switch (im->plan->format) {
+    case PN_ROWS_NDJSON:
+        return mark_lines(im, &im->source, comes, err);
+    case PN_ROWS_CSV:
+        for (size_t i = 0; i < im->csv.n; i++) {
+            pn_str name = pn_csv_row_field(&im->csv, i);
+            ptrdiff_t at = pn_schema_find(im->schema, name.ptr ? name : PN_STR_LITERAL(""));
+            if (at >= 0)
+                comes[at] = true;
+        }
+        return PN_OK;
+    case PN_ROWS_NPY:
+        break;
+    }
+    if (vector >= 0)
+        comes[vector] = true;
+    return im->plan->read_rest ? mark_lines(im, &im->rest, comes, err) : PN_OK;
+}
+
+static pn_status choose_columns(importer *im, pn_error *err)
+{
+    const pn_schema *all = im->schema;
+    bool *comes = PN_ARENA_NEW(&im->arena, bool, all->n_fields + 1);
+    pn_schema *some = PN_ARENA_NEW(&im->arena, pn_schema, 1);
+    pn_field *fields = PN_ARENA_NEW(&im->arena, pn_field, all->n_fields + 1);
+    if (!comes || !some || !fields)
+        return pn_fail_nomem(err);
+    PN_TRY(mark_columns(im, comes, err));
+    some->fields = fields;
+    for (size_t i = 0; i < all->n_fields; i++)
+        if (comes[i])
+            fields[some->n_fields++] = all->fields[i];
+    im->schema = some;
+    return PN_OK;
 }
 
 static pn_status make_builders(importer *im, pn_error *err)
@@ -470,7 +561,7 @@ static pn_status make_builders(importer *im, pn_error *err)
     return PN_OK;
 }
 
-/* The line of names, behind a mark of byte order if there is one. */
+/* The line of names. */
 static pn_status read_csv_names(importer *im, pn_error *err)
 {
     bool is_end;
@@ -478,12 +569,16 @@ static pn_status read_csv_names(importer *im, pn_error *err)
     if (is_end)
         return pn_fail(err, PN_ERR_INVALID, "there is no line with the names of columns");
     im->n_csv = im->csv.n;
+    return PN_OK;
+}
+
+static pn_status place_csv_names(importer *im, pn_error *err)
+{
     for (size_t i = 0; i < im->n_csv; i++) {
         pn_str name = pn_csv_row_field(&im->csv, i);
         ptrdiff_t at = pn_schema_find(im->schema, name.ptr ? name : PN_STR_LITERAL(""));
         if (at < 0)
-            return pn_fail(err, PN_ERR_INVALID, "the table has no column \"" PN_STR_FORMAT "\"",
-                           PN_STR_ARG(name));
+            return no_column(im, name, err);
         if (im->csv_places[at] >= 0)
             return pn_fail(err, PN_ERR_INVALID, "two columns are named \"" PN_STR_FORMAT "\"",
                            PN_STR_ARG(name));
@@ -509,28 +604,47 @@ static pn_status skip_byte_order_mark(importer *im, pn_error *err)
     return PN_OK;
 }
 
+static pn_status begin_rows(importer *im, pn_error *err)
+{
+    if (im->plan->upsert)
+        return pn_upsert_begin(im->dataset, im->schema, im->plan->upsert, &im->upsert, err);
+    if (im->schema != pn_dataset_schema(im->dataset))
+        return pn_overwrite_begin(im->dataset, im->schema, &im->append, err);
+    return pn_append_begin(im->dataset, &im->append, err);
+}
+
 static pn_status begin(importer *im, const char *path, pn_error *err)
 {
+    if (im->plan->upsert && im->plan->mode == PN_IMPORT_OVERWRITE)
+        return pn_fail(err, PN_ERR_INVALID, "an upsert does not overwrite the table");
     if (im->plan->format == PN_ROWS_NPY)
         PN_TRY(read_npy_header(im, err));
     else
         PN_TRY(skip_byte_order_mark(im, err));
     PN_TRY(open_table(im, path, err));
-    im->schema = pn_dataset_schema(im->dataset);
+    if (im->plan->format == PN_ROWS_CSV)
+        PN_TRY(read_csv_names(im, err));
+    if (im->plan->upsert)
+        PN_TRY(choose_columns(im, err));
     PN_TRY(make_builders(im, err));
     if (im->plan->format == PN_ROWS_NPY)
         PN_TRY(check_npy_column(im, err));
     if (im->plan->format == PN_ROWS_CSV)
-        PN_TRY(read_csv_names(im, err));
-    return pn_append_begin(im->dataset, &im->append, err);
+        PN_TRY(place_csv_names(im, err));
+    return begin_rows(im, err);
 }
 
 static pn_status commit(importer *im, pn_error *err)
 {
     pn_dataset *made;
     pn_append *append = im->append;
+    pn_upsert *upsert = im->upsert;
     im->append = NULL; // commit ends it in every case
-    PN_TRY(pn_append_commit(append, NULL, &made, err));
+    im->upsert = NULL;
+    if (upsert)
+        PN_TRY(pn_upsert_commit(upsert, &im->counts.upserted, &made, err));
+    else
+        PN_TRY(pn_append_commit(append, NULL, &made, err));
     im->counts.version = pn_dataset_version(made);
     pn_dataset_unref(made);
     return PN_OK;
@@ -539,6 +653,7 @@ static pn_status commit(importer *im, pn_error *err)
 static void end(importer *im)
 {
     pn_append_abort(im->append);
+    pn_upsert_abort(im->upsert);
     for (size_t i = 0; im->builders && i < im->schema->n_fields; i++)
         pn_builder_free(im->builders[i]);
     json_decref(im->object);

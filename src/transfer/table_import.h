@@ -6,7 +6,7 @@
 #ifndef PN_TRANSFER_TABLE_IMPORT_H
 #define PN_TRANSFER_TABLE_IMPORT_H
 
-#include "dataset/dataset.h"
+#include "dataset/upsert.h"
 #include "transfer/table_export.h"
 #include "transfer/text_source.h"
 
@@ -14,6 +14,7 @@ typedef enum pn_import_mode {
     PN_IMPORT_APPEND,   /* to a table that is there */
     PN_IMPORT_CREATE,   /* a new one; EXISTS otherwise */
     PN_IMPORT_EXIST_OK, /* a new one, or append to the one that is there */
+    PN_IMPORT_OVERWRITE /* these rows and their columns alone, whatever was there; its old versions stay */
 } pn_import_mode;
 
 /* What becomes of a row whose vector has a wrong length or a NaN, or is null where that is not allowed. */
@@ -32,6 +33,9 @@ typedef struct pn_import_plan {
     const char *vector_column; /* of a NumPy file, and when guessing */
     pn_vectors_policy on_bad_vectors;
     double fill_value;
+    /* Match rows by key instead of appending them; NULL: append. The columns that come are those of the CSV's first line, or of the
+     * first 4 MiB of NDJSON; what does not come keeps its value in rows that are there. */
+    const pn_upsert_options *upsert;
     pn_read_some read;
     void *read_context;
     pn_read_some read_rest; /* NPY: the other columns as NDJSON; NULL: none */
@@ -42,10 +46,11 @@ typedef struct pn_import_plan {
 } pn_import_plan;
 
 typedef struct pn_import_counts {
-    uint64_t n_rows;        /* added */
+    uint64_t n_rows;        /* taken: added, unless an upsert found what to do with them */
     uint64_t n_bad_vectors; /* dropped, filled or made null */
     uint64_t n_dropped;
     uint64_t version; /* that has the rows */
+    pn_upsert_report upserted;
 } pn_import_counts;
 
 /*

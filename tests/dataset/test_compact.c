@@ -25,8 +25,11 @@
 static void one_row_at_a_time__leaves_few_fragments_and_rewrites_little(void **state)
 {
     enum { ROWS = 1000000 };
-    const pn_compact_options options = {
-        PN_COMPACT_TIERED, 1 << 20, (uint64_t)4 << 30, 10, 10, NULL};
+    const pn_compact_options options = {.mode = PN_COMPACT_TIERED,
+                                        .target_rows = 1 << 20,
+                                        .target_bytes = (uint64_t)4 << 30,
+                                        .deleted_percent = 10,
+                                        .fanout = 10};
     pn_compact_item items[200];
     size_t n = 0, most = 0;
     uint64_t written = 0;
@@ -69,12 +72,12 @@ static void any_sizes__leave_few_fragments(void **state)
     (void)state;
     pn_arena_init(&arena, SIZE_MAX);
     for (int round = 0; round < 20; round++) {
-        const pn_compact_options options = {round % 2 ? PN_COMPACT_FULL : PN_COMPACT_TIERED,
-                                            10000,
-                                            (uint64_t)4 << 30,
-                                            10,
-                                            10,
-                                            NULL};
+        const pn_compact_options options = {
+            .mode = round % 2 ? PN_COMPACT_FULL : PN_COMPACT_TIERED,
+            .target_rows = 10000,
+            .target_bytes = (uint64_t)4 << 30,
+            .deleted_percent = 10,
+            .fanout = 10};
         static pn_compact_item items[5000];
         size_t n = 0;
         uint64_t total = 0;
@@ -111,7 +114,11 @@ static void any_sizes__leave_few_fragments(void **state)
 
 static void classes_and_deletions__are_minded(void **state)
 {
-    const pn_compact_options options = {PN_COMPACT_FULL, 1000, 1 << 30, 10, 10, NULL};
+    const pn_compact_options options = {.mode = PN_COMPACT_FULL,
+                                        .target_rows = 1000,
+                                        .target_bytes = 1 << 30,
+                                        .deleted_percent = 10,
+                                        .fanout = 10};
     const pn_compact_item items[] = {
         {.n_live = 10, .class = 1},
         {.n_live = 10, .class = 1},        /* 0: one group */
@@ -211,7 +218,7 @@ static void full__folds_small_neighbours_and_drops_deleted_rows(void **state)
     EXPECT(PN_OK, small_table_delete(t, "id % 3 = 1 AND id < 900", &n, &next, &err));
     table_place_step(&t, next);
     before = pn_dataset_ref(t);
-    const pn_compact_options options = {PN_COMPACT_FULL, 0, 0, 0, 0, NULL};
+    const pn_compact_options options = {.mode = PN_COMPACT_FULL};
     EXPECT(PN_OK, pn_dataset_compact(t, &options, &report, &next, &err));
     table_place_step(&t, next);
     assert_int_equal(pn_dataset_n_fragments(t), 1);
@@ -261,7 +268,7 @@ static void others_meanwhile__are_minded(void **state)
     pn_error err;
     pn_dataset *t, *old, *next;
     uint64_t n;
-    const pn_compact_options options = {PN_COMPACT_FULL, 0, 0, 0, 0, NULL};
+    const pn_compact_options options = {.mode = PN_COMPACT_FULL};
     EXPECT(PN_OK, small_table_create(p->table, &t, &err));
     for (int i = 0; i < 3; i++) {
         EXPECT(PN_OK, small_table_append(t, i * 10, 10, NULL, &next, &err));
