@@ -27,10 +27,13 @@ _pennon_value()
     FILE* | OUT* | SOURCE* | PICTURE*) compopt -o filenames; mapfile -t COMPREPLY < <(compgen -f -- "$word") ;;
     MODE) mapfile -t COMPREPLY < <(compgen -W "crop pad squash" -- "$word") ;;
     FORMAT) mapfile -t COMPREPLY < <(compgen -W "ndjson csv npy" -- "$word") ;;
-    HOW) mapfile -t COMPREPLY < <(compgen -W "append create exist_ok" -- "$word") ;;
+    HOW) mapfile -t COMPREPLY < <(compgen -W "append create exist_ok overwrite" -- "$word") ;;
     POLICY) mapfile -t COMPREPLY < <(compgen -W "error drop fill null" -- "$word") ;;
-    ACTION*) # of "pennon index", or of "pennon model"; behind that models
-        if [ "$command" = index ]; then
+    ACTION*) # each command has its own; behind one of "pennon model" stand models, behind the others names
+        if [ "$command" = table ]; then
+            [[ " ${COMP_WORDS[*]:0:COMP_CWORD} " =~ \ (list|create|update|delete|add|drop|rename)\  ]] ||
+                mapfile -t COMPREPLY < <(compgen -W "$([ "${command[1]}" = tag ] && echo list create update delete || echo add drop rename)" -- "$word")
+        elif [ "$command" = index ]; then
             mapfile -t COMPREPLY < <(compgen -W "build status check drop" -- "$word")
         elif [[ " ${COMP_WORDS[*]:0:COMP_CWORD} " =~ \ (list|info|verify|pull)\  ]]; then
             _pennon_value MODEL "$word"

@@ -32,6 +32,7 @@ typedef struct pn_common {
     unsigned n_requests, timeout_s; /* 0: the default */
     unsigned n_threads;
     unsigned long at_version; /* 0: the newest */
+    const char *at_tag;       /* or a tag for it, until pn_cli_find_version(); NULL: none */
     pn_output output;
     bool quiet, verbose;
 } pn_common;
@@ -61,11 +62,12 @@ enum {
     }
 #define PN_OPTION_AT_VERSION                                                                       \
     {                                                                                              \
-        "at-version", PN_KEY_AT_VERSION, "N", 0, "as the table was at version N", 0                \
+        "at-version", PN_KEY_AT_VERSION, "N", 0, "as the table was at version N, or at that tag",  \
+            0                                                                                      \
     }
 /* The same for the subcommands of "pennon table", where there is no other version to confuse it with. The other name works, too. */
 #define PN_OPTIONS_VERSION                                                                         \
-    {"version", PN_KEY_AT_VERSION, "N", 0, "as the table was at version N", 0},                    \
+    {"version", PN_KEY_AT_VERSION, "N", 0, "as the table was at version N, or at that tag", 0},    \
     {                                                                                              \
         "at-version", PN_KEY_AT_VERSION, "N", OPTION_HIDDEN, "", 0                                 \
     }
@@ -144,6 +146,9 @@ void pn_common_init(pn_common *common);
 /* Take a common option: 0, or ARGP_ERR_UNKNOWN when it is none. */
 error_t pn_common_parse(pn_common *common, int key, char *arg, struct argp_state *state);
 
+/* The version that at_tag names into at_version. False, and a message, when there is none. */
+bool pn_cli_find_version(pn_common *common);
+
 /* A number within limits, or argp_error(). */
 unsigned long pn_cli_number(const char *text, unsigned long least, unsigned long most,
                             const char *what, struct argp_state *state);
@@ -193,6 +198,13 @@ int pn_cmd_table_check(int argc, char **argv);
 int pn_cmd_table_head(int argc, char **argv);
 int pn_cmd_table_export(int argc, char **argv);
 int pn_cmd_table_import(int argc, char **argv);
+int pn_cmd_table_upsert(int argc, char **argv);
+int pn_cmd_table_checkout(int argc, char **argv);
+int pn_cmd_table_restore(int argc, char **argv);
+int pn_cmd_table_tag(int argc, char **argv);
+int pn_cmd_table_column(int argc, char **argv);
+int pn_cmd_table_compact(int argc, char **argv);
+int pn_cmd_table_cleanup(int argc, char **argv);
 
 /* The commands. argv[0] is "pennon <command>". */
 int pn_cmd_ingest(int argc, char **argv);

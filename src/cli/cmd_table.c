@@ -16,5 +16,12 @@ const pn_command pn_table_commands[] = {
     {"head", pn_cmd_table_head, "show the first rows", NULL},
     {"export", pn_cmd_table_export, "write rows as NDJSON, CSV or NumPy", NULL},
     {"import", pn_cmd_table_import, "take rows from NDJSON, CSV or NumPy", NULL},
+    {"upsert", pn_cmd_table_upsert, "take rows in the place of those with the same key", NULL},
+    {"checkout", pn_cmd_table_checkout, "see whether a version can be gone back to", NULL},
+    {"restore", pn_cmd_table_restore, "make an old version the newest", NULL},
+    {"tag", pn_cmd_table_tag, "give names to versions", NULL},
+    {"column", pn_cmd_table_column, "add, drop or rename a column", NULL},
+    {"compact", pn_cmd_table_compact, "write small fragments into large ones", NULL},
+    {"cleanup", pn_cmd_table_cleanup, "remove old versions and what only they need", NULL},
     {NULL, NULL, NULL, NULL},
 };

@@ -21,7 +21,7 @@ enum { MAX_NAME = 32, MAX_DISTANCE = 2 };
 static const pn_config_key keys[] = {
     {NULL, "table", PN_CONFIG_TEXT, 0, 0,
      " ingest search serve info versions list show count delete index schema stats "
-     "head check export import ",
+     "head check export import upsert checkout restore tag column compact cleanup ",
      "PENNON_TABLE"},
     {NULL, "model", PN_CONFIG_TEXT, 0, 0, " ingest search serve index embed tokenize preprocess ",
      "PENNON_MODEL"},
@@ -176,7 +176,7 @@ void pn_config_key_list(const char *section, char *out, size_t out_bytes)
 }
 
 static const char *const modes[] = {"crop", "pad", "squash", NULL};
-static const char *const create_modes[] = {"append", "create", "exist_ok", NULL};
+static const char *const create_modes[] = {"append", "create", "exist_ok", "overwrite", NULL};
 static const char *const bad_vectors[] = {"error", "drop", "fill", "null", NULL};
 
 static const char *const *words_of(pn_config_kind kind)

@@ -149,6 +149,8 @@ static int run_export(arguments *args)
 {
     pn_error err = {0};
     uint64_t n_rows = 0;
+    if (!pn_cli_find_version(&args->common))
+        return PN_EXIT_FAILURE;
     args->options.version = args->common.at_version;
     args->options.write = write_out;
     args->options.write_rest = args->rows_file ? write_rest : NULL;
@@ -316,6 +318,8 @@ int pn_cmd_table_head(int argc, char **argv)
     args.options.limit = 10;
     pn_common_init(&args.common);
     argp_parse(&argp, argc, argv, 0, NULL, &args);
+    if (!pn_cli_find_version(&args.common))
+        return PN_EXIT_FAILURE;
     pn_buffer_init(&bytes, (size_t)1 << 30);
     args.options.version = args.common.at_version;
     args.options.write = keep_bytes;

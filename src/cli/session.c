@@ -88,7 +88,10 @@ error_t pn_common_parse(pn_common *common, int key, char *arg, struct argp_state
         common->n_threads = (unsigned)pn_cli_number(arg, 1, 256, "--threads", state);
         return 0;
     case PN_KEY_AT_VERSION:
-        common->at_version = pn_cli_number(arg, 1, INT64_MAX, "version", state);
+        if (arg[0] >= '0' && arg[0] <= '9' && arg[strspn(arg, "0123456789")] == '\0')
+            common->at_version = pn_cli_number(arg, 1, INT64_MAX, "version", state);
+        else
+            common->at_tag = arg;
         return 0;
     case PN_KEY_JSON:
         common->output = PN_OUTPUT_JSON;
@@ -105,6 +108,21 @@ error_t pn_common_parse(pn_common *common, int key, char *arg, struct argp_state
     default:
         return ARGP_ERR_UNKNOWN;
     }
+}
+
+bool pn_cli_find_version(pn_common *common)
+{
+    pn_error err = {0};
+    uint64_t version;
+    if (!common->at_tag)
+        return true;
+    if (pn_lance_find_version(common->table, common->at_tag, &version, &err) != PN_OK) {
+        pn_cli_error(&err);
+        return false;
+    }
+    common->at_version = version;
+    common->at_tag = NULL;
+    return true;
 }
 
 void pn_cli_error(const pn_error *err)
@@ -236,14 +254,17 @@ bool pn_session_open_local_model(pn_session *session, const pn_common *common)
 bool pn_session_open_table(pn_session *session, const pn_common *common)
 {
     pn_error err = {0};
-    pn_status status = common->at_version > 0
-                           ? pn_table_open_version(session->library, common->table,
-                                                   common->at_version, &session->table, &err)
+    pn_common at = *common;
+    if (!pn_cli_find_version(&at))
+        return false;
+    pn_status status = at.at_version > 0
+                           ? pn_table_open_version(session->library, common->table, at.at_version,
+                                                   &session->table, &err)
                            : pn_table_open(session->library, common->table, &session->table, &err);
     if (status == PN_OK)
         return true;
     pn_cli_error(&err);
-    if (status == PN_ERR_NOT_FOUND && common->at_version == 0)
+    if (status == PN_ERR_NOT_FOUND && at.at_version == 0)
         pn_cli_complain("make it with: pennon ingest FOLDER --table %s --model MODEL",
                         common->table);
     return false;

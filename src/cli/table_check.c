@@ -33,7 +33,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         argp_error(state, "\"%s\" is not an option", arg);
         return 0;
     case ARGP_KEY_END:
-        if (args->options.record && (args->options.newest_only || args->common.at_version > 0))
+        if (args->options.record &&
+            (args->options.newest_only || args->common.at_version > 0 || args->common.at_tag))
             argp_error(state, "--record is for all versions");
         return 0;
     default:
@@ -97,6 +98,8 @@ static int run(arguments *args)
 {
     pn_error err = {0};
     char *text = NULL;
+    if (!pn_cli_find_version(&args->common))
+        return PN_EXIT_FAILURE;
     args->options.version = args->common.at_version;
     args->options.progress = on_progress;
     args->options.cancelled = on_cancelled;
@@ -125,7 +128,7 @@ int pn_cmd_table_check(int argc, char **argv)
 {
     static const struct argp_option options[] = {
         PN_OPTION_TABLE,
-        {"version", PN_KEY_AT_VERSION, "N", 0, "only version N", 0},
+        {"version", PN_KEY_AT_VERSION, "N", 0, "only version N, or that tag", 0},
         {"newest", KEY_NEWEST, NULL, 0, "only the newest version", 0},
         {"record", KEY_RECORD, NULL, 0,
          "when nothing is found, record checksums of all files for later checks", 0},

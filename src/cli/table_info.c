@@ -147,6 +147,8 @@ static int with_document(const struct argp_option *options, const char *what, in
     bool ok = true;
     pn_common_init(&common);
     argp_parse(&argp, argc, argv, 0, NULL, &common);
+    if (!pn_cli_find_version(&common))
+        return PN_EXIT_FAILURE;
     if (ask(common.table, common.at_version, &text, &err) != PN_OK) {
         pn_cli_error(&err);
         return PN_EXIT_FAILURE;
