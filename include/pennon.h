@@ -678,11 +678,13 @@ typedef struct pn_import_options {
     int leave_unmatched;      /* not 0: rows whose key is not in the table are not added */
     int delete_missing;       /* not 0: rows of the table whose key did not come are deleted */
     const char *delete_where; /* of them only those that pass; NULL: all */
+    /* Of a table that is made: the version of its data files, "2.1", "2.2" or "2.3" (which LanceDB calls unstable); NULL: "2.2". */
+    const char *data_format;
 } pn_import_options;
 #define PN_IMPORT_OPTIONS_INIT                                                                     \
     {                                                                                              \
         sizeof(pn_import_options), PN_FORMAT_NDJSON, PN_MODE_APPEND, NULL, NULL,                   \
-            PN_BAD_VECTORS_ERROR, 0.0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL        \
+            PN_BAD_VECTORS_ERROR, 0.0, NULL, NULL, NULL, NULL, NULL, NULL, 0, 0, 0, 0, NULL, NULL  \
     }
 
 typedef struct pn_import_report {

@@ -23,7 +23,8 @@ enum {
     KEY_LEAVE_MATCHED,
     KEY_LEAVE_UNMATCHED,
     KEY_DELETE_MISSING,
-    KEY_DELETE_WHERE
+    KEY_DELETE_WHERE,
+    KEY_DATA_FORMAT
 };
 enum { MAX_SCHEMA_BYTES = 16 << 20, MAX_KEYS = 32 };
 
@@ -105,6 +106,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_SCHEMA:
         args->schema_file = arg;
+        return 0;
+    case KEY_DATA_FORMAT:
+        args->options.data_format = arg;
         return 0;
     case KEY_VECTOR_COLUMN:
         args->options.vector_column = arg;
@@ -304,6 +308,8 @@ int pn_cmd_table_import(int argc, char **argv)
          "the columns of a new table, as \"pennon table schema --json\" writes them (default: "
          "guessed from the first rows)",
          0},
+        {"data-format", KEY_DATA_FORMAT, "VERSION", 0,
+         "of a new table: 2.1, 2.2 (default) or 2.3, the version of its data files", 0},
         {"upsert", KEY_KEYS, "COLUMN[,COLUMN]", 0,
          "rows take the place of those that have the same values there; the others are added", 0},
         OPTIONS_VECTORS,

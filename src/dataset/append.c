@@ -64,10 +64,17 @@ static pn_status fill_overwrite(const pn_schema *schema, pn_arena *arena, Pn__Ta
     return PN_OK;
 }
 
-static pn_status fill_create(const pn_schema *schema, pn_arena *arena, Pn__Table__Manifest *m,
-                             Pn__Table__Transaction *txn, pn_error *err)
+static pn_status fill_create(const pn_schema *schema, const char *format, pn_arena *arena,
+                             Pn__Table__Manifest *m, Pn__Table__Transaction *txn, pn_error *err)
 {
-    static char file_format[] = "lance", version[] = "2.2";
+    static char file_format[] = "lance";
+    char *version = pn_arena_strdup(arena, format ? format : "2.2");
+    if (!version)
+        return pn_fail_nomem(err);
+    if (strcmp(version, "2.1") != 0 && strcmp(version, "2.2") != 0 && strcmp(version, "2.3") != 0)
+        return pn_fail(err, PN_ERR_UNSUPPORTED,
+                       "data files of version \"%s\" are not written; 2.1, 2.2 and 2.3 are",
+                       version);
     m->data_format = PN_ARENA_NEW(arena, Pn__Table__DataFormat, 1);
     if (!m->data_format)
         return pn_fail_nomem(err);
@@ -91,8 +98,8 @@ static pn_status check_schema(const pn_schema *schema, pn_error *err)
     return PN_OK;
 }
 
-pn_status pn_dataset_create(const char *path, const pn_schema *schema, pn_dataset **out,
-                            pn_error *err)
+pn_status pn_dataset_create_format(const char *path, const pn_schema *schema, const char *format,
+                                   pn_dataset **out, pn_error *err)
 {
     pn_arena arena;
     pn_schema own;
@@ -104,7 +111,7 @@ pn_status pn_dataset_create(const char *path, const pn_schema *schema, pn_datase
         status = pn_schema_copy(schema, &arena, &own, err);
     if (status == PN_OK) {
         pn_lance_schema_assign_ids(&own, 0);
-        status = fill_create(&own, &arena, &manifest, &txn, err);
+        status = fill_create(&own, format, &arena, &manifest, &txn, err);
     }
     pn_version_list versions;
     if (status == PN_OK) {
@@ -120,6 +127,12 @@ pn_status pn_dataset_create(const char *path, const pn_schema *schema, pn_datase
         status = pn_commit_create(path, &manifest, &txn, err);
     pn_arena_reset(&arena);
     return status == PN_OK ? pn_dataset_open(path, 1, out, err) : status;
+}
+
+pn_status pn_dataset_create(const char *path, const pn_schema *schema, pn_dataset **out,
+                            pn_error *err)
+{
+    return pn_dataset_create_format(path, schema, NULL, out, err);
 }
 
 /* ---- rows on their way ---- */

@@ -389,13 +389,14 @@ static bool has_map(const pn_field *field)
 /* The field as it will be in the schema of `read`. */
 static pn_status make_schema(adding *a, pn_error *err)
 {
-    uint16_t minor;
+    uint16_t minor = 0;
     PN_TRY(check_new_name(a->read, a->read->manifest.message, a->field->name, err));
     if (!a->source && !a->field->nullable && a->read->n_fragments > 0)
         return pn_fail(err, PN_ERR_INVALID,
                        "column \"%s\" cannot be null, so it needs values for the rows there are",
                        a->field->name);
-    PN_TRY(pn_data_file_minor(a->read, &minor, err));
+    if (a->source || has_map(a->field)) // nulls need no file, so they fit a table of any version
+        PN_TRY(pn_data_file_minor(a->read, &minor, err));
     if (has_map(a->field) && minor < 2)
         return pn_fail(err, PN_ERR_UNSUPPORTED, "column \"%s\": maps came with version 2.2",
                        a->field->name);

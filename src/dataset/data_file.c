@@ -30,7 +30,7 @@ void pn_data_file_name(char out[PN_DATA_FILE_NAME_BYTES])
 
 pn_status pn_data_file_minor(const pn_dataset *dataset, uint16_t *minor, pn_error *err)
 {
-    static const char *const versions[] = {"2.1", "2.2"};
+    static const char *const versions[] = {"2.1", "2.2", "2.3"};
     const Pn__Table__DataFormat *format = dataset->manifest.message->data_format;
     const char *version = format && format->version ? format->version : "0.1";
     for (size_t i = 0; i < PN_COUNT_OF(versions); i++) {
@@ -40,7 +40,7 @@ pn_status pn_data_file_minor(const pn_dataset *dataset, uint16_t *minor, pn_erro
         }
     }
     return pn_fail(err, PN_ERR_UNSUPPORTED,
-                   "%s: data files of version %s can be read but not added to; 2.1 and 2.2 can",
+                   "%s: data files of version %s can be read but not added to; 2.1 to 2.3 can",
                    dataset->path, version);
 }
 

@@ -22,6 +22,11 @@ typedef struct pn_dataset pn_dataset;
 PN_NODISCARD pn_status pn_dataset_create(const char *path, const pn_schema *schema,
                                          pn_dataset **out, pn_error *err);
 
+/* The same with data files of another version: "2.1", "2.2" (which the first one takes) or "2.3". NULL: that. UNSUPPORTED: another one. */
+PN_NODISCARD pn_status pn_dataset_create_format(const char *path, const pn_schema *schema,
+                                                const char *format, pn_dataset **out,
+                                                pn_error *err);
+
 /* version 0: the newest. NOT_FOUND (no table, or no such version), CORRUPT, UNSUPPORTED (feature flags, file versions). */
 PN_NODISCARD pn_status pn_dataset_open(const char *path, uint64_t version, pn_dataset **out,
                                        pn_error *err);

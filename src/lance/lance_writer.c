@@ -332,7 +332,7 @@ pn_status pn_lance_writer_create_version(const char *path, const pn_schema *sche
                                          pn_lance_writer **out, pn_error *err)
 {
     pn_status status = PN_OK;
-    if (minor < 1 || minor > 2)
+    if (minor < 1 || minor > 3)
         return pn_fail(err, PN_ERR_UNSUPPORTED, "data files of version 2.%u are not written",
                        minor);
     pn_lance_writer *w = pn_alloc_zero(sizeof *w);

@@ -1,5 +1,5 @@
 /*
- * lance_writer.h - batches -> one Lance data file of version 2.1 or 2.2
+ * lance_writer.h - batches -> one Lance data file of version 2.1, 2.2 or 2.3
  *
  * Every leaf is written full-zip and uncompressed (booleans as mini-blocks, nulls-only columns as constants): the page of a
  * vector column without nulls is then float32[rows][dim] at a multiple of 4,096, ready to be mapped and scanned.
@@ -15,7 +15,7 @@ typedef struct pn_lance_writer pn_lance_writer;
 /* schema is borrowed; its fields have ids. path must not exist. Errors: EXISTS, IO, UNSUPPORTED (a type, by name). */
 PN_NODISCARD pn_status pn_lance_writer_create(const char *path, const pn_schema *schema,
                                               pn_lance_writer **out, pn_error *err);
-/* The same in another minor version of 2: a table's files are of one version. UNSUPPORTED: not 1 or 2, or a column that the
+/* The same in another minor version of 2: a table's files are of one version. UNSUPPORTED: not 1 to 3, or a column that the
  * version has not (maps came with 2.2). */
 PN_NODISCARD pn_status pn_lance_writer_create_version(const char *path, const pn_schema *schema,
                                                       uint16_t minor, pn_lance_writer **out,

@@ -1,5 +1,5 @@
 /*
- * page.h - one page of a file of version 2.1 or 2.2: layout and levels -> entries of a stream
+ * page.h - one page of a file of version 2.1 to 2.3: layout and levels -> entries of a stream
  */
 #ifndef PN_LANCE_PAGE_H
 #define PN_LANCE_PAGE_H

@@ -468,7 +468,7 @@ static pn_status open_table(importer *im, const char *path, pn_error *err)
     if (!is_there || im->plan->mode == PN_IMPORT_OVERWRITE)
         PN_TRY(choose_schema(im, schema, err));
     if (!is_there)
-        PN_TRY(pn_dataset_create(path, schema, &im->dataset, err));
+        PN_TRY(pn_dataset_create_format(path, schema, im->plan->data_format, &im->dataset, err));
     im->schema =
         is_there && im->plan->mode == PN_IMPORT_OVERWRITE ? schema : pn_dataset_schema(im->dataset);
     return PN_OK;

@@ -21,6 +21,13 @@ version() { "$PENNON" table info --json | sed -nE 's/.*"version": ([0-9]+).*/\1/
 printf '{"id":1,"name":"a"}\n{"id":2,"name":"b"}\n{"id":3,"name":"c"}\n' > "$work/first"
 expect 0 '3 rows added' table import --mode create "$work/first"
 
+for format in 2.1 2.2 2.3; do
+    expect 0 '3 rows added' table import --mode create --data-format $format "$work/first" -t "$work/$format.lance"
+    expect 0 "^format      Lance $format\$" table info -t "$work/$format.lance"
+    rows '{"id":1,"name":"a"} {"id":2,"name":"b"} {"id":3,"name":"c"} ' -t "$work/$format.lance"
+done
+expect 1 'data files of version "2.0" are not written' table import --mode create --data-format 2.0 "$work/first" -t "$work/2.0.lance"
+
 # Upsert, by both commands.
 printf '{"id":3,"name":"C"}\n{"id":4,"name":"d"}\n' > "$work/second"
 expect 0 ': 1 rows inserted, 1 updated, 0 deleted in .* (version 3)$' table upsert --key id "$work/second"
