@@ -1,11 +1,11 @@
 /*
  * table_columns.c - pennon table column: columns come, go and change their names
  */
+#include "base/alloc.h"
 #include "cli/cli.h"
 #include "cli/json_out.h"
 
 #include <inttypes.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { KEY_VALUE = PN_KEY_FIRST_FREE, KEY_NOT_NULL, KEY_FORCE, MAX_WORDS = 256 };
@@ -62,7 +62,7 @@ static pn_status add(const arguments *args, uint64_t *version, pn_error *err)
     json_decref(column);
     pn_status status =
         pn_lance_add_column(args->common.table, text ? text : "{", args->value, version, err);
-    free(text);
+    pn_free_foreign(text);
     return status;
 }
 

@@ -72,12 +72,11 @@ static void any_sizes__leave_few_fragments(void **state)
     (void)state;
     pn_arena_init(&arena, SIZE_MAX);
     for (int round = 0; round < 20; round++) {
-        const pn_compact_options options = {
-            .mode = round % 2 ? PN_COMPACT_FULL : PN_COMPACT_TIERED,
-            .target_rows = 10000,
-            .target_bytes = (uint64_t)4 << 30,
-            .deleted_percent = 10,
-            .fanout = 10};
+        const pn_compact_options options = {.mode = round % 2 ? PN_COMPACT_FULL : PN_COMPACT_TIERED,
+                                            .target_rows = 10000,
+                                            .target_bytes = (uint64_t)4 << 30,
+                                            .deleted_percent = 10,
+                                            .fanout = 10};
         static pn_compact_item items[5000];
         size_t n = 0;
         uint64_t total = 0;

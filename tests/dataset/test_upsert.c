@@ -12,6 +12,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "base/alloc.h"
 #include "base/rng.h"
 #include "column/builder.h"
 #include "dataset/internal.h"
@@ -493,6 +494,66 @@ static void commits_in_between__are_seen(void **state)
     pn_dataset_unref(t);
 }
 
+/* ---- no memory ---- */
+
+typedef struct starving {
+    pn_dataset *t;
+    int64_t n; /* the allocation that fails */
+    pn_status status;
+    pn_dataset *out;
+} starving;
+
+static pn_status upsert_starving(void *context, const pn_batch *batch, pn_error *err)
+{
+    starving *s = context;
+    static const char *const keys[] = {"id"};
+    const pn_upsert_options options = {
+        .keys = keys, .n_keys = 1, .delete_missing = true, .delete_where = "id >= 90"};
+    pn_upsert *upsert = NULL;
+    pn_upsert_report report;
+    pn_alloc_fail_after(s->n);
+    s->status = pn_upsert_begin(s->t, batch->schema, &options, &upsert, err);
+    if (s->status == PN_OK)
+        s->status = pn_upsert_batch(upsert, batch, err);
+    if (s->status == PN_OK)
+        s->status = pn_upsert_commit(upsert, &report, &s->out, err);
+    else
+        pn_upsert_abort(upsert);
+    pn_alloc_fail_after(0);
+    return PN_OK;
+}
+
+/* Two columns of four come, so that the others are taken from the table. */
+static void no_memory__is_an_error(void **state)
+{
+    table_place *p = *state;
+    pn_error err;
+    starving s = {.t = make_table(p), .status = PN_ERR_NOMEM};
+    rows *r = calloc(1, sizeof *r), *want = calloc(1, sizeof *want);
+    for (int64_t i = 50; i < 60; i++)
+        r->list[r->n++] = (row){{i == 59 ? 200 : i, 0, i * 2, 0}};
+    for (int64_t i = 0; i < 90; i++)
+        want->list[want->n++] = (row){{i, i % 4, i >= 50 && i < 59 ? i * 2 : i, i}};
+    want->list[want->n++] = (row){{200, ABSENT, 118, ABSENT}};
+    while (s.status != PN_OK) {
+        int64_t live = pn_alloc_live();
+        s.n++;
+        err = (pn_error){0};
+        EXPECT(PN_OK, for_batches(r, 1u << ID | 1u << PRICE, 100, upsert_starving, &s, &err));
+        if (s.status != PN_OK) {
+            assert_int_equal(s.status, PN_ERR_NOMEM);
+            assert_true(pn_alloc_live() <= live + 6); // files that the table keeps open
+        }
+        assert_true(s.n < 2000);
+    }
+    print_message("  %d allocations failed\n", (int)s.n - 1);
+    expect_rows(s.out, want);
+    free(r);
+    free(want);
+    pn_dataset_unref(s.out);
+    pn_dataset_unref(s.t);
+}
+
 /* ---- several at once ---- */
 
 enum { WRITERS = 4, ROUNDS = 12, KEYS = 40 };
@@ -657,6 +718,7 @@ int main(void)
         TEST(mistakes__are_named),
         TEST(an_upsert_without_effect__makes_no_version),
         TEST(commits_in_between__are_seen),
+        TEST(no_memory__is_an_error),
         TEST(writers_at_once__insert_no_key_twice),
         TEST(stable_row_ids__stay_with_their_rows),
     };

@@ -29,6 +29,7 @@ const pennon = (input, ...args) => new Promise((resolve, reject) => {
   child.stdout.on("data", (d) => { out += d; });
   child.stderr.on("data", (d) => { err += d; });
   child.on("close", (code) => (code === 0 ? resolve(out) : reject(new Error(err))));
+  child.stdin.on("error", () => {}); // who needs no input may be gone before it comes
   child.stdin.end(input);
 });
 
