@@ -14,6 +14,8 @@
 
 #include "os/dir.h"
 #include "os/fd.h"
+#include "support/golden.h"
+#include "support/small_table.h"
 #include "support/table_place.h"
 
 static pn_error err;
@@ -278,6 +280,25 @@ static void columns__come_go_and_change_names(void **state)
     FAILS(PN_ERR_INVALID, "", pn_lance_rename_column(table, NULL, "x", 0, NULL, &err));
 }
 
+/* LanceDB made the B-tree; a drop of its column takes it along, which has to be wanted. */
+static void columns_with_an_index__are_dropped_by_force(void **state)
+{
+    const char *table = ((table_place *)*state)->table;
+    static const char *const id[] = {"id"};
+    char from[GOLDEN_PATH_BYTES];
+    golden_require("lance/fixtures/life2.2/life.lance", from);
+    small_table_copy_folder(from, table);
+    OK(pn_lance_restore(table, 14, NULL, &err));
+    FAILS(PN_ERR_INVALID, "column \"id\" has the index \"id_idx\"",
+          pn_lance_drop_columns(table, id, 1, 0, NULL, &err));
+    OK(pn_lance_rename_column(table, "id", "number", 0, NULL,
+                              &err)); // it knows the column by its number
+    OK(pn_lance_rename_column(table, "number", "id", 0, NULL, &err));
+    OK(pn_lance_drop_columns(table, id, 1, 1, NULL, &err));
+    OK(pn_lance_add_column(table, "{\"name\":\"id\",\"type\":\"int8\"}", NULL, NULL, &err));
+    OK(pn_lance_drop_columns(table, id, 1, 0, NULL, &err)); // another one, without an index
+}
+
 static int stop(void *context)
 {
     ++*(int *)context;
@@ -357,6 +378,7 @@ int main(void)
         TEST(older_structs__are_filled_as_far_as_they_go),
         TEST(versions__have_names),
         TEST(columns__come_go_and_change_names),
+        TEST(columns_with_an_index__are_dropped_by_force),
         TEST(compaction_and_cleanup__count_first),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

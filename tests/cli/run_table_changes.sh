@@ -121,6 +121,10 @@ expect 1 'what pennon searches this table of pictures by' table column drop vect
 expect 1 'what pennon searches this table of pictures by' table column rename id number --table "$work/p.lance"
 expect 0 '' table column drop content_hash --table "$work/p.lance"
 expect 0 '^ *0  ' list --table "$work/p.lance" --at-version 2
+expect 0 '' table tag create full 2 --table "$work/p.lance"
+expect 0 '^1$' count --table "$work/p.lance" --at-version full
+expect 0 '"id": 0,' search boots --json --table "$work/p.lance" --at-version full --model "$PN_SOURCE_DIR/demo/model"
+expect 1 '"late"' count --table "$work/p.lance" --at-version late
 expect 0 '' table column rename vector v --force --table "$work/p.lance"
 
 # Fewer fragments, fewer versions.
