@@ -10,6 +10,7 @@
 
 #include "base/alloc.h"
 #include "base/endian.h"
+#include "lance/message_depth.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -73,6 +74,16 @@ static pn_status table_entry(const pn_container *c, uint64_t table_off, uint64_t
     return PN_OK;
 }
 
+/* Layouts and encodings may hold themselves. */
+static pn_status check_depth(const pn_container *c, const ProtobufCMessageDescriptor *type,
+                             const Pn__Lance__Any *any, pn_error *err)
+{
+    return pn_message_depth_is_fine(type, any->value.data, any->value.len)
+               ? PN_OK
+               : pn_fail(err, PN_ERR_LIMIT, "%s: an encoding nested over %d deep", c->path,
+                         PN_MESSAGE_MAX_DEPTH);
+}
+
 static pn_status parse_layout(pn_container *c, const Pn__Lance__Page *page, pn_file_page *out,
                               pn_error *err)
 {
@@ -81,14 +92,17 @@ static pn_status parse_layout(pn_container *c, const Pn__Lance__Page *page, pn_f
         direct ? pn__lance__any__unpack(NULL, direct->encoding.len, direct->encoding.data) : NULL;
     if (!any)
         return corrupt(c, err, "a page without a layout");
-    pn_status status = PN_OK;
+    pn_status status = check_depth(c,
+                                   c->minor == 0 ? &pn__lance__array_encoding__descriptor
+                                                 : &pn__lance__page_layout__descriptor,
+                                   any, err);
     const char *url = c->minor == 0 ? PN_LANCE_ARRAY_URL : PN_LANCE_PAGE_LAYOUT_URL;
-    if (!any->type_url || strcmp(any->type_url, url) != 0)
+    if (status == PN_OK && (!any->type_url || strcmp(any->type_url, url) != 0))
         status = pn_fail(err, PN_ERR_UNSUPPORTED, "%s: page encoding \"%s\" is not supported",
                          c->path, any->type_url ? any->type_url : "");
-    else if (c->minor == 0)
+    else if (status == PN_OK && c->minor == 0)
         out->array = pn__lance__array_encoding__unpack(NULL, any->value.len, any->value.data);
-    else
+    else if (status == PN_OK)
         out->layout = pn__lance__page_layout__unpack(NULL, any->value.len, any->value.data);
     if (status == PN_OK && !out->array && !out->layout)
         status = corrupt(c, err, "a page layout is damaged");
@@ -130,10 +144,15 @@ static pn_status parse_column_encoding(pn_container *c, pn_file_column *out, pn_
     if (!direct)
         return PN_OK;
     Pn__Lance__Any *any = pn__lance__any__unpack(NULL, direct->encoding.len, direct->encoding.data);
+    pn_status status =
+        any ? check_depth(c, &pn__lance__column_encoding__descriptor, any, err) : PN_OK;
     Pn__Lance__ColumnEncoding *how =
-        any ? pn__lance__column_encoding__unpack(NULL, any->value.len, any->value.data) : NULL;
+        any && status == PN_OK
+            ? pn__lance__column_encoding__unpack(NULL, any->value.len, any->value.data)
+            : NULL;
     if (any)
         pn__lance__any__free_unpacked(any, NULL);
+    PN_TRY(status);
     if (!how)
         return corrupt(c, err, "a column's encoding is damaged");
     const Pn__Lance__ColumnEncoding *inner = how;

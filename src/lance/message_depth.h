@@ -1,0 +1,18 @@
+/*
+ * message_depth.h - how deep a packed message is nested, before it is unpacked
+ */
+#ifndef PN_LANCE_MESSAGE_DEPTH_H
+#define PN_LANCE_MESSAGE_DEPTH_H
+
+#include "base/compiler.h"
+
+#include <protobuf-c/protobuf-c.h>
+
+/* Messages within messages, at most; the format's own nest a handful, PN_ENCODING_MAX_DEPTH encodings at the most. */
+#define PN_MESSAGE_MAX_DEPTH 64
+
+/* False: it is nested deeper, and unpacking it would take stack without a bound. What is damaged may pass: unpacking will tell. */
+bool pn_message_depth_is_fine(const ProtobufCMessageDescriptor *type, const uint8_t *bytes,
+                              size_t n);
+
+#endif
