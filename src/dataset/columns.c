@@ -16,7 +16,7 @@
 
 #include <string.h>
 
-enum { BLOCK_ROWS = 8192 };
+enum { BLOCK_ROWS = 8192, MAX_NEW_IDS = 1 << 16 };
 
 static ptrdiff_t find_top(const Pn__Table__Manifest *m, const char *name)
 {
@@ -223,16 +223,17 @@ typedef struct adding {
     size_t n_additions;
 } adding;
 
-static int32_t next_field_id(const pn_dataset *dataset)
+/* Above all ids of the schema and of columns that were dropped. */
+static int64_t next_field_id(const pn_dataset *dataset)
 {
     const Pn__Table__Manifest *m = dataset->manifest.message;
-    int32_t next = 0;
+    int64_t next = 0;
     for (size_t i = 0; i < m->n_fields; i++)
-        next = PN_MAX(next, m->fields[i]->id + 1);
+        next = PN_MAX(next, (int64_t)m->fields[i]->id + 1);
     for (size_t i = 0; i < m->n_fragments; i++)
         for (size_t f = 0; f < m->fragments[i]->n_files; f++)
             for (size_t k = 0; k < m->fragments[i]->files[f]->n_fields; k++)
-                next = PN_MAX(next, m->fragments[i]->files[f]->fields[k] + 1);
+                next = PN_MAX(next, (int64_t)m->fragments[i]->files[f]->fields[k] + 1);
     return next;
 }
 
@@ -402,7 +403,11 @@ static pn_status make_schema(adding *a, pn_error *err)
                        a->field->name);
     pn_schema one = {.fields = (pn_field *)(uintptr_t)a->field, .n_fields = 1};
     PN_TRY(pn_schema_copy(&one, &a->arena, &a->schema, err));
-    pn_lance_schema_assign_ids(&a->schema, next_field_id(a->read));
+    int64_t next = next_field_id(a->read);
+    if (next > INT32_MAX - MAX_NEW_IDS)
+        return pn_fail(err, PN_ERR_LIMIT, "%s: the table has used up its field ids",
+                       pn_dataset_path(a->read));
+    pn_lance_schema_assign_ids(&a->schema, (int32_t)next);
     return PN_OK;
 }
 

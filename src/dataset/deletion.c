@@ -129,9 +129,9 @@ static pn_status parse_bitmap(const uint8_t *bytes, size_t n, const char *path, 
 {
     enum { COOKIE_PLAIN = 12346, COOKIE_RUNS = 12347, OFFSETS_FROM = 4, MOST_CONTAINERS = 65536 };
     marking m = {path, words, n_rows, -1};
-    const uint8_t *at = bytes, *end = bytes + n, *run_flags = NULL;
     if (n < 8) // the smallest: no container
         return damaged(&m, "it is cut short", err);
+    const uint8_t *at = bytes, *end = bytes + n, *run_flags = NULL;
     uint32_t cookie = pn_load_le32(at), n_containers = pn_load_le32(at + 4);
     at += 8;
     if ((cookie & UINT16_MAX) == COOKIE_RUNS) {

@@ -297,10 +297,11 @@ static pn_status add_array(segment_list *list, const uint64_t *ids, size_t n, bo
 
 static pn_status add_ascent(segment_list *list, const uint64_t *ids, size_t n)
 {
-    uint64_t span = ids[n - 1] - ids[0] + 1;
-    if (span == n)
-        return add_range(list, ids[0], ids[n - 1] + 1);
-    return span / 64 <= n ? add_bits(list, ids, n) : add_array(list, ids, n, true);
+    uint64_t span =
+        ids[n - 1] - ids[0]; // without the last: all numbers there are have no count of 64 bits
+    if (ids[n - 1] == UINT64_MAX || span / 64 > n)
+        return add_array(list, ids, n, true); // a range could not tell its end
+    return span == n - 1 ? add_range(list, ids[0], ids[n - 1] + 1) : add_bits(list, ids, n);
 }
 
 static size_t ascent(const uint64_t *ids, size_t from, size_t n)

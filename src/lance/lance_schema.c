@@ -83,7 +83,7 @@ static bool parse_fixed_list(pn_str rest, unsigned depth, pn_field *field, pn_ar
     field->n_children = 1;
     return parse_i32((pn_str){rest.ptr + colon, rest.len - colon}, 1, &field->size) &&
            parse_type((pn_str){rest.ptr, colon - 1}, depth + 1, item, arena) &&
-           item->type != PN_TYPE_STRUCT;
+           item->type != PN_TYPE_STRUCT && !pn_type_is_list(item->type); // whose fields are nowhere
 }
 
 static bool parse_timestamp(pn_str rest, pn_field *field, pn_arena *arena)

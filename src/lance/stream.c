@@ -50,6 +50,9 @@ pn_status pn_stream_expect(pn_stream *stream, const pn_field *leaf, pn_error *er
         stream->n_items[depth] = n;
         list = &list->children[0];
     }
+    if (list != leaf && pn_type_is_variable(list->type))
+        return pn_fail(err, PN_ERR_UNSUPPORTED, "column \"%s\": fixed-size lists of texts",
+                       leaf->name);
     return PN_OK;
 }
 
@@ -79,8 +82,9 @@ static pn_status append_variable(pn_stream *s, const pn_values *values, size_t f
     if (s->offsets.n_bytes == 0)
         PN_TRY(pn_buffer_append(&s->offsets, &zero, sizeof zero, err));
     int64_t start = values->offsets[first], base = (int64_t)s->data.n_bytes;
-    PN_TRY(pn_buffer_append(&s->data, values->data + start,
-                            (size_t)(values->offsets[first + n] - start), err));
+    size_t n_bytes = (size_t)(values->offsets[first + n] - start);
+    if (n_bytes > 0) // texts of no length may have no bytes at all
+        PN_TRY(pn_buffer_append(&s->data, values->data + start, n_bytes, err));
     for (size_t i = 1; i <= n; i++) {
         int64_t at = base + values->offsets[first + i] - start;
         PN_TRY(pn_buffer_append(&s->offsets, &at, sizeof at, err));
@@ -121,7 +125,7 @@ static pn_status append_values(pn_stream *s, const pn_values *values, size_t fir
     s->is_bits = values->is_bits;
     if (values->variable)
         PN_TRY(append_variable(s, values, first, n, err));
-    else
+    else if (values->width > 0) // packed structs of nothing have no bytes
         PN_TRY(pn_buffer_append(&s->data, values->data + first * values->width, n * values->width,
                                 err));
     for (size_t depth = 0; depth < PN_FIXED_LIST_MAX_DEPTH; depth++)

@@ -88,6 +88,29 @@ static void any_list__reads_back(void **state)
     }
 }
 
+/* A range cannot tell an end beyond the last number, nor a bitmap a span that has no count. */
+static void ids_at_the_end_of_all_numbers__read_back(void **state)
+{
+    (void)state;
+    for (size_t n = 2; n <= 40; n++) {
+        uint64_t ids[40], *back;
+        pn_arena arena;
+        pn_error err = {0};
+        Pn__Table__DataFragment fragment = PN__TABLE__DATA_FRAGMENT__INIT;
+        pn_arena_init(&arena, SIZE_MAX);
+        for (int from_zero = 0; from_zero < 2; from_zero++) {
+            for (size_t i = 0; i < n; i++)
+                ids[i] = from_zero && i + 1 < n ? i : UINT64_MAX - (n - 1 - i);
+            fragment.has_inline_row_ids = 1;
+            assert_int_equal(pn_row_ids_encode(ids, n, &arena, &fragment.inline_row_ids, &err),
+                             PN_OK);
+            assert_int_equal(pn_row_ids_decode(&fragment, n, &arena, &back, &err), PN_OK);
+            assert_memory_equal(back, ids, n * sizeof *ids);
+        }
+        pn_arena_reset(&arena);
+    }
+}
+
 static void versions__read_back(void **state)
 {
     uint64_t versions[100], *back;
@@ -147,6 +170,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_kind_of_segment__is_read),
         cmocka_unit_test(any_list__reads_back),
+        cmocka_unit_test(ids_at_the_end_of_all_numbers__read_back),
         cmocka_unit_test(versions__read_back),
         cmocka_unit_test(damaged_bytes__are_refused),
     };
