@@ -1,21 +1,20 @@
 /*
- * fuzz_manifest.c - any bytes as a table's manifest, transaction or deletion file
+ * fuzz_manifest.c - any bytes as a table's manifest or transaction
  *
  * The first byte says what the rest is: 'm' a manifest file, 'p' a Manifest message and 't' a Transaction message (both are
- * wrapped into a file here, so that the fuzzer need not guess offsets), 'b' a bitmap and 'a' an Arrow file of deletions.
+ * wrapped into a file here, so that the fuzzer need not guess offsets, and mutated as messages). A transaction is judged against
+ * everything that we could want to commit after it.
  * A manifest that is accepted must write itself back: encoded, parsed and encoded again it is the same bytes. What it says of
  * the table is then opened as a dataset in a folder that does not exist.
  */
 #include "base/alloc.h"
 #include "base/endian.h"
-#include "dataset/deletion.h"
 #include "dataset/internal.h"
+#include "mutate.h"
 
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
-
-enum { N_ROWS = 200000 };
 
 static void must(bool holds)
 {
@@ -76,6 +75,24 @@ static void open_table(pn_manifest *manifest)
     pn_file_cache_unref(cache);
 }
 
+static bool touches_low(const void *context, uint64_t fragment_id)
+{
+    (void)context;
+    return fragment_id < 2;
+}
+
+static void judge(const Pn__Table__Transaction *theirs)
+{
+    must(pn_transaction_name(theirs) != NULL &&
+         pn_transaction_operation(theirs) < PN_OPERATION_COUNT);
+    for (int ours = 0; ours < PN_OPERATION_OURS; ours++) {
+        const pn_intent intent = {(pn_operation)ours, touches_low, NULL};
+        pn_verdict verdict = pn_transaction_judge(&intent, theirs);
+        must(verdict == PN_VERDICT_STANDS || verdict == PN_VERDICT_REDO ||
+             verdict == PN_VERDICT_FAILS);
+    }
+}
+
 static void try_manifest(const uint8_t *bytes, size_t n)
 {
     pn_manifest manifest = {0};
@@ -84,7 +101,7 @@ static void try_manifest(const uint8_t *bytes, size_t n)
         must(err.message[0] != '\0');
         return;
     }
-    must(pn_transaction_name(manifest.transaction) != NULL);
+    judge(manifest.transaction);
     check_round_trip(&manifest);
     open_table(&manifest);
     pn_manifest_free(&manifest);
@@ -118,17 +135,14 @@ static void try_wrapped(const uint8_t *message, size_t n, bool is_transaction)
     pn_free(file);
 }
 
-static void try_deletion(const uint8_t *bytes, size_t n, bool bitmap)
+size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t n, size_t max, unsigned seed)
 {
-    uint64_t *words;
-    pn_error err = {0};
-    if (pn_deletion_parse(bytes, n, "fuzzed", bitmap, N_ROWS, &words, &err) != PN_OK) {
-        must(err.message[0] != '\0');
-        return;
-    }
-    for (size_t i = N_ROWS; i < pn_words_for_bits(N_ROWS) * 64; i++)
-        must(!pn_word_bit_get(words, i));
-    pn_free(words);
+    pn_rng rng = pn_rng_seed(seed);
+    if (n < 2 || pn_rng_below(&rng, 8) == 0 || (bytes[0] != 'p' && bytes[0] != 't'))
+        return LLVMFuzzerMutate(bytes, n, max);
+    return 1 + fuzz_mutate_message(bytes[0] == 'p' ? &pn__table__manifest__descriptor
+                                                   : &pn__table__transaction__descriptor,
+                                   bytes + 1, n - 1, max - 1, &rng);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
@@ -142,10 +156,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
     case 'p':
     case 't':
         try_wrapped(bytes + 1, n - 1, bytes[0] == 't');
-        break;
-    case 'a':
-    case 'b':
-        try_deletion(bytes + 1, n - 1, bytes[0] == 'b');
         break;
     default:
         break;

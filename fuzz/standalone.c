@@ -3,6 +3,9 @@
  *
  * Arguments are files and folders (one level). It is linked in libFuzzer's place, so that every ctest run tries the corpus
  * with any compiler. No argument, or a folder without files, is an error: a replay of nothing must not pass.
+ *
+ * A target with a mutator of its own (mutate.h) is also given some of its mutations of each file: PN_FUZZ_MUTATIONS (10) of them, the same
+ * ones every time.
  */
 #include <dirent.h>
 #include <stdint.h>
@@ -11,6 +14,50 @@
 #include <string.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
+
+/* Where libFuzzer is not: one byte becomes another, or comes, or goes. */
+size_t LLVMFuzzerMutate(uint8_t *bytes, size_t n, size_t max);
+size_t LLVMFuzzerMutate(uint8_t *bytes, size_t n, size_t max)
+{
+    static unsigned seed = 1;
+    seed = seed * 1664525u + 1013904223u;
+    if (n < max && seed >> 30 == 0)
+        bytes[n++] = 0;
+    if (n > 1 && seed >> 30 == 1)
+        n--;
+    if (n > 0)
+        bytes[(seed >> 8) % n] ^= (uint8_t)(1u << (seed >> 5) % 8);
+    return n;
+}
+
+__attribute__((weak)) size_t LLVMFuzzerCustomMutator(uint8_t *bytes, size_t n, size_t max,
+                                                     unsigned seed);
+
+/* Each is one change further away from the file than the last. */
+static void mutate(const uint8_t *bytes, size_t n)
+{
+    enum { MOST_GROWTH = 4096, AGAIN = 8 };
+    const char *text = getenv("PN_FUZZ_MUTATIONS");
+    long n_mutations = text ? strtol(text, NULL, 10) : 10;
+    uint8_t *work = malloc(n + MOST_GROWTH);
+    if (!LLVMFuzzerCustomMutator || !work)
+        n_mutations = 0;
+    size_t n_work = 0;
+    for (long i = 0; i < n_mutations; i++) {
+        if (i % AGAIN == 0) {
+            memcpy(work, bytes, n);
+            n_work = n;
+        }
+        n_work = LLVMFuzzerCustomMutator(work, n_work, n + MOST_GROWTH, (unsigned)i);
+        uint8_t *exact = malloc(n_work + 1);
+        if (!exact)
+            break;
+        memcpy(exact, work, n_work);
+        (void)LLVMFuzzerTestOneInput(exact, n_work);
+        free(exact);
+    }
+    free(work);
+}
 
 static int replay_file(const char *path)
 {
@@ -29,6 +76,7 @@ static int replay_file(const char *path)
     }
     (void)fclose(file);
     (void)LLVMFuzzerTestOneInput(bytes, (size_t)n); // it aborts when something is wrong
+    mutate(bytes, (size_t)n);
     free(bytes);
     return 1;
 }
