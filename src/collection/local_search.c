@@ -2,8 +2,8 @@
  * local_search.c - the nearest rows of one version: which index, how far, and what exactly
  *
  * Every part of the table fills a heap of its own, and the k best of all are the answer. A part is what one index covers, or
- * all that is scanned. An index is passed over for a scan where few of its rows may be returned, and where it would have to
- * look at half of itself to keep the promise.
+ * all that is scanned. An index is passed over for a scan where few of its rows may be returned. It answers exactly, by the bounds of its
+ * copies, where that is asked, and where it would have to look at half of itself to keep the promise.
  */
 #include "collection/local_search.h"
 
@@ -81,7 +81,29 @@ static pn_index_effort choose_effort(const plan *p, const pn_index *index, pn_qu
     return pn_index_effort_for(index, kind, wanted, share, p->topk->k, recall);
 }
 
-static pn_status search_view(plan *p, size_t i, pn_topk *into, pn_error *err)
+/* All n rows of a view, by its copies where it has some. */
+static pn_status search_view_exactly(plan *p, size_t i, const pn_index_mask *mask, uint64_t n,
+                                     pn_topk *into, pn_error *err)
+{
+    const pn_index_view *view = &p->scope->views->views[i];
+    const pn_index_query query = {.vector = p->asked->query,
+                                  .kind = pn_index_kind_of(view->index, p->asked->query),
+                                  .rows = &view->rows,
+                                  .mask = mask,
+                                  .cancel = p->asked->cancel};
+    pn_index_info info;
+    pn_index_stats stats;
+    pn_index_info_get(view->index, &info);
+    if (!info.has_copies) {
+        p->scans_view[i] = true;
+        return PN_OK;
+    }
+    PN_TRY(pn_index_search_exact(view->index, &query, p->scope->pool, into, &stats, err));
+    p->stats->n_scanned += n;
+    return PN_OK;
+}
+
+static pn_status search_view(plan *p, size_t i, bool exactly, pn_topk *into, pn_error *err)
 {
     const pn_index_view *view = &p->scope->views->views[i];
     const pn_index_mask *mask;
@@ -95,13 +117,13 @@ static pn_status search_view(plan *p, size_t i, pn_topk *into, pn_error *err)
         p->scans_view[i] = n > 0;
         return PN_OK;
     }
+    if (exactly)
+        return search_view_exactly(p, i, mask, n, into, err);
     pn_query_kind kind = pn_index_kind_of(view->index, p->asked->query);
     pn_index_effort effort =
         choose_effort(p, view->index, kind, (double)n / (double)info.n_listed, &recall);
-    if (p->asked->partitions == 0 && (recall <= 0 || effort.partitions > info.n_partitions / 2)) {
-        p->scans_view[i] = true;
-        return PN_OK;
-    }
+    if (p->asked->partitions == 0 && (recall <= 0 || effort.partitions > info.n_partitions / 2))
+        return search_view_exactly(p, i, mask, n, into, err);
     const pn_index_query query = {.vector = p->asked->query,
                                   .kind = kind,
                                   .effort = effort,
@@ -131,14 +153,14 @@ static pn_status run(plan *p, pn_arena *arena, pn_error *err)
     p->scans_view = PN_ARENA_NEW(arena, bool, n_views + 1);
     if (!heap || !p->scans_view)
         return pn_fail_nomem(err);
-    bool by_index =
-        !p->asked->exact && p->asked->min_recall < 1 && (!p->filtered || p->n_matching > FEW_ROWS);
+    bool by_index = !p->filtered || p->n_matching > FEW_ROWS;
+    bool exactly = p->asked->exact || p->asked->min_recall >= 1;
     pn_topk part;
     pn_topk_init(&part, heap, p->topk->k);
     for (size_t i = 0; i < n_views; i++) {
         p->scans_view[i] = !by_index;
         if (by_index)
-            PN_TRY(search_view(p, i, &part, err));
+            PN_TRY(search_view(p, i, exactly, &part, err));
         add_part(p, &part);
     }
     PN_TRY(scan(p, &part, err));

@@ -12,6 +12,7 @@
 #include "base/alloc.h"
 #include "kernels/kernels.h"
 
+#include <math.h>
 #include <stdatomic.h>
 
 enum { TASK_ROWS = 4096, BLOCK_ROWS = 64 };
@@ -47,7 +48,9 @@ static void divide_by_length(const search *s, const float *vectors, uint64_t wan
     for (uint64_t left = wanted; left != 0; left &= left - 1) {
         unsigned i = pn_lowest_bit(left);
         float length = s->norm(vectors + i * s->dim, s->dim);
-        if (length > 0)
+        if (!isfinite(length))
+            dots[i] = NAN; /* no number, or longer than one: there is no direction to compare */
+        else if (length > 0)
             dots[i] /= length;
     }
 }

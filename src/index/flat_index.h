@@ -21,7 +21,8 @@ typedef struct pn_flat_run {
 
 /*
  * The k nearest of all runs to a unit query by distance 1 - cosine. Rows are unit vectors too, or their run says
- * any_length, where a vector of zeros has the distance 1. A candidate's id is the row address. NaN rows are never returned.
+ * any_length, where a vector of zeros has the distance 1. A candidate's id is the row address. NaN rows are never returned, nor, of any
+ * length, those whose length is no finite float.
  *
  * topk     initialised by the caller with room for k; sorted on return
  * cancel   NULL, or a flag that ends the scan with PN_ERR_CANCELLED

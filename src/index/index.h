@@ -137,4 +137,16 @@ typedef struct pn_index_stats {
 PN_NODISCARD pn_status pn_index_search(const pn_index *index, const pn_index_query *query,
                                        pn_topk *topk, pn_index_stats *stats, pn_error *err);
 
+/*
+ * The answer of a flat scan of the listed rows in the mask, the same rows in the same order at the same distances, out of a quarter of the
+ * bytes: a copy says how near a row is at best, and only rows that may be among the k nearest are read themselves. query->effort does not
+ * matter. stats: n_scanned copies, n_exact vectors.
+ *
+ * Errors: INVALID (rows of another index; an index of low memory has no copies), NOMEM, CANCELLED.
+ * Threads: the work is spread over pool, which may be NULL.
+ */
+PN_NODISCARD pn_status pn_index_search_exact(const pn_index *index, const pn_index_query *query,
+                                             pn_pool *pool, pn_topk *topk, pn_index_stats *stats,
+                                             pn_error *err);
+
 #endif

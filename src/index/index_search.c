@@ -48,8 +48,7 @@ typedef struct search {
     pn_index_stats stats;
     size_t dim, k;
 
-    int16_t *query16;
-    float query_step;
+    pn_query16 rounded;
     float margin,
         certain; /* between a copy's score and its limits: this many times the copy's error, and so much */
     const pn_pq *pq;
@@ -97,15 +96,18 @@ static pn_status reserve(search *s, size_t more, pn_error *err)
 
 /* ---- the query in the forms it is needed in */
 
-static void round_query(search *s)
+void pn_index_round_query(const float *query, size_t dim, pn_query16 *out)
 {
-    float most = 0;
-    for (size_t d = 0; d < s->dim; d++)
-        most = PN_MAX(most, fabsf(s->q->vector[d]));
-    int32_t limit = pn_i16_limit(s->dim);
-    s->query_step = most > 0 ? most / (float)limit : 1;
-    for (size_t d = 0; d < s->dim; d++)
-        s->query16[d] = (int16_t)lrintf(s->q->vector[d] / s->query_step);
+    float most = 0, lost = 0;
+    for (size_t d = 0; d < dim; d++)
+        most = PN_MAX(most, fabsf(query[d]));
+    out->step = most > 0 ? most / (float)pn_i16_limit(dim) : 1;
+    for (size_t d = 0; d < dim; d++) {
+        out->values[d] = (int16_t)lrintf(query[d] / out->step);
+        float missing = query[d] - out->step * (float)out->values[d];
+        lost += missing * missing;
+    }
+    out->lost = sqrtf(lost);
 }
 
 /*
@@ -118,13 +120,8 @@ static void choose_margin(search *s)
     s->margin = PN_MIN(COPY_ERRORS / sqrtf((float)s->dim), 1.0f);
     if (isfinite(s->q->effort.rows))
         return;
-    float lost = 0;
-    for (size_t d = 0; d < s->dim; d++) {
-        float missing = s->q->vector[d] - s->query_step * (float)s->query16[d];
-        lost += missing * missing;
-    }
     s->margin = 1;
-    s->certain = 3 * sqrtf(lost) + SUM_ERROR;
+    s->certain = 3 * s->rounded.lost + SUM_ERROR;
 }
 
 static pn_status prepare(search *s, pn_arena *arena, pn_error *err)
@@ -134,7 +131,7 @@ static pn_status prepare(search *s, pn_arena *arena, pn_error *err)
     size_t largest = x->largest + PN_CODE_BLOCK;
     s->pq = &x->books[book];
     s->codes = x->codes[book];
-    s->query16 = PN_ARENA_NEW(arena, int16_t, s->dim);
+    s->rounded.values = PN_ARENA_NEW(arena, int16_t, s->dim);
     s->tables.entries = PN_ARENA_NEW(arena, uint8_t, s->pq->n_groups * PN_CODE_ENTRIES);
     float *scratch = PN_ARENA_NEW(arena, float, s->pq->n_axes + s->pq->n_groups * PN_CODE_ENTRIES);
     s->next = PN_ARENA_NEW(arena, int32_t, x->facts.n_regions + x->facts.n_partitions);
@@ -142,11 +139,11 @@ static pn_status prepare(search *s, pn_arena *arena, pn_error *err)
     s->rows = PN_ARENA_NEW(arena, uint32_t, largest);
     s->sums = PN_ARENA_NEW(arena, uint16_t, largest);
     pn_candidate *best = PN_ARENA_NEW(arena, pn_candidate, s->k);
-    if (!s->query16 || !s->tables.entries || !scratch || !s->next || !s->products || !s->rows ||
-        !s->sums || !best)
+    if (!s->rounded.values || !s->tables.entries || !scratch || !s->next || !s->products ||
+        !s->rows || !s->sums || !best)
         return pn_fail_nomem(err);
     pn_topk_init(&s->best, best, s->k);
-    round_query(s);
+    pn_index_round_query(s->q->vector, s->dim, &s->rounded);
     choose_margin(s);
     pn_pq_tables_make(s->pq, s->q->vector, scratch, &s->tables);
     s->reaches = s->q->mask ? s->q->mask->reaches[book] : x->reaches[book];
@@ -205,8 +202,9 @@ static void open_region(search *s, size_t r)
         size_t item = x->facts.n_regions + p;
         if (s->q->mask && s->q->mask->counts[item] == 0)
             continue;
-        int32_t product = s->kernels->dot_i16_i8(s->query16, x->centroids + p * s->dim, s->dim);
-        s->products[p] = (float)product * s->query_step * x->centroid_scales[p];
+        int32_t product =
+            s->kernels->dot_i16_i8(s->rounded.values, x->centroids + p * s->dim, s->dim);
+        s->products[p] = (float)product * s->rounded.step * x->centroid_scales[p];
         enqueue(s, item, s->products[p] + s->tables.spread * s->reaches[item]);
     }
 }
@@ -234,14 +232,23 @@ static uint32_t sum_of_best(const uint16_t *sums, size_t n, size_t wanted)
     return 0;
 }
 
-static float exact_score(const search *s, uint32_t position)
+float pn_index_exact_score(const pn_index *x, const pn_index_query *q, uint32_t position)
 {
-    const float *vector = pn_vector_rows_at(s->q->rows, s->x->order[position]);
-    float product = s->kernels->dot_f32(s->q->vector, vector, s->dim);
-    if (!s->q->rows->any_length)
+    const pn_kernels *kernels = pn_kernels_get();
+    const size_t dim = x->facts.dim;
+    const float *vector = pn_vector_rows_at(q->rows, x->order[position]);
+    float product = kernels->dot_f32(q->vector, vector, dim);
+    if (!q->rows->any_length)
         return product;
-    float length = s->kernels->norm_f32(vector, s->dim);
+    float length = kernels->norm_f32(vector, dim);
     return length > 0 ? product / length : 0;
+}
+
+uint64_t pn_index_row_addr(const pn_index *x, const pn_vector_rows *rows, uint32_t position)
+{
+    uint32_t ordinal = x->order[position];
+    size_t f = pn_vector_rows_fragment(rows, ordinal);
+    return pn_row_addr_make(rows->fragments[f].id, (uint32_t)(ordinal - rows->fragment_starts[f]));
 }
 
 static void keep_refined(search *s, uint32_t position, float low, float high)
@@ -259,7 +266,7 @@ static void refine(search *s, size_t p)
     for (size_t i = 0; i < s->n_pending; i++) {
         uint32_t at = s->pending[i];
         if (!x->copies) {
-            float score = exact_score(s, at);
+            float score = pn_index_exact_score(x, s->q, at);
             keep_refined(s, at, score, score);
             continue;
         }
@@ -269,8 +276,8 @@ static void refine(search *s, size_t p)
                 PN_PREFETCH(ahead + d);
         }
         int32_t product =
-            s->kernels->dot_i16_i8(s->query16, x->copies + (size_t)at * s->dim, s->dim);
-        float score = s->products[p] + (float)product * s->query_step * x->scales[at];
+            s->kernels->dot_i16_i8(s->rounded.values, x->copies + (size_t)at * s->dim, s->dim);
+        float score = s->products[p] + (float)product * s->rounded.step * x->scales[at];
         float error = s->margin * x->errors[at] + s->certain;
         keep_refined(s, at, score - error, score + error);
     }
@@ -352,11 +359,9 @@ static void finish(search *s, pn_topk *topk)
             for (size_t d = 0; d < s->dim; d += 16)
                 PN_PREFETCH(ahead + d);
         }
-        uint32_t ordinal = s->x->order[s->refined[i].position];
-        size_t f = pn_vector_rows_fragment(rows, ordinal);
-        pn_topk_push(topk, 1.0f - exact_score(s, s->refined[i].position),
-                     pn_row_addr_make(rows->fragments[f].id,
-                                      (uint32_t)(ordinal - rows->fragment_starts[f])));
+        uint32_t position = s->refined[i].position;
+        pn_topk_push(topk, 1.0f - pn_index_exact_score(s->x, s->q, position),
+                     pn_index_row_addr(s->x, rows, position));
     }
     s->stats.n_exact = n;
     pn_topk_sort(topk);

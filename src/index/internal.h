@@ -111,6 +111,18 @@ PN_NODISCARD pn_status pn_index_derive(pn_index *index, pn_error *err);
 PN_NODISCARD pn_status pn_index_check_rows(const pn_index *index, const pn_vector_rows *rows,
                                            bool all_there, pn_error *err);
 
+/* A query in 16 bits, whose products with bytes fit 32. */
+typedef struct pn_query16 {
+    int16_t *values; /* [dim], the caller's */
+    float step;      /* of one */
+    float lost;      /* length of what rounding took */
+} pn_query16;
+void pn_index_round_query(const float *query, size_t dim, pn_query16 *out);
+
+/* The score of a row by its vector, the number that a flat scan has for it; and its address. */
+float pn_index_exact_score(const pn_index *index, const pn_index_query *query, uint32_t position);
+uint64_t pn_index_row_addr(const pn_index *index, const pn_vector_rows *rows, uint32_t position);
+
 struct pn_index_mask {
     uint64_t n_rows;
     uint64_t *bits;                 /* [n_listed] by position */

@@ -191,6 +191,144 @@ static void any_query(fixture *f, pn_rng *rng, pn_query_kind *kind)
         memcpy(f->query, f->texts + pn_rng_below(rng, TEXTS) * dim, dim * sizeof *f->query);
 }
 
+/* ---- exactly */
+
+/* The k nearest as a flat scan has them: rows, order, distances. */
+static void expect_exact(fixture *f, pn_query_kind kind, size_t k, pn_pool *pool)
+{
+    pn_error err = {0};
+    pn_topk found;
+    pn_index_stats stats;
+    pn_candidate *heap = pn_alloc_array(2 * k, sizeof *heap);
+    assert_non_null(heap);
+    pn_topk_init(&found, heap, k);
+    pn_index_query query = {
+        .vector = f->query, .kind = kind, .rows = &f->table.rows, .mask = f->mask};
+    must(pn_index_search_exact(f->index, &query, pool, &found, &stats, &err), &err);
+    assert_int_equal(found.n, truth(f, k, heap + k));
+    for (size_t i = 0; i < found.n; i++) {
+        assert_true(heap[i].id == heap[k + i].id);
+        assert_true(heap[i].distance == heap[k + i].distance);
+    }
+    assert_true(stats.n_exact <= stats.n_scanned);
+    pn_free(heap);
+}
+
+/* What bounds might stumble over: near twins that only floats tell apart, lengths from next to nothing to a million, zeros,
+ * vectors of one axis. */
+static void make_awkward(fixture *f, pn_rng *rng)
+{
+    size_t dim = f->table.options.dim, n = f->table.options.n_rows;
+    for (size_t i = 0; i < n; i++) {
+        float *v = f->table.vectors + i * dim, factor;
+        uint64_t how = pn_rng_below(rng, 8);
+        if (how < 3 && i > 50) {
+            memcpy(v, f->table.vectors + pn_rng_below(rng, 50) * dim, dim * sizeof *v);
+            float *value = &v[pn_rng_below(rng, dim)];
+            *value = how == 0 ? *value : nextafterf(*value, how == 1 ? 2 : -2);
+        } else if (how == 3 && f->table.options.any_length) {
+            static const float factors[] = {1e-24f, 1e-20f, 1e-10f, 1e6f, 1e15f, 1e18f, 1e25f};
+            factor = factors[pn_rng_below(rng, PN_COUNT_OF(factors))];
+            for (size_t d = 0; d < dim; d++)
+                v[d] *= factor;
+        } else if (how == 4) {
+            memset(v, 0, dim * sizeof *v);
+            v[pn_rng_below(rng, dim)] = pn_rng_below(rng, 3) ? 1 : 0;
+        }
+    }
+}
+
+static void search_exact__is_the_flat_scan_to_the_bit(void **state)
+{
+    static const size_t dims[] = {4, 33, 64, 100, 200};
+    pn_pool *pool;
+    pn_error err = {0};
+    must(pn_pool_create(3, &pool, &err), &err);
+    for (uint64_t seed = 0; seed < 10; seed++) {
+        fixture f;
+        pn_rng rng = pn_rng_seed(seed);
+        make_fixture(&f, &(vector_table_options){1500, dims[seed / 2], 20, 3, seed % 2, seed});
+        make_awkward(&f, &rng);
+        build(&f, *state, (pn_index_build_options){.texts = f.texts, .n_texts = TEXTS});
+        for (size_t i = 0; i < 30; i++) {
+            pn_query_kind kind;
+            any_query(&f, &rng, &kind);
+            size_t row = pn_rng_below(&rng, 1500);
+            if (i % 2 && pn_kernels_get()->norm_f32(f.table.vectors + row * dims[seed / 2],
+                                                    dims[seed / 2]) > 1e-3f)
+                (void)pn_vector_rows_copy(&f.table.rows, row, f.query);
+            if (i >= 20) {
+                vector_table_delete(&f.table, row);
+                use_mask(&f, false);
+            }
+            expect_exact(&f, kind, 1 + pn_rng_below(&rng, 40), i % 3 ? pool : NULL);
+        }
+        memset(f.query, 0, dims[seed / 2] * sizeof *f.query);
+        expect_exact(&f, PN_QUERY_PICTURE, 50, pool);
+        expect_exact(&f, PN_QUERY_PICTURE, 2000, pool);
+        free_fixture(&f);
+    }
+    pn_pool_free(pool);
+}
+
+/* Most rows are told by their copies, or nothing would be gained. */
+static void search_exact__reads_few_vectors(void **state)
+{
+    pn_error err = {0};
+    fixture f;
+    make_fixture(&f, &(vector_table_options){20000, 64, 100, 2, false, 5});
+    build(&f, *state, (pn_index_build_options){.texts = f.texts, .n_texts = TEXTS});
+    pn_rng rng = pn_rng_seed(3);
+    for (size_t i = 0; i < 20; i++) {
+        pn_query_kind kind;
+        any_query(&f, &rng, &kind);
+        pn_candidate heap[K];
+        pn_topk found;
+        pn_index_stats stats;
+        pn_topk_init(&found, heap, K);
+        pn_index_query query = {.vector = f.query, .kind = kind, .rows = &f.table.rows};
+        must(pn_index_search_exact(f.index, &query, NULL, &found, &stats, &err), &err);
+        assert_int_equal(stats.n_scanned, 20000);
+        assert_true(stats.n_exact >= K && stats.n_exact < 2000);
+    }
+    free_fixture(&f);
+}
+
+static void search_exact__needs_copies_memory_and_time(void **state)
+{
+    pn_error err = {0};
+    fixture f;
+    pn_candidate heap[K];
+    pn_topk found;
+    pn_index_stats stats;
+    _Atomic bool cancel = true;
+    make_fixture(&f, &(vector_table_options){2000, 16, 10, 2, false, 5});
+    build(&f, *state, (pn_index_build_options){.low_memory = true});
+    pn_index_query query = {.vector = f.query, .rows = &f.table.rows};
+    pn_rng rng = pn_rng_seed(3);
+    vector_table_picture(&f.table, &rng, f.query);
+    pn_topk_init(&found, heap, K);
+    assert_int_equal(pn_index_search_exact(f.index, &query, NULL, &found, &stats, &err),
+                     PN_ERR_INVALID);
+    pn_index_close(f.index);
+    build(&f, *state, (pn_index_build_options){0});
+    query.cancel = &cancel;
+    assert_int_equal(pn_index_search_exact(f.index, &query, NULL, &found, &stats, &err),
+                     PN_ERR_CANCELLED);
+    query.cancel = NULL;
+    for (int64_t nth = 1; nth < 1000; nth++) {
+        pn_alloc_fail_after(nth);
+        pn_status status = pn_index_search_exact(f.index, &query, NULL, &found, &stats, &err);
+        pn_alloc_fail_after(0);
+        if (status == PN_OK)
+            break;
+        assert_int_equal(status, PN_ERR_NOMEM);
+        assert_int_equal(found.n, 0);
+    }
+    assert_int_equal(found.n, K);
+    free_fixture(&f);
+}
+
 /* ---- recall */
 
 static double mean_recall(fixture *f, pn_query_kind kind, pn_index_effort effort, size_t n)
@@ -520,6 +658,10 @@ static void random_table(scratch_folder *s, uint64_t seed, size_t n_queries)
                                                                : (float)pn_rng_unit(&rng) - 0.5f};
         size_t k = 1 + pn_rng_below(&rng, pn_rng_below(&rng, 2) ? 20 : MOST_K - 1);
         (void)ask(&f, kind, pn_rng_below(&rng, 2) ? everything : effort, k);
+        pn_index_info info;
+        pn_index_info_get(f.index, &info);
+        if (info.has_copies && i % 4 == 0)
+            expect_exact(&f, kind, k, NULL);
     }
     free_fixture(&f);
 }
@@ -833,6 +975,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(exact_nearest__is_the_flat_search),
+        TEST(search_exact__is_the_flat_scan_to_the_bit),
+        TEST(search_exact__reads_few_vectors),
+        TEST(search_exact__needs_copies_memory_and_time),
         TEST(kind_of__tells_texts_from_pictures),
         TEST(search__is_exact_for_every_dimension),
         TEST(build__takes_sizes_of_its_own),

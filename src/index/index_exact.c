@@ -1,0 +1,168 @@
+/*
+ * index_exact.c - the exact answer out of the 8-bit copies
+ *
+ *     seed    an ordinary search: its k-th distance is a bar that the answer cannot fall behind
+ *     scan    every copy -> the most that the row's score may be; below the bar it is done with
+ *     doubt   the others -> the vectors themselves, as a flat scan compares them
+ *
+ * A copy is a quarter of a vector, so the answer of a flat scan comes at a quarter of its bytes. It is the same answer, to the bit and
+ * in its order: what is returned was compared by the same sums, and what was dropped is farther for certain. With r the residual, r' its
+ * copy, q' the rounded query, all of them with their lengths |.| as real numbers,
+ *
+ *     q . v  =  q . c + q . r  <=  q' . c + q' . r'  +  |q| |r - r'|  +  |q - q'| (|c| + |r'|)
+ *
+ * by Cauchy and Schwarz. |r - r'| is in the file, rounded up. Whatever is computed in floats is off by what all terms together may
+ * reach, (|c| + |r'|) |q|, times half a unit of the last place for every step of the longest chain of additions, which is that of the portable sums,
+ * dim / 4; here it is four times as much. A distance is 1 - score in floats, which keeps the order; scores apart by more than that
+ * rounding keep their distances apart, and the same allowance covers it.
+ *
+ * The bound does not ask that vectors have unit length: one of a million has a copy of a million, and an allowance to match.
+ * 1,000,000 x 512, k = 10: between 10 and 1,000 rows are in doubt.
+ */
+#include "index/internal.h"
+
+#include "base/alloc.h"
+#include "base/arena.h"
+#include "kernels/kernels.h"
+
+#include <math.h>
+#include <stdatomic.h>
+
+enum { SEED_PARTITIONS = 64, PARTITIONS_A_TASK = 8 };
+#define SEED_ROWS 3.0f
+#define UNIT_IN_THE_LAST_PLACE 1.1920929e-7f
+
+typedef struct worker_state {
+    pn_topk best;
+    uint64_t n_copies, n_exact;
+} worker_state;
+
+typedef struct exact {
+    const pn_index *x;
+    const pn_index_query *q;
+    const pn_kernels *kernels;
+    size_t dim;
+    pn_query16 rounded;
+    float length;    /* |q|, rounded up */
+    float allowance; /* of |q - q'| and rounding, for a |c| + |r'| of 1 */
+    float widest;    /* |x| of bytes is at most their scale times this */
+    float bar;       /* no row with a lower score is in the answer */
+    worker_state *workers;
+} exact;
+
+static float bar_of(const exact *e, const worker_state *w)
+{
+    return w->best.n < w->best.k ? e->bar : PN_MAX(e->bar, 1.0f - w->best.heap[0].distance);
+}
+
+/* Rows [first, end) of partition p, one after the other as they lie. */
+static void scan_partition(const exact *e, worker_state *w, size_t p)
+{
+    const pn_index *x = e->x;
+    const uint64_t *bits = e->q->mask ? e->q->mask->bits : NULL;
+    const float step = e->rounded.step, scale = x->centroid_scales[p];
+    const float product =
+        (float)e->kernels->dot_i16_i8(e->rounded.values, x->centroids + p * e->dim, e->dim) * step *
+        scale;
+    for (uint32_t at = x->starts[p]; at < x->starts[p + 1]; at++) {
+        if (bits && (bits[at / 64] >> at % 64 & 1) == 0)
+            continue;
+        const int8_t *copy = x->copies + (size_t)at * e->dim;
+        float own = (float)e->kernels->dot_i16_i8(e->rounded.values, copy, e->dim) * step;
+        float high = product + own * x->scales[at] + e->length * x->errors[at] +
+                     e->allowance * e->widest * (scale + x->scales[at]);
+        w->n_copies++;
+        if (high < bar_of(e, w))
+            continue;
+        w->n_exact++;
+        pn_topk_push(&w->best, 1.0f - pn_index_exact_score(x, e->q, at),
+                     pn_index_row_addr(x, e->q->rows, at));
+    }
+}
+
+static void scan_task(void *context, size_t task, unsigned worker)
+{
+    exact *e = context;
+    const pn_index *x = e->x;
+    size_t first = task * PARTITIONS_A_TASK;
+    size_t end = PN_MIN(first + PARTITIONS_A_TASK, (size_t)x->facts.n_partitions);
+    for (size_t p = first; p < end; p++) {
+        if (e->q->cancel && atomic_load_explicit(e->q->cancel, memory_order_relaxed))
+            return;
+        if (!e->q->mask || e->q->mask->counts[x->facts.n_regions + p] > 0)
+            scan_partition(e, &e->workers[worker], p);
+    }
+}
+
+/* A bar to begin with: that of k rows that are good, whether they are the best or not. */
+static pn_status find_bar(exact *e, pn_candidate *heap, size_t k, pn_error *err)
+{
+    pn_topk found;
+    pn_index_stats stats;
+    pn_index_query seed = *e->q;
+    seed.effort =
+        (pn_index_effort){.partitions = SEED_PARTITIONS, .rows = SEED_ROWS, .gap = INFINITY};
+    pn_topk_init(&found, heap, k);
+    PN_TRY(pn_index_search(e->x, &seed, &found, &stats, err));
+    e->bar = found.n < k ? -INFINITY : 1.0f - heap[k - 1].distance;
+    return PN_OK;
+}
+
+static void choose_allowance(exact *e)
+{
+    const float chain = (float)e->dim / 4 + 16;
+    e->length = e->kernels->norm_f32(e->q->vector, e->dim) * (1 + chain * UNIT_IN_THE_LAST_PLACE);
+    e->allowance = e->rounded.lost + 2 * chain * UNIT_IN_THE_LAST_PLACE * PN_MAX(e->length, 1.0f);
+    e->widest = 128 * sqrtf((float)e->dim);
+}
+
+static pn_status prepare(exact *e, size_t k, unsigned n_workers, pn_arena *arena, pn_error *err)
+{
+    size_t n_kept;
+    if (!pn_size_mul(n_workers, k, &n_kept))
+        return pn_fail_nomem(err);
+    e->rounded.values = PN_ARENA_NEW(arena, int16_t, e->dim);
+    e->workers = PN_ARENA_NEW(arena, worker_state, n_workers);
+    pn_candidate *heaps = PN_ARENA_NEW(arena, pn_candidate, n_kept);
+    if (!e->rounded.values || !e->workers || !heaps)
+        return pn_fail_nomem(err);
+    pn_index_round_query(e->q->vector, e->dim, &e->rounded);
+    choose_allowance(e);
+    PN_TRY(find_bar(e, heaps, k, err));
+    for (unsigned w = 0; w < n_workers; w++) {
+        e->workers[w] = (worker_state){0};
+        pn_topk_init(&e->workers[w].best, heaps + w * k, k);
+    }
+    return PN_OK;
+}
+
+pn_status pn_index_search_exact(const pn_index *index, const pn_index_query *query, pn_pool *pool,
+                                pn_topk *topk, pn_index_stats *stats, pn_error *err)
+{
+    pn_arena arena;
+    if (!index->copies)
+        return pn_fail(err, PN_ERR_INVALID, "%s: an index without copies bounds no distance",
+                       index->path);
+    unsigned n_workers = pn_pool_threads(pool);
+    exact e = {.x = index, .q = query, .kernels = pn_kernels_get(), .dim = index->facts.dim};
+    pn_arena_init(&arena, SIZE_MAX);
+    pn_status status = prepare(&e, topk->k, n_workers, &arena, err);
+    if (status == PN_OK) {
+        size_t n_tasks = (index->facts.n_partitions + PARTITIONS_A_TASK - 1) / PARTITIONS_A_TASK;
+        pn_pool_for(pool, n_tasks, scan_task, &e);
+        if (query->cancel && atomic_load(query->cancel))
+            status = pn_fail(err, PN_ERR_CANCELLED, "the search was stopped");
+    }
+    if (status == PN_OK) {
+        *stats = (pn_index_stats){.n_partitions = index->facts.n_partitions, .gap = -INFINITY};
+        for (unsigned w = 0; w < n_workers; w++) {
+            pn_topk_merge(topk, &e.workers[w].best);
+            stats->n_scanned += e.workers[w].n_copies;
+            stats->n_exact += e.workers[w].n_exact;
+        }
+        stats->n_refined = stats->n_scanned;
+        pn_topk_sort(topk);
+    }
+    pn_arena_reset(&arena);
+    return status;
+}
