@@ -3,7 +3,7 @@
 #   make            build the program and the library
 #   make run        build, index the bundled catalogue, serve the page              PORT=8000
 #   make test       build with sanitizers, run every test and check                 JOBS=2
-#   make bench      build the benchmarks
+#   make bench      build the benchmarks, compare the index with its peers          ROWS=100000
 #   make install    install program, library, headers, manual, completion           PREFIX=/usr/local DESTDIR=
 #   make uninstall  remove what the last "make install" of this folder installed    DESTDIR=
 #   make clean      remove what was built
@@ -13,6 +13,7 @@
 PREFIX ?= /usr/local
 PORT ?= 8000
 JOBS ?= $(shell nproc)
+ROWS ?= 100000
 
 .PHONY: all run test bench install uninstall clean help packages
 
@@ -36,6 +37,9 @@ test:
 
 bench: packages
 	@cmake --workflow --preset bench
+	@python3 bench/ann.py --rows $(ROWS)
+	@python3 bench/plot.py build/ann/ann.tsv $(ROWS) image build/ann/image.svg
+	@python3 bench/plot.py build/ann/ann.tsv $(ROWS) text build/ann/text.svg
 
 install: build/release/pennon
 	@DESTDIR="$(DESTDIR)" cmake --install build/release --prefix "$(PREFIX)"

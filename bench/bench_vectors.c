@@ -12,6 +12,10 @@
  *     gti.ROWS, gtt.ROWS     int32 queries, int32 k, int32 ids [queries][k], float scores [queries][k]
  *
  * --product moves the rows into the narrower cone of product photos. Row r is made from r alone, by any thread.
+ *
+ * DATA may be "-": then the vectors that rows are made from are made up as well, for those who have no real ones. They lie in a cone,
+ * in themes and topics of power-law spectrum, and texts in another cone, each near a topic. Figures of the two kinds of data do not
+ * compare.
  */
 #include "base/alloc.h"
 #include "base/topk.h"
@@ -233,6 +237,106 @@ static void write_base(const char *path, const generator *g, uint64_t n, pn_pool
     pn_free(rows);
 }
 
+/* ---- vectors that are made up
+
+   A picture is cone + theme + topic + its own, a text another cone + the same theme and topic + its own. What is drawn has the
+   variance 1/(i + 1) along axis i of a basis turned at random: neither kind of index can profit from the axes. */
+
+enum { MADE_UP = 4096, THEMES = 40, TOPICS = 400, MADE_UP_QUERIES = 500, MADE_UP_TEXTS = 800 };
+#define CONE 0.7
+#define TEXT_CONE 0.75
+
+typedef struct made_up {
+    float *basis, *themes, *topics; /* [DIM][DIM]; [THEMES][DIM]; [TOPICS][DIM] */
+    uint64_t state;
+} made_up;
+
+static void draw(made_up *m, double length, float *x)
+{
+    double own[DIM], sum = 0;
+    for (size_t i = 0; i < DIM; i++) {
+        own[i] = gauss(&m->state) / sqrt((double)i + 1);
+        sum += own[i] * own[i];
+    }
+    for (size_t i = 0; i < DIM; i++) {
+        float share = (float)(length * own[i] / sqrt(sum));
+        for (size_t d = 0; d < DIM; d++)
+            x[d] += share * m->basis[i * DIM + d];
+    }
+}
+
+static void turn_axes(made_up *m)
+{
+    const pn_kernels *kernels = pn_kernels_get();
+    for (size_t i = 0; i < DIM; i++) {
+        float *axis = m->basis + i * DIM;
+        for (size_t d = 0; d < DIM; d++)
+            axis[d] = (float)gauss(&m->state);
+        for (size_t j = 0; j < i; j++) {
+            float share = kernels->dot_f32(axis, m->basis + j * DIM, DIM);
+            for (size_t d = 0; d < DIM; d++)
+                axis[d] -= share * m->basis[j * DIM + d];
+        }
+        kernels->normalise_f32(axis, DIM);
+    }
+}
+
+static float *zeros(size_t rows)
+{
+    float *x = allocate(rows * DIM, sizeof *x);
+    memset(x, 0, rows * DIM * sizeof *x);
+    return x;
+}
+
+static made_up make_up(void)
+{
+    made_up m = {zeros(DIM), zeros(THEMES), zeros(TOPICS), seed};
+    turn_axes(&m);
+    for (size_t i = 0; i < THEMES; i++)
+        draw(&m, 0.4, m.themes + i * DIM);
+    for (size_t i = 0; i < TOPICS; i++) {
+        memcpy(m.topics + i * DIM, m.themes + i % THEMES * DIM, DIM * sizeof(float));
+        draw(&m, 0.35, m.topics + i * DIM);
+    }
+    return m;
+}
+
+/* n rows around the cone, which is axis `axis`; of a topic so much. */
+static matrix make_up_rows(made_up *m, size_t n, size_t axis, double cone, float topic)
+{
+    matrix out = {.rows = n, .columns = DIM, .values = zeros(n)};
+    for (size_t i = 0; i < n; i++) {
+        float *x = out.values + i * DIM;
+        const float *middle = m->topics + next(&m->state) % TOPICS * DIM;
+        for (size_t d = 0; d < DIM; d++)
+            x[d] = (float)cone * m->basis[axis * DIM + d] + topic * middle[d];
+        draw(m, 0.45 * (0.5 + uniform(&m->state)), x);
+    }
+    normalise_rows(&out);
+    return out;
+}
+
+static matrix neighbours_of(const matrix *rows)
+{
+    matrix out = {.rows = rows->rows, .columns = NEIGHBOURS};
+    out.integers = allocate(rows->rows * NEIGHBOURS, sizeof *out.integers);
+    for (size_t i = 0; i < rows->rows; i++) {
+        pn_candidate heap[NEIGHBOURS];
+        pn_topk nearest;
+        pn_topk_init(&nearest, heap, NEIGHBOURS);
+        for (size_t j = 0; j < rows->rows; j++)
+            if (j != i)
+                pn_topk_push(
+                    &nearest,
+                    -pn_kernels_get()->dot_f32(rows->values + i * DIM, rows->values + j * DIM, DIM),
+                    j);
+        pn_topk_sort(&nearest);
+        for (size_t k = 0; k < NEIGHBOURS; k++)
+            out.integers[i * NEIGHBOURS + k] = (uint16_t)heap[k].id;
+    }
+    return out;
+}
+
 /* ---- exact neighbours: the rows, tile by tile, times all queries */
 
 typedef struct truth {
@@ -351,6 +455,39 @@ static matrix without(const matrix *m, const matrix *other)
     return out;
 }
 
+/* ---- what rows and queries are made from */
+
+typedef struct sources {
+    matrix anchors, neighbours, mean, pictures, texts, others;
+} sources;
+
+static sources real_sources(const char *data)
+{
+    sources s = {read_npy(data, "embeddings/clip-vitb32-news/base.f16.npy"),
+                 read_npy(data, "embeddings/clip-vitb32-news/base_knn64.u16.npy"),
+                 read_npy(data, "embeddings/clip-vitb32-news/pca_mean.f32.npy"),
+                 read_npy(data, "embeddings/clip-vitb32-news/image_queries.f16.npy"),
+                 read_npy(data, "embeddings/clip-vitb32-text/lvis1203.f16.npy"),
+                 read_npy(data, "clip-text-vectors/vectors.f16.npy")};
+    normalise_rows(&s.anchors);
+    normalise_rows(&s.pictures);
+    normalise_rows(&s.texts);
+    normalise_rows(&s.others);
+    return s;
+}
+
+static sources made_up_sources(void)
+{
+    made_up m = make_up();
+    sources s = {.anchors = make_up_rows(&m, MADE_UP, 0, CONE, 1)};
+    s.neighbours = neighbours_of(&s.anchors);
+    s.mean = (matrix){.rows = 1, .columns = DIM, .values = m.basis};
+    s.pictures = make_up_rows(&m, MADE_UP_QUERIES, 0, CONE, 1);
+    s.texts = make_up_rows(&m, MADE_UP_QUERIES, 1, TEXT_CONE, 0.3f);
+    s.others = make_up_rows(&m, MADE_UP_TEXTS, 1, TEXT_CONE, 0.3f);
+    return s;
+}
+
 int main(int argc, char **argv)
 {
     if (argc < 4)
@@ -377,19 +514,12 @@ int main(int argc, char **argv)
     if (pn_pool_create(threads, &pool, &err) != PN_OK)
         stop("threads", err.message);
 
-    g.anchors = read_npy(data, "embeddings/clip-vitb32-news/base.f16.npy");
-    g.neighbours = read_npy(data, "embeddings/clip-vitb32-news/base_knn64.u16.npy");
-    g.mean = read_npy(data, "embeddings/clip-vitb32-news/pca_mean.f32.npy");
-    normalise_rows(&g.anchors);
-    matrix pictures = read_npy(data, "embeddings/clip-vitb32-news/image_queries.f16.npy");
-    matrix texts = read_npy(data, "embeddings/clip-vitb32-text/lvis1203.f16.npy");
-    matrix others = read_npy(data, "clip-text-vectors/vectors.f16.npy");
-    normalise_rows(&pictures);
-    normalise_rows(&texts);
-    normalise_rows(&others);
+    sources from = strcmp(data, "-") == 0 ? made_up_sources() : real_sources(data);
+    g.anchors = from.anchors, g.neighbours = from.neighbours, g.mean = from.mean;
+    matrix pictures = from.pictures, texts = from.texts;
     pictures.rows = PN_MIN(pictures.rows, (size_t)MAX_QUERIES);
     texts.rows = PN_MIN(texts.rows, (size_t)MAX_QUERIES);
-    matrix calibration = without(&others, &texts);
+    matrix calibration = without(&from.others, &texts);
 
     mkdir(out, 0777);
     write_matrix(out, "qi.f32", &pictures);

@@ -1,11 +1,14 @@
 # bench/bench_<question>.c: one program each, answering one question with lines of JSON. They see every room. What they share, and
 # loops that need an instruction set, are the other files of the folder.
 file(GLOB benches CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/bench/bench_*.c")
+if(NOT PN_BUILD_BENCH) # those that tests/bench runs at a tiny size
+  list(FILTER benches INCLUDE REGEX "/bench_(vectors|index|churn|filters)\\.c$")
+endif()
 get_property(rooms GLOBAL PROPERTY PN_ROOMS)
 set(bench_rooms ${rooms})
 list(REMOVE_ITEM bench_rooms serve cli)
 list(TRANSFORM bench_rooms PREPEND pn_)
-add_library(pn_bench STATIC "${PROJECT_SOURCE_DIR}/bench/random_model.c")
+add_library(pn_bench STATIC "${PROJECT_SOURCE_DIR}/bench/random_model.c" "${PROJECT_SOURCE_DIR}/bench/clip_table.c")
 if(CMAKE_SYSTEM_PROCESSOR STREQUAL "x86_64")
   target_sources(pn_bench PRIVATE "${PROJECT_SOURCE_DIR}/bench/peak_avx2.c" "${PROJECT_SOURCE_DIR}/bench/peak_avx512.c")
   set_source_files_properties("${PROJECT_SOURCE_DIR}/bench/peak_avx2.c" PROPERTIES COMPILE_OPTIONS "-mavx2;-mfma")
