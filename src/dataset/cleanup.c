@@ -287,21 +287,39 @@ static pn_status look_through_all(cleaning *c, pn_error *err)
     return PN_OK;
 }
 
-static pn_status look_through_staging(cleaning *c, pn_error *err)
+/* "<name>#<number>" of a version or a tag, "<name>.<number>.tmp" of a file that was to take another's place (os/fd). */
+static bool is_unfinished(const char *name)
 {
-    static const place versions = {"_versions", NULL};
-    char **names, *folder = pn_path_join(&c->arena, c->table, "_versions");
+    return strstr(name, ".manifest#") || strstr(name, ".json#") ||
+           pn_str_ends_with(pn_str_of(name), ".tmp");
+}
+
+static pn_status look_through_unfinished(cleaning *c, const char *name, pn_error *err)
+{
+    const place p = {name, NULL};
+    char **names, *folder = pn_path_join(&c->arena, c->table, name);
     size_t n;
     if (!folder)
         return pn_fail_nomem(err);
-    PN_TRY(pn_dir_list(folder, &c->arena, &names, &n, err));
+    pn_status status = pn_dir_list(folder, &c->arena, &names, &n, err);
+    if (status == PN_ERR_NOT_FOUND)
+        return PN_OK;
+    PN_TRY(status);
     for (size_t i = 0; i < n; i++) {
-        if (!strstr(names[i], ".manifest#"))
+        if (!is_unfinished(names[i]))
             continue;
-        pn_status status = look_at(c, &versions, names[i], err);
+        status = look_at(c, &p, names[i], err);
         pn_arena_reset(&c->scratch);
         PN_TRY(status);
     }
+    return PN_OK;
+}
+
+static pn_status look_through_staging(cleaning *c, pn_error *err)
+{
+    static const char *const folders[] = {"_versions", "_refs/tags", "_pennon"};
+    for (size_t i = 0; i < PN_COUNT_OF(folders); i++)
+        PN_TRY(look_through_unfinished(c, folders[i], err));
     return PN_OK;
 }
 
