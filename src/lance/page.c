@@ -640,11 +640,11 @@ static pn_piece as_piece(const zip_reader *r, const zip_piece *from)
 /* Byte offset of a row from the page's index in buffer 1. */
 static pn_status zip_row_offset(pn_decoder *d, const pn_page *page, uint64_t row, uint64_t *out)
 {
-    uint64_t n = page->n_rows + 1;
     pn_slice index = page->buffers[1];
-    size_t width = index.n / n >= 8 ? 8 : index.n / n >= 4 ? 4 : index.n / n >= 2 ? 2 : 1;
-    if (index.n < n * width)
+    if (page->n_rows >= index.n) // a byte for each row, and one more
         return corrupt(d, "a full-zip page's index is too short");
+    uint64_t n = page->n_rows + 1;
+    size_t width = index.n / n >= 8 ? 8 : index.n / n >= 4 ? 4 : index.n / n >= 2 ? 2 : 1;
     const uint8_t *at = index.data + row * width;
     *out = width == 8   ? pn_load_le64(at)
            : width == 4 ? pn_load_le32(at)
