@@ -5,8 +5,8 @@
  *     vfmadd zmm         1 a cycle, 4      2 a cycle, 4 cycles latency
  *     vmovups zmm        1 a cycle         2 a cycle
  *
- * As distance_avx2.c, with four rows at a time: 16 of the 32 registers hold sums. Masked loads cost nothing extra
- * here, so a tail is one more turn under a mask.
+ * As distance_avx2.c; squares of differences take four rows at a time: 16 of the 32 registers hold sums. Masked loads cost
+ * nothing extra here, so a tail is one more turn under a mask.
  */
 #if !defined(__AVX512F__)
 #    error "build this file with -mavx512f"
@@ -16,7 +16,7 @@
 #include <immintrin.h>
 #include <math.h>
 
-enum { LANES = 16, SUMS = 4, STEP = LANES * SUMS, ROWS = 4 };
+enum { LANES = 16, SUMS = 4, STEP = LANES * SUMS, ROWS = 4, AHEAD = 2048 };
 
 static inline __m512 term(__m512 sum, __m512 a, __m512 b, bool squared_difference)
 {
@@ -26,9 +26,9 @@ static inline __m512 term(__m512 sum, __m512 a, __m512 b, bool squared_differenc
     return _mm512_fmadd_ps(d, d, sum);
 }
 
-/* n_rows (1 or ROWS, a constant where this is inlined) sums of a against rows that lie n apart. */
+/* n_rows (1 or ROWS, a constant where this is inlined) sums of a against rows that lie n apart. stream: fetch what lies AHEAD. */
 static PN_ALWAYS_INLINE void reduce(float *out, const float *a, const float *rows, size_t n,
-                                    const int n_rows, const bool l2)
+                                    const int n_rows, const bool l2, const bool stream)
 {
     __m512 s[ROWS][SUMS];
     for (int r = 0; r < ROWS; r++)
@@ -41,7 +41,10 @@ static PN_ALWAYS_INLINE void reduce(float *out, const float *a, const float *row
             __m512 q = _mm512_loadu_ps(a + i + LANES * (size_t)j);
             PN_UNROLL for (int r = 0; r < n_rows; r++)
             {
-                __m512 b = _mm512_loadu_ps(rows + (size_t)r * n + i + LANES * (size_t)j);
+                const float *at = rows + (size_t)r * n + i + LANES * (size_t)j;
+                if (stream)
+                    PN_PREFETCH(at + AHEAD);
+                __m512 b = _mm512_loadu_ps(at);
                 s[r][j] = term(s[r][j], q, b, l2);
             }
         }
@@ -64,14 +67,14 @@ static PN_ALWAYS_INLINE void reduce(float *out, const float *a, const float *row
 static float dot(const float *a, const float *b, size_t n)
 {
     float out;
-    reduce(&out, a, b, n, 1, false);
+    reduce(&out, a, b, n, 1, false, false);
     return out;
 }
 
 static float l2sq(const float *a, const float *b, size_t n)
 {
     float out;
-    reduce(&out, a, b, n, 1, true);
+    reduce(&out, a, b, n, 1, true, false);
     return out;
 }
 
@@ -88,20 +91,19 @@ static float normalise(float *x, size_t n)
     return length;
 }
 
+/* From memory, one row after the other: four side by side are four streams, which the processor fetches at two thirds of the rate
+ * (1,000,000 x 512, Zen 4: 10 GB/s against 15, two threads 18 against 26). */
 static void dot_many(float *out, const float *query, const float *rows, size_t n_rows, size_t dim)
 {
-    size_t i = 0;
-    for (; i + ROWS <= n_rows; i += ROWS)
-        reduce(out + i, query, rows + i * dim, dim, ROWS, false);
-    for (; i < n_rows; i++)
-        out[i] = dot(query, rows + i * dim, dim);
+    for (size_t i = 0; i < n_rows; i++)
+        reduce(out + i, query, rows + i * dim, dim, 1, false, true);
 }
 
 static void l2sq_many(float *out, const float *query, const float *rows, size_t n_rows, size_t dim)
 {
     size_t i = 0;
     for (; i + ROWS <= n_rows; i += ROWS)
-        reduce(out + i, query, rows + i * dim, dim, ROWS, true);
+        reduce(out + i, query, rows + i * dim, dim, ROWS, true, false);
     for (; i < n_rows; i++)
         out[i] = l2sq(query, rows + i * dim, dim);
 }
