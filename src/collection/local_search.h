@@ -3,7 +3,8 @@
  *
  *     rows that no index covers          scanned exactly
  *     few rows pass the filter           scanned exactly: 8,192 vectors are read in two milliseconds
- *     the rest                           index by index, as far as its calibration asks for the recall
+ *     the rest                           index by index, as far as its calibration asks for the recall; exactly by its copies
+ *                                        when that is asked, or when no effort promises the recall
  *
  * So k rows come back whenever k pass, at any selectivity, and the recall promised is that of the worst part.
  */
