@@ -12,7 +12,7 @@
  *     replaced  recall before and after half the rows have made way for drifted ones, with the upkeep that went with it
  *
  * A row that is returned after its deletion ends the program with status 1, and so does a recall that falls there by more than .01, from what
- * it was or from what is promised, whichever is less. Times do not: what they should be is told in docs/SCALE.md.
+ * it was or from what is promised, whichever is less. Times do not: they are for the reader.
  */
 #ifndef _GNU_SOURCE
 #    define _GNU_SOURCE /* CPU sets */
