@@ -1,5 +1,5 @@
 /*
- * table_upkeep.c - pennon table compact, cleanup: fewer fragments, fewer versions
+ * table_tidy.c - pennon table compact, cleanup: fewer fragments, fewer versions
  *
  * Neither changes what the table says. Compaction comes first: only then do old versions hold bytes that nobody reads.
  */
