@@ -112,31 +112,73 @@ static bool is_tagged(const cleaning *c, uint64_t version)
     return false;
 }
 
-static bool is_old(const cleaning *c, size_t i, const Pn__Table__Manifest *m)
+static bool is_held(const cleaning *c, uint64_t version)
+{
+    for (size_t i = 0; i < c->options->n_held; i++)
+        if (c->options->held[i] == version)
+            return true;
+    return false;
+}
+
+static bool is_old(const cleaning *c, size_t i, int64_t made_ms)
 {
     uint64_t keep = PN_MAX(c->options->keep_newest, (uint64_t)1);
     return c->options->older_than_ms >= 0 && c->versions.n - i > keep &&
-           !is_tagged(c, c->versions.versions[i]) &&
-           pn_manifest_time_ms(m) < c->now_ms - c->options->older_than_ms;
+           made_ms < c->now_ms - c->options->older_than_ms;
 }
 
+/* Did another version follow in the same minute, or long ago in the same hour? */
+static bool is_crowded(const cleaning *c, int64_t made_ms, int64_t next_ms)
+{
+    static const int64_t minute = 60000, hour = 3600000;
+    int64_t age = c->now_ms - made_ms, span = age < hour ? minute : hour;
+    return c->options->crowd > 0 && c->versions.n > c->options->crowd &&
+           age > c->options->crowd_ms && made_ms / span == next_ms / span;
+}
+
+/* next: the manifest of the version after i; NULL: there is none, and i is the newest. */
+static bool may_go(const cleaning *c, size_t i, const pn_manifest *manifest,
+                   const pn_manifest *next)
+{
+    uint64_t version = c->versions.versions[i];
+    int64_t made_ms = pn_manifest_time_ms(manifest->message);
+    if (!next || is_tagged(c, version) || is_held(c, version))
+        return false;
+    return is_old(c, i, made_ms) || is_crowded(c, made_ms, pn_manifest_time_ms(next->message));
+}
+
+static pn_status judge_version(cleaning *c, size_t i, const pn_manifest *manifest,
+                               const pn_manifest *next, pn_error *err)
+{
+    c->goes[i] = may_go(c, i, manifest, next);
+    c->report.n_versions += c->goes[i];
+    c->report.n_kept += !c->goes[i];
+    return add_version(c, c->goes[i] ? c->known : c->needed, manifest, err);
+}
+
+/* Each is judged when the next one is read. */
 static pn_status read_versions(cleaning *c, pn_error *err)
 {
+    pn_manifest manifest = {0}, next = {0};
+    pn_status status = PN_OK;
     c->goes = PN_ARENA_NEW(&c->arena, bool, c->versions.n);
     if (!c->goes)
         return pn_fail_nomem(err);
     for (size_t i = 0; i < c->versions.n; i++) {
-        pn_manifest manifest;
-        PN_TRY(pn_manifest_read(c->table, c->versions.versions[i], c->versions.scheme, &manifest,
-                                err));
-        c->goes[i] = is_old(c, i, manifest.message);
-        pn_status status = add_version(c, c->goes[i] ? c->known : c->needed, &manifest, err);
+        PN_GOTO(done, pn_manifest_read(c->table, c->versions.versions[i], c->versions.scheme, &next,
+                                       err));
+        if (i > 0)
+            PN_GOTO(done, judge_version(c, i - 1, &manifest, &next, err));
         pn_manifest_free(&manifest);
-        PN_TRY(status);
-        c->report.n_versions += c->goes[i];
-        c->report.n_kept += !c->goes[i];
+        manifest = next;
+        next = (pn_manifest){0};
     }
-    return PN_OK;
+    if (c->versions.n > 0)
+        status = judge_version(c, c->versions.n - 1, &manifest, NULL, err);
+done:
+    pn_manifest_free(&manifest);
+    pn_manifest_free(&next);
+    return status;
 }
 
 static pn_status remove_versions(cleaning *c, pn_error *err)

@@ -14,10 +14,19 @@ typedef struct pn_cleanup_options {
     uint64_t keep_newest;  /* but this many stay in any case; 0 is 1 */
     int64_t orphan_ms;     /* the age of orphans; negative: PN_CLEANUP_ORPHAN_MS_DEFAULT */
     enum { PN_CLEANUP_REMOVE, PN_CLEANUP_REPORT } mode; /* REPORT: only count */
+    /*
+     * A table of more versions than crowd is thinned out: of those committed longer ago than crowd_ms the last of each minute stays,
+     * of those older than an hour the last of each hour. So a million inserts leave some hundred versions, at any of which one can
+     * still look back. 0: never.
+     */
+    uint64_t crowd;
+    int64_t crowd_ms;
+    const uint64_t *held; /* versions that stay because somebody has them open; NULL: none */
+    size_t n_held;
 } pn_cleanup_options;
 #define PN_CLEANUP_OPTIONS_INIT                                                                    \
     {                                                                                              \
-        -1, 1, -1, PN_CLEANUP_REMOVE                                                               \
+        -1, 1, -1, PN_CLEANUP_REMOVE, 0, 0, NULL, 0                                                \
     }
 
 typedef struct pn_cleanup_report {

@@ -473,26 +473,6 @@ static pn_status commit_groups(compacting *c, pn_commit_end *end, pn_dataset **o
 
 /* ---- rounds ---- */
 
-static pn_status measure(compacting *c, pn_compact_item **out, pn_error *err)
-{
-    uint64_t *classes;
-    pn_dataset *d = c->read;
-    pn_compact_item *items = PN_ARENA_NEW(&c->arena, pn_compact_item, d->n_fragments + 1);
-    if (!items)
-        return pn_fail_nomem(err);
-    PN_TRY(pn_indexes_classes(d, &c->arena, &classes, err));
-    for (size_t i = 0; i < d->n_fragments; i++) {
-        const pn_fragment *fragment = &d->fragments[i];
-        items[i] = (pn_compact_item){.n_live = fragment->n_rows - fragment->n_deleted,
-                                     .n_deleted = fragment->n_deleted,
-                                     .class = classes[i]};
-        for (size_t f = 0; f < fragment->message->n_files; f++)
-            items[i].n_bytes += fragment->message->files[f]->size;
-    }
-    *out = items;
-    return PN_OK;
-}
-
 /* How many of the groups go into one commit. */
 static size_t choose(const pn_compact_item *items, const pn_compact_group *plan, size_t n)
 {
@@ -506,6 +486,23 @@ static size_t choose(const pn_compact_item *items, const pn_compact_group *plan,
     return n;
 }
 
+static pn_status tell_folding(compacting *c, pn_error *err)
+{
+    pn_compact_fold *folds = PN_ARENA_NEW(&c->arena, pn_compact_fold, c->n_groups);
+    if (!c->options->folding)
+        return PN_OK;
+    if (!folds)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < c->n_groups; i++) {
+        const group *g = &c->groups[i];
+        folds[i] = (pn_compact_fold){.file = g->fragment->files[0]->path,
+                                     .first = g->plan->first,
+                                     .n = g->plan->n,
+                                     .n_rows = g->folded.n_rows};
+    }
+    return c->options->folding(c->options->context, c->read, folds, c->n_groups, err);
+}
+
 /* *out NULL: there is nothing to do. */
 static pn_status run_round(compacting *c, pn_commit_end *end, pn_dataset **out, pn_error *err)
 {
@@ -513,7 +510,7 @@ static pn_status run_round(compacting *c, pn_commit_end *end, pn_dataset **out, 
     pn_compact_group *plan;
     size_t n;
     *out = NULL;
-    PN_TRY(measure(c, &items, err));
+    PN_TRY(pn_compact_measure(c->read, c->options, &c->arena, &items, err));
     PN_TRY(pn_compact_plan(items, c->read->n_fragments, c->options, &c->arena, &plan, &n, err));
     if (n == 0)
         return PN_OK;
@@ -526,6 +523,7 @@ static pn_status run_round(compacting *c, pn_commit_end *end, pn_dataset **out, 
         c->n_groups = i + 1;
         PN_TRY(write_group(c, &c->groups[i], err));
     }
+    PN_TRY(tell_folding(c, err));
     return commit_groups(c, end, out, err);
 }
 

@@ -20,6 +20,13 @@ typedef enum pn_compact_mode {
 #define PN_COMPACT_DELETED_PERCENT_DEFAULT 10
 #define PN_COMPACT_FANOUT_DEFAULT 10
 
+/* Fragments [first, first + n) of a version, counted from 0, which become one of this data file. */
+typedef struct pn_compact_fold {
+    const char *file;
+    size_t first, n;
+    uint32_t n_rows; /* of the new one: those that were not deleted, in order */
+} pn_compact_fold;
+
 typedef struct pn_compact_options {
     pn_compact_mode mode;
     uint64_t target_rows;  /* of a fragment that is left alone; 0: PN_COMPACT_ROWS_DEFAULT */
@@ -32,10 +39,21 @@ typedef struct pn_compact_options {
     /* Now and then: rows written so far, those of lost tries too. False: stop, as by cancel. NULL: nobody asks. */
     bool (*progress)(void *context, uint64_t n_rows);
     void *progress_context;
+    /* Only fragments with these ids are touched, and only those of fewer than below_rows rows. Two may so compact one table at
+     * once without getting in each other's way. */
+    uint32_t first_id, last_id; /* last_id 0: no bound */
+    uint64_t below_rows;        /* 0: no bound */
+    /* Fragments of different classes are not folded into one, so that a side index covers all of a fragment or nothing. NULL: all
+     * are of one class. */
+    uint64_t (*class_of)(const void *context, uint32_t fragment_id);
+    /* Told of what is written and about to be committed, which may fail or be lost still; a status other than PN_OK ends it. */
+    pn_status (*folding)(void *context, pn_dataset *read, const pn_compact_fold *folds, size_t n,
+                         pn_error *err);
+    void *context;
 } pn_compact_options;
 #define PN_COMPACT_OPTIONS_INIT                                                                    \
     {                                                                                              \
-        PN_COMPACT_TIERED, 0, 0, 0, 0, NULL, NULL, NULL                                            \
+        PN_COMPACT_TIERED, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, 0, NULL, NULL, NULL                 \
     }
 
 /* What became of which fragments. Immutable; may be shared between threads. */

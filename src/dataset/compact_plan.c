@@ -15,11 +15,14 @@
  *
  * So of each level fewer than `fanout` fragments stay in a run, 54 for a million rows at a fanout of 10, however they came. Small
  * ones that got shut in between larger ones, where nothing comes any more, are folded without waiting, and so are those that
- * together are full.
+ * together are full. Nor does anything come where the next fragment is of another class: there four of a run are enough, of
+ * any level, so that a table with many indexes has few fragments still.
  *
  * Both: a fragment of which too much is deleted is rewritten, alone when it has no small neighbours.
  */
 #include "dataset/compact_plan.h"
+
+enum { CLOSED_RUN = 4 };
 
 typedef struct bundle {
     size_t first, n; /* fragments */
@@ -38,10 +41,11 @@ static unsigned level_of(uint64_t n_rows, uint64_t fanout)
 
 static void judge(bundle *b, const pn_compact_options *o)
 {
-    b->small = b->sum.n_live < o->target_rows / 2 && b->sum.n_bytes < o->target_bytes / 2;
-    b->rotten =
-        b->sum.n_deleted > 0 && (double)b->sum.n_deleted * 100 >=
-                                    (double)(b->sum.n_live + b->sum.n_deleted) * o->deleted_percent;
+    b->small = !b->sum.is_barred && b->sum.n_live < o->target_rows / 2 &&
+               b->sum.n_bytes < o->target_bytes / 2;
+    b->rotten = !b->sum.is_barred && b->sum.n_deleted > 0 &&
+                (double)b->sum.n_deleted * 100 >=
+                    (double)(b->sum.n_live + b->sum.n_deleted) * o->deleted_percent;
     b->level = level_of(b->sum.n_live, o->fanout);
 }
 
@@ -92,7 +96,7 @@ static size_t fold_full(bundle *bundles, size_t n, const pn_compact_options *o)
     return n;
 }
 
-/* Is the stretch worth it: enough of the level, or shut in? */
+/* Is the stretch worth it: enough of the level, or shut in, or at the end of its class? */
 static bool is_due(const bundle *bundles, size_t n, size_t at, size_t here, unsigned level,
                    const pn_compact_options *o)
 {
@@ -101,9 +105,10 @@ static bool is_due(const bundle *bundles, size_t n, size_t at, size_t here, unsi
         n_of_level += bundles[i].level == level;
     bool before = at > 0 && bundles[at - 1].sum.class == bundles[at].sum.class &&
                   bundles[at - 1].level > level;
-    bool behind = at + here < n && bundles[at + here].sum.class == bundles[at].sum.class &&
-                  bundles[at + here].level > level;
-    return n_of_level >= o->fanout || (before && behind && n_of_level > 0);
+    bool same = at + here < n && bundles[at + here].sum.class == bundles[at].sum.class;
+    bool behind = same && bundles[at + here].level > level;
+    bool closed = at + here < n && !same && here >= CLOSED_RUN;
+    return n_of_level >= o->fanout || (n_of_level > 0 && (closed || (before && behind)));
 }
 
 static size_t fold_level(bundle *bundles, size_t n, unsigned level, const pn_compact_options *o)

@@ -8,7 +8,14 @@
 #include "dataset/compact_plan.h"
 #include "dataset/index_section.h"
 
-static pn_status measure(pn_dataset *d, pn_arena *arena, pn_compact_item **out, pn_error *err)
+static bool is_barred(const pn_compact_options *o, const pn_fragment *fragment)
+{
+    return fragment->id < o->first_id || (o->last_id > 0 && fragment->id > o->last_id) ||
+           (o->below_rows > 0 && fragment->n_rows >= o->below_rows);
+}
+
+pn_status pn_compact_measure(pn_dataset *d, const pn_compact_options *options, pn_arena *arena,
+                             pn_compact_item **out, pn_error *err)
 {
     uint64_t *classes;
     pn_compact_item *items = PN_ARENA_NEW(arena, pn_compact_item, d->n_fragments + 1);
@@ -19,7 +26,10 @@ static pn_status measure(pn_dataset *d, pn_arena *arena, pn_compact_item **out, 
         const pn_fragment *fragment = &d->fragments[i];
         items[i] = (pn_compact_item){.n_live = fragment->n_rows - fragment->n_deleted,
                                      .n_deleted = fragment->n_deleted,
-                                     .class = classes[i]};
+                                     .class = classes[i],
+                                     .is_barred = is_barred(options, fragment)};
+        if (options->class_of)
+            items[i].class ^= options->class_of(options->context, fragment->id);
         for (size_t f = 0; f < fragment->message->n_files; f++)
             items[i].n_bytes += fragment->message->files[f]->size;
     }
@@ -51,7 +61,7 @@ pn_status pn_dataset_compact_preview(pn_dataset *dataset, const pn_compact_optio
     pn_arena arena;
     PN_TRY(pn_compact_complete(&complete, err));
     pn_arena_init(&arena, SIZE_MAX);
-    pn_status status = measure(dataset, &arena, &items, err);
+    pn_status status = pn_compact_measure(dataset, &complete, &arena, &items, err);
     if (status == PN_OK)
         status = pn_compact_plan(items, dataset->n_fragments, &complete, &arena, &groups, &n, err);
     if (status == PN_OK)

@@ -168,6 +168,8 @@ pn_status pn_dataset_from_manifest(const char *path, pn_manifest *manifest,
     dataset->cache = pn_file_cache_ref(cache);
     dataset->manifest = *manifest;
     *manifest = (pn_manifest){0};
+    dataset->pin.version = dataset->manifest.message->version;
+    pn_file_cache_add_pin(cache, &dataset->pin);
     dataset->path = pn_strdup(path);
     if (!dataset->path)
         PN_GOTO(done, pn_fail_nomem(err));
@@ -214,28 +216,71 @@ pn_status pn_dataset_open(const char *path, uint64_t version, pn_dataset **out, 
     return status;
 }
 
-/* Versions have no gaps where they are made, so the next one's absence says that ours is the newest; unless a clean-up removed
- * the versions in between: then the hint knows more. */
-pn_status pn_dataset_latest(pn_dataset *dataset, pn_dataset **out, pn_error *err)
+static pn_status version_exists(const pn_dataset *dataset, uint64_t version, pn_arena *scratch,
+                                bool *out, pn_error *err)
+{
+    char *path = pn_manifest_path(dataset->path, version, dataset->scheme, scratch);
+    if (!path)
+        return pn_fail_nomem(err);
+    *out = pn_path_exists(path);
+    pn_arena_reset(scratch);
+    return PN_OK;
+}
+
+/*
+ * The newest version, 0 when only a list of the folder can tell. Versions have no gaps where they are made, so the next one's
+ * absence says that ours is the newest; unless a clean-up removed the versions in between: then the hint knows more. Who inserts row
+ * by row leaves thousands of versions, which nobody wants to list for each of them.
+ */
+static pn_status find_newest(const pn_dataset *dataset, uint64_t *out, pn_error *err)
+{
+    enum { MAX_STEPS = 64 };
+    pn_arena scratch;
+    uint64_t at = pn_dataset_version(dataset), hint = pn_manifest_hint(dataset->path);
+    bool there = true;
+    pn_status status = PN_OK;
+    pn_arena_init(&scratch, SIZE_MAX);
+    *out = 0;
+    if (hint > at)
+        PN_GOTO(done, version_exists(dataset, hint, &scratch, &there, err));
+    if (!there)
+        goto done;
+    at = PN_MAX(at, hint);
+    for (int i = 0; i < MAX_STEPS && there; i++) {
+        PN_GOTO(done, version_exists(dataset, at + 1, &scratch, &there, err));
+        at += there;
+    }
+    *out = there ? 0 : at;
+done:
+    pn_arena_reset(&scratch);
+    return status;
+}
+
+static pn_status open_newest(pn_dataset *dataset, pn_dataset **out, pn_error *err)
 {
     pn_arena arena;
     pn_version_list list;
-    pn_status status = PN_OK;
     pn_arena_init(&arena, SIZE_MAX);
-    char *next =
-        pn_manifest_path(dataset->path, pn_dataset_version(dataset) + 1, dataset->scheme, &arena);
-    if (!next) {
-        status = pn_fail_nomem(err);
-    } else if (!pn_path_exists(next) &&
-               pn_manifest_hint(dataset->path) <= pn_dataset_version(dataset)) {
-        *out = pn_dataset_ref(dataset);
-    } else {
-        status = pn_manifest_list(dataset->path, &arena, &list, err);
-        if (status == PN_OK)
-            status = open_version(dataset->path, 0, &list, dataset->cache, out, err);
-    }
+    pn_status status = pn_manifest_list(dataset->path, &arena, &list, err);
+    if (status == PN_OK)
+        status = open_version(dataset->path, 0, &list, dataset->cache, out, err);
     pn_arena_reset(&arena);
     return status;
+}
+
+pn_status pn_dataset_latest(pn_dataset *dataset, pn_dataset **out, pn_error *err)
+{
+    uint64_t newest;
+    PN_TRY(find_newest(dataset, &newest, err));
+    if (newest == pn_dataset_version(dataset)) {
+        *out = pn_dataset_ref(dataset);
+        return PN_OK;
+    }
+    if (newest == 0)
+        return open_newest(dataset, out, err);
+    const pn_version_list known = {.scheme = dataset->scheme};
+    pn_status status = open_version(dataset->path, newest, &known, dataset->cache, out, err);
+    return status == PN_ERR_NOT_FOUND ? open_newest(dataset, out, err) : status; // cleaned up now
 }
 
 pn_dataset *pn_dataset_ref(pn_dataset *dataset)
@@ -255,11 +300,18 @@ void pn_dataset_unref(pn_dataset *dataset)
         pn_free(fragment->deleted);
     }
     pn_manifest_free(&dataset->manifest);
+    pn_file_cache_remove_pin(dataset->cache, &dataset->pin);
     pn_file_cache_unref(dataset->cache);
     pthread_mutex_destroy(&dataset->mu);
     pn_arena_reset(&dataset->arena);
     pn_free(dataset->path);
     pn_free(dataset);
+}
+
+pn_status pn_dataset_pinned(const pn_dataset *dataset, pn_arena *arena, uint64_t **versions,
+                            size_t *n, pn_error *err)
+{
+    return pn_file_cache_pins(dataset->cache, arena, versions, n, err);
 }
 
 const char *pn_dataset_path(const pn_dataset *dataset)
@@ -340,6 +392,59 @@ pn_status pn_dataset_deletions(pn_dataset *dataset, size_t fragment_i, const uin
     }
     pthread_mutex_unlock(&dataset->mu);
     return status;
+}
+
+/* ---- versions ---- */
+
+static pn_growth growth_by(const Pn__Table__Transaction *transaction)
+{
+    switch (pn_transaction_operation(transaction)) { // PN_OPERATION_OURS is one of them
+    case PN_OPERATION_DELETE:
+    case PN_OPERATION_REWRITE:
+    case PN_OPERATION_PROJECT:
+    case PN_OPERATION_CREATE_INDEX:
+    case PN_OPERATION_CONFIG:
+    case PN_OPERATION_RESERVE:
+        return PN_GROWTH_NONE;
+    case PN_OPERATION_APPEND:
+    case PN_OPERATION_UPDATE:
+        return PN_GROWTH_ADDED;
+    case PN_OPERATION_MERGE:
+    case PN_OPERATION_OVERWRITE:
+    case PN_OPERATION_RESTORE:
+    case PN_OPERATION_REPLACE_DATA:
+    case PN_OPERATION_OVERLAY:
+    case PN_OPERATION_MEM_WAL:
+    case PN_OPERATION_REUSE:
+    case PN_OPERATION_CLONE:
+    case PN_OPERATION_BASES:
+    case PN_OPERATION_UNKNOWN:
+    case PN_OPERATION_COUNT:
+        break;
+    }
+    return PN_GROWTH_UNKNOWN;
+}
+
+pn_status pn_dataset_growth(const pn_dataset *dataset, uint64_t since, pn_growth *out,
+                            pn_error *err)
+{
+    enum { MAX_VERSIONS = 64 };
+    uint64_t version = pn_dataset_version(dataset);
+    *out = since <= version && version - since <= MAX_VERSIONS ? PN_GROWTH_NONE : PN_GROWTH_UNKNOWN;
+    if (version > since)
+        *out = PN_MAX(*out, growth_by(dataset->manifest.transaction));
+    for (version--; version > since && *out != PN_GROWTH_UNKNOWN; version--) {
+        pn_manifest manifest;
+        pn_error ignored = {0};
+        pn_status status =
+            pn_manifest_read(dataset->path, version, dataset->scheme, &manifest, &ignored);
+        if (status == PN_ERR_NOMEM)
+            return pn_fail_nomem(err);
+        *out = status == PN_OK ? PN_MAX(*out, growth_by(manifest.transaction)) : PN_GROWTH_UNKNOWN;
+        if (status == PN_OK)
+            pn_manifest_free(&manifest);
+    }
+    return PN_OK;
 }
 
 pn_status pn_dataset_list_versions(const char *path, pn_arena *arena, pn_version_info **out,

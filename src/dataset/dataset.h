@@ -37,6 +37,10 @@ void pn_dataset_unref(pn_dataset *dataset); /* NULL is welcome */
  * files are shared between versions. */
 PN_NODISCARD pn_status pn_dataset_latest(pn_dataset *dataset, pn_dataset **out, pn_error *err);
 
+/* The versions that are open of those that came from one another by pn_dataset_latest() and by changes, with repetitions; in arena. */
+PN_NODISCARD pn_status pn_dataset_pinned(const pn_dataset *dataset, pn_arena *arena,
+                                         uint64_t **versions, size_t *n, pn_error *err);
+
 const char *pn_dataset_path(const pn_dataset *dataset);
 uint64_t pn_dataset_version(const pn_dataset *dataset);
 int64_t pn_dataset_timestamp_ms(const pn_dataset *dataset); /* when this version was committed */
@@ -59,6 +63,16 @@ const char *pn_dataset_column_file(const pn_dataset *dataset, size_t fragment_i,
 /* Deleted offsets of a fragment as words of bits (1 = deleted), or NULL when there are none. Lives with the dataset. */
 PN_NODISCARD pn_status pn_dataset_deletions(pn_dataset *dataset, size_t fragment_i,
                                             const uint64_t **words, pn_error *err);
+
+/* What the versions behind another one did to the rows of the table. */
+typedef enum pn_growth {
+    PN_GROWTH_NONE,   /* rows moved or went; none came */
+    PN_GROWTH_ADDED,  /* rows came, in fragments of new ids */
+    PN_GROWTH_UNKNOWN /* another table came in its place, or a version in between cannot be read */
+} pn_growth;
+/* Only transactions are read, and of too many versions nothing is said. NOMEM. */
+PN_NODISCARD pn_status pn_dataset_growth(const pn_dataset *dataset, uint64_t since, pn_growth *out,
+                                         pn_error *err);
 
 typedef struct pn_version_info {
     uint64_t version;
@@ -148,10 +162,11 @@ typedef struct pn_scan_options {
     size_t n_columns;
     const char *filter; /* filter language; NULL: every row */
     size_t batch_rows;  /* 0: 4096 */
+    uint32_t first_id;  /* of fragments: those with smaller ids are left out */
 } pn_scan_options;
 #define PN_SCAN_OPTIONS_INIT                                                                       \
     {                                                                                              \
-        NULL, 0, NULL, 0                                                                           \
+        NULL, 0, NULL, 0, 0                                                                        \
     }
 
 /* Rows in fragment order, deleted ones left out. One thread at a time per scan. */

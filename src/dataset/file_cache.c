@@ -34,6 +34,7 @@ struct pn_file_cache {
     _Atomic unsigned n_refs;
     pthread_mutex_t mu;
     pn_cached_file *first; /* guarded by mu */
+    pn_version_pin *pins;  /* likewise */
 };
 
 pn_status pn_file_cache_create(pn_file_cache **out, pn_error *err)
@@ -76,6 +77,49 @@ void pn_file_cache_unref(pn_file_cache *cache)
     pthread_mutex_destroy(&cache->mu);
     pn_free(cache);
 }
+
+/* ---- versions ---- */
+
+void pn_file_cache_add_pin(pn_file_cache *cache, pn_version_pin *pin)
+{
+    pthread_mutex_lock(&cache->mu);
+    pin->before = NULL;
+    pin->next = cache->pins;
+    if (cache->pins)
+        cache->pins->before = pin;
+    cache->pins = pin;
+    pthread_mutex_unlock(&cache->mu);
+}
+
+void pn_file_cache_remove_pin(pn_file_cache *cache, pn_version_pin *pin)
+{
+    pthread_mutex_lock(&cache->mu);
+    if (pin->before)
+        pin->before->next = pin->next;
+    else
+        cache->pins = pin->next;
+    if (pin->next)
+        pin->next->before = pin->before;
+    pthread_mutex_unlock(&cache->mu);
+}
+
+pn_status pn_file_cache_pins(pn_file_cache *cache, pn_arena *arena, uint64_t **versions, size_t *n,
+                             pn_error *err)
+{
+    size_t count = 0;
+    pthread_mutex_lock(&cache->mu);
+    for (const pn_version_pin *pin = cache->pins; pin; pin = pin->next)
+        count++;
+    uint64_t *list = PN_ARENA_NEW(arena, uint64_t, count + 1);
+    *n = 0;
+    for (const pn_version_pin *pin = cache->pins; pin && list; pin = pin->next)
+        list[(*n)++] = pin->version;
+    pthread_mutex_unlock(&cache->mu);
+    *versions = list;
+    return list ? PN_OK : pn_fail_nomem(err);
+}
+
+/* ---- files ---- */
 
 static pn_status open_file(const char *table, const char *name, pn_cached_file **out, pn_error *err)
 {

@@ -17,6 +17,17 @@ PN_NODISCARD pn_status pn_file_cache_create(pn_file_cache **out, pn_error *err);
 pn_file_cache *pn_file_cache_ref(pn_file_cache *cache);
 void pn_file_cache_unref(pn_file_cache *cache); /* NULL is welcome */
 
+/* A version that somebody has open. It lies with the version; the cache only lists it. */
+typedef struct pn_version_pin {
+    uint64_t version;
+    struct pn_version_pin *before, *next; /* guarded by the cache */
+} pn_version_pin;
+void pn_file_cache_add_pin(pn_file_cache *cache, pn_version_pin *pin);
+void pn_file_cache_remove_pin(pn_file_cache *cache, pn_version_pin *pin);
+/* Their versions, in arena. NOMEM. */
+PN_NODISCARD pn_status pn_file_cache_pins(pn_file_cache *cache, pn_arena *arena,
+                                          uint64_t **versions, size_t *n, pn_error *err);
+
 /* Open <table>/data/<name>, or one more reference to it. */
 PN_NODISCARD pn_status pn_file_cache_open(pn_file_cache *cache, const char *table, const char *name,
                                           pn_cached_file **out, pn_error *err);

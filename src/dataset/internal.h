@@ -25,6 +25,7 @@ struct pn_dataset {
     _Atomic unsigned n_refs;
     char *path;
     pn_file_cache *cache;
+    pn_version_pin pin;
     pn_manifest manifest;
     pn_manifest_scheme scheme;
     pn_arena arena; /* schema, fragments */

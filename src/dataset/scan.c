@@ -22,6 +22,7 @@ struct pn_scan {
     pn_filter *filter;    /* NULL: every row */
     pn_lance_memo *memo;
     size_t batch_rows;
+    uint32_t first_id;
     size_t fragment_i;
     uint32_t next_row;
 };
@@ -60,6 +61,7 @@ pn_status pn_scan_begin(pn_dataset *dataset, const pn_scan_options *options, pn_
     pn_arena_init(&scan->batch_arena, SIZE_MAX);
     scan->dataset = pn_dataset_ref(dataset);
     scan->batch_rows = options->batch_rows ? options->batch_rows : DEFAULT_BATCH_ROWS;
+    scan->first_id = options->first_id;
     PN_GOTO(done, pn_lance_memo_create(&scan->memo, err));
     PN_GOTO(done, choose_columns(scan, options, err));
     if (options->filter)
@@ -135,8 +137,9 @@ static pn_status read_columns(pn_scan *scan, uint32_t first, size_t n, const pn_
 pn_status pn_scan_next(pn_scan *scan, pn_batch *batch, const pn_row_addr **addrs, pn_error *err)
 {
     while (scan->fragment_i < scan->dataset->n_fragments) {
-        uint32_t n_rows = scan->dataset->fragments[scan->fragment_i].n_rows, first = scan->next_row;
-        if (first == n_rows) {
+        const pn_fragment *fragment = &scan->dataset->fragments[scan->fragment_i];
+        uint32_t n_rows = fragment->n_rows, first = scan->next_row;
+        if (first == n_rows || fragment->id < scan->first_id) {
             scan->fragment_i++;
             scan->next_row = 0;
             pn_lance_memo_clear(scan->memo);

@@ -17,6 +17,8 @@ typedef struct pn_flat_run {
     const uint64_t *deleted; /* words of the whole fragment, or NULL */
     const uint64_t *allowed; /* words of the whole fragment: only these rows; NULL: all rows */
     bool any_length; /* the vectors are not known to be unit vectors: divide by their lengths */
+    /* Of an index, whose rows may have moved: what is added to a row, modulo 2^32, to have its place in the fragment now. */
+    uint32_t shift;
 } pn_flat_run;
 
 /*

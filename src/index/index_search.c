@@ -246,9 +246,7 @@ float pn_index_exact_score(const pn_index *x, const pn_index_query *q, uint32_t 
 
 uint64_t pn_index_row_addr(const pn_index *x, const pn_vector_rows *rows, uint32_t position)
 {
-    uint32_t ordinal = x->order[position];
-    size_t f = pn_vector_rows_fragment(rows, ordinal);
-    return pn_row_addr_make(rows->fragments[f].id, (uint32_t)(ordinal - rows->fragment_starts[f]));
+    return pn_vector_rows_addr(rows, x->order[position]);
 }
 
 static void keep_refined(search *s, uint32_t position, float low, float high)

@@ -87,9 +87,12 @@ static size_t run_of(const pn_vector_rows *rows, uint64_t ordinal)
     return last_start(rows->starts, rows->n_runs, ordinal);
 }
 
-size_t pn_vector_rows_fragment(const pn_vector_rows *rows, uint64_t ordinal)
+pn_row_addr pn_vector_rows_addr(const pn_vector_rows *rows, uint64_t ordinal)
 {
-    return last_start(rows->fragment_starts, rows->n_fragments, ordinal);
+    size_t i = run_of(rows, ordinal);
+    const pn_flat_run *run = rows->runs[i];
+    return pn_row_addr_make(run->fragment_id,
+                            run->first_row + (uint32_t)(ordinal - rows->starts[i]) + run->shift);
 }
 
 const float *pn_vector_rows_at(const pn_vector_rows *rows, uint64_t ordinal)

@@ -36,8 +36,8 @@ PN_NODISCARD pn_status pn_vector_rows_init(const pn_index_fragment *fragments, s
                                            pn_error *err);
 void pn_vector_rows_reset(pn_vector_rows *rows);
 
-/* The fragment of an ordinal. */
-size_t pn_vector_rows_fragment(const pn_vector_rows *rows, uint64_t ordinal);
+/* Where a row is in the table now. */
+pn_row_addr pn_vector_rows_addr(const pn_vector_rows *rows, uint64_t ordinal);
 
 /* The vector of a row where it lies, of any length. */
 const float *pn_vector_rows_at(const pn_vector_rows *rows, uint64_t ordinal);

@@ -300,18 +300,20 @@ static char *folder_of(const char *path)
     return slash == path ? pn_strdup("/") : pn_strndup(path, (size_t)(slash - path));
 }
 
-static pn_status write_temporary(const char *temporary, const void *bytes, size_t n, pn_error *err)
+static pn_status write_temporary(const char *temporary, const void *bytes, size_t n, bool waits,
+                                 pn_error *err)
 {
     pn_fd fd;
     PN_TRY(pn_fd_open(temporary, PN_OPEN_CREATE_NEW, &fd, err));
     pn_status status = pn_fd_write(fd, temporary, bytes, n, err);
-    if (status == PN_OK)
+    if (status == PN_OK && waits)
         status = pn_fd_sync(fd, temporary, err);
     pn_fd_close(fd);
     return status;
 }
 
-pn_status pn_file_write_atomic(const char *path, const void *bytes, size_t n, pn_error *err)
+static pn_status write_in_place(const char *path, const void *bytes, size_t n, bool waits,
+                                pn_error *err)
 {
     uint8_t uuid[16];
     char text[PN_UUID_TEXT_BYTES];
@@ -324,18 +326,29 @@ pn_status pn_file_write_atomic(const char *path, const void *bytes, size_t n, pn
     if (!temporary || !folder)
         PN_GOTO(done, pn_fail_nomem(err));
     (void)snprintf(temporary, room, "%s.%s.tmp", path, text); // room was measured
-    status = write_temporary(temporary, bytes, n, err);
+    status = write_temporary(temporary, bytes, n, waits, err);
     if (status == PN_OK)
         status = pn_path_rename(temporary, path, err);
     if (status != PN_OK) {
         (void)unlink(temporary); // the first error is the one to tell
         goto done;
     }
-    status = pn_folder_sync(folder, err);
+    if (waits)
+        status = pn_folder_sync(folder, err);
 done:
     pn_free(folder);
     pn_free(temporary);
     return status;
+}
+
+pn_status pn_file_write_atomic(const char *path, const void *bytes, size_t n, pn_error *err)
+{
+    return write_in_place(path, bytes, n, true, err);
+}
+
+pn_status pn_file_write_soon(const char *path, const void *bytes, size_t n, pn_error *err)
+{
+    return write_in_place(path, bytes, n, false, err);
 }
 
 pn_status pn_path_rename_if_absent(const char *from, const char *to, pn_error *err)

@@ -60,6 +60,10 @@ PN_NODISCARD pn_status pn_file_read(const char *path, pn_buffer *out, pn_error *
 PN_NODISCARD pn_status pn_file_write_atomic(const char *path, const void *bytes, size_t n,
                                             pn_error *err);
 
+/* The same without waiting for the disk: readers see the old content or the new one, a power cut may leave neither. */
+PN_NODISCARD pn_status pn_file_write_soon(const char *path, const void *bytes, size_t n,
+                                          pn_error *err);
+
 /* Give the file `from` the name `to` if that name is free; EXISTS otherwise. Atomic: link() and unlink(), or
  * renameat2(RENAME_NOREPLACE) where there are no hard links. `from` is gone afterwards in both cases of success. */
 PN_NODISCARD pn_status pn_path_rename_if_absent(const char *from, const char *to, pn_error *err);

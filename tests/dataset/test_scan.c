@@ -209,10 +209,10 @@ static void mistakes__are_refused_by_name(void **state)
     size_t n_runs;
     pn_dataset *t = h->versions[N_VERSIONS - 1];
     static const char *const columns[] = {"idd"};
-    pn_scan_options options = {columns, 1, NULL, 0};
+    pn_scan_options options = {.columns = columns, .n_columns = 1};
     assert_int_equal(pn_scan_begin(t, &options, &scan, &err), PN_ERR_INVALID);
     assert_non_null(strstr(err.message, "\"idd\""));
-    options = (pn_scan_options){NULL, 0, "colour = 1", 0};
+    options = (pn_scan_options){NULL, 0, "colour = 1", 0, 0};
     assert_int_equal(pn_scan_begin(t, &options, &scan, &err), PN_ERR_INVALID);
     assert_int_equal(pn_dataset_filter_rows(t, pn_str_of("id ="), &rows, &err), PN_ERR_INVALID);
     assert_int_equal(pn_dataset_vectors(t, 0, "name", &runs, &n_runs, &err), PN_ERR_INVALID);
@@ -267,7 +267,7 @@ static void vectors_of_others__become_runs_too(void **state)
         const pn_vector_run *runs;
         size_t n_runs, n_nan = 0, at = 0, run = 0;
         const char *column = columns[c % PN_COUNT_OF(columns)];
-        pn_scan_options options = {&column, 1, NULL, 0};
+        pn_scan_options options = {.columns = &column, .n_columns = 1};
         assert_int_equal(
             pn_dataset_open(golden_join(root, tables[c / PN_COUNT_OF(columns)]), 0, &t, &err),
             PN_OK);

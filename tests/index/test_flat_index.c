@@ -83,7 +83,7 @@ static void add_fragment(pn_rng *rng, table *t, uint32_t id, size_t n_rows)
     const uint64_t *allowed = random_bits(rng, t, n_rows, shares[pn_rng_below(rng, 5)]);
     size_t cut = n_rows > 1 && pn_rng_below(rng, 2) ? pn_rng_below(rng, n_rows) : n_rows;
     t->runs[t->n_runs++] =
-        (pn_flat_run){vectors, id, 0, (uint32_t)cut, deleted, allowed, any_length};
+        (pn_flat_run){vectors, id, 0, (uint32_t)cut, deleted, allowed, any_length, 0};
     if (cut < n_rows)
         t->runs[t->n_runs++] = (pn_flat_run){vectors + cut * t->dim,
                                              id,
@@ -91,7 +91,8 @@ static void add_fragment(pn_rng *rng, table *t, uint32_t id, size_t n_rows)
                                              (uint32_t)(n_rows - cut),
                                              deleted,
                                              allowed,
-                                             any_length};
+                                             any_length,
+                                             0};
 }
 
 static void make_table(pn_rng *rng, table *t)
