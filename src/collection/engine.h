@@ -40,6 +40,7 @@ typedef struct pn_engine_search_stats {
 
 typedef struct pn_engine_info {
     uint64_t version, n_rows, n_fragments, data_bytes;
+    uint64_t n_small; /* fragments of fewer than 1000 rows */
     int64_t timestamp_ms;
     uint32_t dim;
     const pn_schema *schema; /* lives with the snapshot */
@@ -84,6 +85,37 @@ typedef struct pn_engine_index_status {
     const char *damage;              /* why the last one */
 } pn_engine_index_status;
 
+/* Versions that upkeep leaves alone: the newest, however old; and below so many, or for so long, they are not thinned out. */
+#define PN_VERSIONS_KEPT 100
+#define PN_VERSIONS_CROWD 1000
+#define PN_VERSIONS_CROWD_MS 120000
+#define PN_COMPACTION_BYTES_DEFAULT ((uint64_t)1 << 30)
+#define PN_RETENTION_MS_DEFAULT ((int64_t)7 * 24 * 3600 * 1000)
+
+typedef struct pn_engine_upkeep_options {
+    bool all; /* fold all small neighbours, not only what is due */
+    int64_t
+        retention_ms; /* versions that are older may go; negative: none, however many there are */
+    int (*cancelled)(void *context); /* NULL: never; nonzero: stop, and keep what is done */
+    void *context;
+} pn_engine_upkeep_options;
+#define PN_ENGINE_UPKEEP_OPTIONS_INIT                                                              \
+    {                                                                                              \
+        false, PN_RETENTION_MS_DEFAULT, NULL, NULL                                                 \
+    }
+
+typedef struct pn_engine_upkeep_report {
+    uint64_t n_folded, n_made; /* fragments that went, and those that came for them */
+    uint64_t n_versions_removed, n_files_removed, bytes_removed;
+} pn_engine_upkeep_report;
+
+/* Since the engine was opened. */
+typedef struct pn_engine_upkeep_totals {
+    uint64_t n_folds, n_folded, n_versions_removed, n_failures;
+    bool failed; /* the last time */
+    pn_error last_error;
+} pn_engine_upkeep_totals;
+
 typedef struct pn_engine pn_engine;
 struct pn_engine {
     void *self;
@@ -119,8 +151,16 @@ struct pn_engine {
      * absent from the batch: the engine gives the rows the next ids. */
     pn_status (*append)(void *self, pn_snapshot *snapshot, const pn_batch *batch,
                         const pn_rowset *replaced, pn_error *err);
+    /* The same without rows to replace, together with what other threads insert meanwhile: a commit for all of them. *first_id: the
+     * first of the ids given, which count up; -1 when none were. */
+    pn_status (*insert)(void *self, const pn_batch *batch, int64_t *first_id, pn_error *err);
     /* Delete the rows that pass a filter. */
     pn_status (*delete_where)(void *self, const char *filter, uint64_t *n_deleted, pn_error *err);
+
+    /* Fold small files and remove old versions, as far as is due. Inserts fold the smallest themselves. */
+    pn_status (*upkeep)(void *self, const pn_engine_upkeep_options *options,
+                        pn_engine_upkeep_report *out, pn_error *err);
+    void (*upkeep_totals)(void *self, pn_engine_upkeep_totals *out);
 
     /* Build what is due: an index of rows that have none, together with small ones that it makes superfluous. CONFLICT while
      * another thread or process builds; UNSUPPORTED: the engine has no indexes; those of pn_index_build(). */

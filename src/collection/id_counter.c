@@ -61,16 +61,27 @@ static pn_status read_counter(const char *path, counter *out, pn_error *err)
     return status;
 }
 
-static pn_status take(const char *path, pn_dataset *dataset, size_t n, int64_t *first,
-                      pn_error *err)
+/* Is every id of this version below what the counter says? */
+static pn_status is_current(const counter *c, const pn_dataset *dataset, bool *out, pn_error *err)
+{
+    pn_growth growth = PN_GROWTH_UNKNOWN;
+    if (c->version > 0)
+        PN_TRY(pn_dataset_growth(dataset, c->version, &growth, err));
+    *out = growth == PN_GROWTH_NONE;
+    return PN_OK;
+}
+
+static pn_status take(const char *path, pn_dataset *dataset, int64_t above, size_t n,
+                      int64_t *first, pn_error *err)
 {
     counter c;
+    bool current = above >= 0;
     PN_TRY(read_counter(path, &c, err));
-    if (c.version != pn_dataset_version(dataset)) {
-        int64_t above;
-        PN_TRY(pn_next_id(dataset, &above, err));
-        c.next = PN_MAX(c.next, above);
-    }
+    if (!current)
+        PN_TRY(is_current(&c, dataset, &current, err));
+    if (!current)
+        PN_TRY(pn_next_id(dataset, 0, &above, err));
+    c.next = PN_MAX(c.next, above);
     if (n > (uint64_t)(INT64_MAX - c.next))
         return pn_fail(err, PN_ERR_LIMIT, "%s: the table has used up its ids",
                        pn_dataset_path(dataset));
@@ -78,26 +89,34 @@ static pn_status take(const char *path, pn_dataset *dataset, size_t n, int64_t *
     return write_counter(path, &(counter){.next = c.next + (int64_t)n}, err);
 }
 
-pn_status pn_id_counter_take(const char *folder, pn_dataset *dataset, size_t n, int64_t *first,
-                             pn_error *err)
+pn_status pn_id_counter_take(const char *folder, pn_dataset *dataset, int64_t above, size_t n,
+                             int64_t *first, pn_error *err)
 {
     pn_arena arena;
     pn_arena_init(&arena, SIZE_MAX);
     const char *path = pn_path_join(&arena, folder, "next_id");
-    pn_status status = path ? take(path, dataset, n, first, err) : pn_fail_nomem(err);
+    pn_status status = path ? take(path, dataset, above, n, first, err) : pn_fail_nomem(err);
     pn_arena_reset(&arena);
     return status;
 }
 
-void pn_id_counter_settle(const char *folder, uint64_t version, int64_t next)
+static pn_status settle(const char *path, uint64_t version, int64_t next, int64_t end)
+{
+    counter c;
+    char text[MAX_FILE_BYTES];
+    PN_TRY(read_counter(path, &c, NULL));
+    if (c.next != end)
+        return PN_OK; // others went on from there
+    int n = snprintf(text, sizeof text, "%" PRIu64 " %" PRId64 "\n", version, next);
+    return pn_file_write_soon(path, text, (size_t)n, NULL);
+}
+
+void pn_id_counter_settle(const char *folder, uint64_t version, int64_t next, int64_t end)
 {
     pn_arena arena;
-    pn_error ignored;
     pn_arena_init(&arena, SIZE_MAX);
     const char *path = pn_path_join(&arena, folder, "next_id");
-    pn_status status =
-        path ? write_counter(path, &(counter){.version = version, .next = next}, &ignored)
-             : PN_ERR_NOMEM;
+    pn_status status = path ? settle(path, version, next, end) : PN_ERR_NOMEM;
     (void)status; // the version in the file stays 0: the next take looks at the column
     pn_arena_reset(&arena);
 }

@@ -6,19 +6,21 @@
  * on disk before the rows are committed: a crash leaves a gap, never an id given twice. The file also says of which version
  * it was true; when another writer has made a newer one, the column of ids is looked at as well.
  *
- * The caller holds the table's id lock from take to settle.
+ * The caller holds the table's id lock.
  */
 #ifndef PN_COLLECTION_ID_COUNTER_H
 #define PN_COLLECTION_ID_COUNTER_H
 
 #include "dataset/dataset.h"
 
-/* Ids [*first, *first + n) belong to the caller from now on. Errors: LIMIT when the ids are used up, IO, CORRUPT. */
-PN_NODISCARD pn_status pn_id_counter_take(const char *folder, pn_dataset *dataset, size_t n,
-                                          int64_t *first, pn_error *err);
+/* Ids [*first, *first + n) belong to the caller from now on, and are above all of the version. above: of which the caller knows that
+ * they are; negative: it does not. Errors: LIMIT when the ids are used up, IO, CORRUPT. */
+PN_NODISCARD pn_status pn_id_counter_take(const char *folder, pn_dataset *dataset, int64_t above,
+                                          size_t n, int64_t *first, pn_error *err);
 
-/* The rows are in, as this version, and nobody else's came between: the next take need not look at the column. When this
- * cannot be written nothing is lost but time. */
-void pn_id_counter_settle(const char *folder, uint64_t version, int64_t next);
+/* Ids [next, end), the last that were taken, are given back, and no row of this version or an older one has an id from next on: the next
+ * take need not look at the column. Nothing is done when others have taken ids since. When this cannot be written nothing is
+ * lost but time. */
+void pn_id_counter_settle(const char *folder, uint64_t version, int64_t next, int64_t end);
 
 #endif

@@ -104,14 +104,35 @@ bool pn_id_index_find(const pn_id_index *index, int64_t id, pn_row_addr *out)
     return true;
 }
 
-pn_status pn_next_id(pn_dataset *dataset, int64_t *out, pn_error *err)
+static pn_status largest(pn_scan *scan, bool is_id, int64_t *out, pn_error *err)
 {
-    pn_id_index index = {0};
-    pn_status status = fill(&index, dataset, err);
-    if (status == PN_OK && index.n > 0 && index.entries[index.n - 1].id == INT64_MAX)
-        status = pn_fail(err, PN_ERR_LIMIT, "the table has used up its ids");
-    if (status == PN_OK)
-        *out = index.n > 0 ? PN_MAX(index.entries[index.n - 1].id, (int64_t)-1) + 1 : 0;
-    pn_free(index.entries);
-    return status;
+    for (;;) {
+        pn_batch batch;
+        const pn_row_addr *addrs;
+        PN_TRY(pn_scan_next(scan, &batch, &addrs, err));
+        if (batch.n_rows == 0)
+            return PN_OK;
+        for (size_t i = 0; i < batch.n_rows; i++)
+            if (!is_id)
+                *out = PN_MAX(*out, (int64_t)addrs[i]);
+            else if (pn_array_is_valid(&batch.columns[0], i))
+                *out = PN_MAX(*out, pn_array_i64(&batch.columns[0], i));
+    }
+}
+
+pn_status pn_next_id(pn_dataset *dataset, uint32_t first_fragment, int64_t *out, pn_error *err)
+{
+    bool is_id;
+    const char *column = id_column(dataset, &is_id);
+    pn_scan_options options = {.columns = &column, .n_columns = 1, .first_id = first_fragment};
+    int64_t most = -1;
+    pn_scan *scan;
+    PN_TRY(pn_scan_begin(dataset, &options, &scan, err));
+    pn_status status = largest(scan, is_id, &most, err);
+    pn_scan_end(scan);
+    PN_TRY(status);
+    if (most == INT64_MAX)
+        return pn_fail(err, PN_ERR_LIMIT, "the table has used up its ids");
+    *out = most + 1;
+    return PN_OK;
 }

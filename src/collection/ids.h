@@ -14,7 +14,8 @@ void pn_id_index_free(pn_id_index *index); /* NULL is welcome */
 /* Of several rows with one id the first by address. */
 PN_NODISCARD bool pn_id_index_find(const pn_id_index *index, int64_t id, pn_row_addr *out);
 
-/* One more than the largest id (0 in an empty table). */
-PN_NODISCARD pn_status pn_next_id(pn_dataset *dataset, int64_t *out, pn_error *err);
+/* One more than the largest id (0 in an empty table), of all rows or of those in fragments with ids from first_fragment on. */
+PN_NODISCARD pn_status pn_next_id(pn_dataset *dataset, uint32_t first_fragment, int64_t *out,
+                                  pn_error *err);
 
 #endif

@@ -4,6 +4,10 @@
  * The folder's time of change says whether files came or went, so that a search of an unchanged table pays for one stat(). Open
  * indexes and masks are counted: a version that is searched keeps both, whatever happens to the files.
  *
+ * A fragment of an index that a version does not have may have been folded into another one: the log of folds (fold_log.h) tells
+ * where its rows are now, and its runs are pieces of that fragment's vectors. A fragment is covered by one index whole, or not at all,
+ * because what is left of it would have to be scanned: so only when all of its rows are found in the index.
+ *
  * A mask costs a look at every row, 10 ms for three million; with rows coming in all day there is a version every second. So a
  * mask is shared between versions until rows of its fragments are deleted.
  */
@@ -13,7 +17,7 @@
 #include "base/arena.h"
 #include "base/hash.h"
 #include "base/str.h"
-#include "collection/run_list.h"
+#include "collection/moved_rows.h"
 #include "os/clock.h"
 #include "os/dir.h"
 #include "os/fd.h"
@@ -45,6 +49,7 @@ struct pn_index_catalog {
     uint64_t generation;
     size_t n_damaged;
     pn_error damage;
+    pn_fold_log *folds;
 };
 
 /* ---- counted things */
@@ -82,6 +87,11 @@ pn_status pn_index_catalog_create(const char *table, pn_index_catalog **out, pn_
     (void)snprintf(folder, n, "%s%s", table, below);
     c->folder = folder;
     c->changed_ns = -1;
+    pn_status status = pn_fold_log_create(folder, &c->folds, err);
+    if (status != PN_OK) {
+        pn_index_catalog_free(c);
+        return status;
+    }
     *out = c;
     return PN_OK;
 }
@@ -100,6 +110,7 @@ void pn_index_catalog_free(pn_index_catalog *catalog)
     if (!catalog)
         return;
     close_all(catalog);
+    pn_fold_log_free(catalog->folds);
     pn_free(catalog->folder);
     pn_free(catalog);
 }
@@ -228,6 +239,7 @@ pn_status pn_index_catalog_refresh(pn_index_catalog *c, pn_error *err)
     }
     if (status != PN_OK)
         return pn_fail(err, status, "%s", nothing.message);
+    PN_TRY(pn_fold_log_refresh(c->folds, err));
     if (info.changed_ns == c->changed_ns)
         return PN_OK;
     pn_arena arena;
@@ -243,9 +255,10 @@ pn_status pn_index_catalog_refresh(pn_index_catalog *c, pn_error *err)
 
 /* ---- views */
 
-/* A fragment of the dataset, to be found by its id. */
+/* A fragment of the dataset, to be found by its id or by the file of its vectors. */
 typedef struct place {
-    uint32_t id;
+    uint32_t id, n_rows;
+    const char *file;
     size_t at;
 } place;
 
@@ -254,10 +267,22 @@ typedef struct view_maker {
     const char *column;
     size_t dim;
     bool any_length;
+    const pn_fold_log *folds;
     pn_index_views *views;
-    place *places; /* [fragments of the dataset], sorted by id */
+    place *places;  /* [fragments of the dataset], sorted by id */
+    place *by_file; /* the same, sorted by file */
     size_t n_places;
+    pn_arena arena; /* of one view in the making */
+    uint32_t
+        *covered; /* [n_places] rows of a fragment that the view has, by its place in the dataset */
 } view_maker;
+
+/* Where a fragment of an index is in the dataset; at SIZE_MAX: it is gone, or another index has it. */
+typedef struct found {
+    size_t at;
+    bool is_moved;
+    pn_moved_rows rows; /* of a moved one */
+} found;
 
 static int by_id(const void *a, const void *b)
 {
@@ -265,54 +290,120 @@ static int by_id(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
+static int by_file(const void *a, const void *b)
+{
+    const place *x = a, *y = b;
+    return strcmp(x->file, y->file);
+}
+
 static pn_status sort_places(view_maker *m, pn_error *err)
 {
     m->n_places = pn_dataset_n_fragments(m->dataset);
     m->places = pn_alloc_array(m->n_places + 1, sizeof *m->places);
-    if (!m->places)
+    m->by_file = pn_alloc_array(m->n_places + 1, sizeof *m->by_file);
+    m->covered = pn_alloc_array(m->n_places + 1, sizeof *m->covered);
+    if (!m->places || !m->by_file || !m->covered)
         return pn_fail_nomem(err);
     for (size_t i = 0; i < m->n_places; i++) {
         pn_fragment_info f;
         pn_dataset_fragment(m->dataset, i, &f);
-        m->places[i] = (place){f.id, i};
+        const char *file = pn_dataset_column_file(m->dataset, i, m->column);
+        m->places[i] = m->by_file[i] = (place){f.id, f.physical_rows, file, i};
     }
     qsort(m->places, m->n_places, sizeof *m->places, by_id);
+    qsort(m->by_file, m->n_places, sizeof *m->by_file, by_file);
     return PN_OK;
 }
 
-/* Where a fragment of an index is in the dataset; SIZE_MAX: it is gone, or another index has it. */
-static size_t find_fragment(const view_maker *m, const pn_index_fragment *wanted)
+static bool is_free(const view_maker *m, const place *p)
 {
-    const place key = {wanted->id, 0},
-                *found = bsearch(&key, m->places, m->n_places, sizeof key, by_id);
-    pn_fragment_info f;
-    if (!found || m->views->view_of[found->at] != PN_NO_VIEW)
-        return SIZE_MAX;
-    pn_dataset_fragment(m->dataset, found->at, &f);
-    const char *file = pn_dataset_column_file(m->dataset, found->at, m->column);
-    bool is_it = f.physical_rows == wanted->n_rows && strcmp(file, wanted->name) == 0;
-    return is_it ? found->at : SIZE_MAX;
+    return m->views->view_of[p->at] == PN_NO_VIEW;
 }
 
-/* The runs of the fragments that are this view's; places as find_fragment() tells them. */
-static pn_status fill_runs(const view_maker *m, pn_index_view *view, const size_t *places, size_t n,
+/* Folds lead from one file to another; each makes a new one, so this ends. A log that says otherwise is given up. */
+static pn_status find_moved(view_maker *m, const pn_index_fragment *wanted, found *out,
+                            pn_error *err)
+{
+    enum { MAX_FOLDS = 64 };
+    bool moved = true;
+    PN_TRY(pn_moved_rows_begin(wanted->name, wanted->n_rows, &m->arena, &out->rows, err));
+    for (int i = 0; i < MAX_FOLDS; i++) {
+        PN_TRY(pn_moved_rows_follow(m->folds, &m->arena, &out->rows, &moved, err));
+        if (!moved || out->rows.n_runs == 0)
+            return PN_OK;
+        const place key = {.file = out->rows.file},
+                    *p = bsearch(&key, m->by_file, m->n_places, sizeof key, by_file);
+        if (!p)
+            continue;
+        const pn_moved_run *last = &out->rows.runs[out->rows.n_runs - 1];
+        if (is_free(m, p) && last->at + (uint64_t)last->n_rows <= p->n_rows) {
+            out->at = p->at;
+            out->is_moved = true;
+        }
+        return PN_OK;
+    }
+    return PN_OK;
+}
+
+static pn_status find_fragment(view_maker *m, const pn_index_fragment *wanted, found *out,
+                               pn_error *err)
+{
+    const place key = {.id = wanted->id},
+                *p = bsearch(&key, m->places, m->n_places, sizeof key, by_id);
+    *out = (found){.at = SIZE_MAX};
+    if (!p || p->n_rows != wanted->n_rows || strcmp(p->file, wanted->name) != 0)
+        return find_moved(m, wanted, out, err);
+    if (is_free(m, p))
+        out->at = p->at;
+    return PN_OK;
+}
+
+/* Fragments whose rows are not all in this index are left to scans. */
+static void leave_incomplete(const view_maker *m, const pn_index_view *view, found *places,
+                             size_t n)
+{
+    memset(m->covered, 0, m->n_places * sizeof *m->covered);
+    for (size_t i = 0; i < n; i++)
+        if (places[i].at != SIZE_MAX)
+            m->covered[places[i].at] += places[i].is_moved
+                                            ? (uint32_t)pn_moved_rows_count(&places[i].rows)
+                                            : view->fragments[i].n_rows;
+    for (size_t i = 0; i < n; i++) {
+        pn_fragment_info f = {0};
+        if (places[i].at != SIZE_MAX)
+            pn_dataset_fragment(m->dataset, places[i].at, &f);
+        if (places[i].at != SIZE_MAX && m->covered[places[i].at] != f.physical_rows)
+            places[i].at = SIZE_MAX;
+    }
+}
+
+static pn_status add_runs(const view_maker *m, const found *where, pn_run_list *list, pn_error *err)
+{
+    if (where->is_moved)
+        return pn_moved_rows_add(&where->rows, m->dataset, where->at, m->column, m->any_length,
+                                 &m->views->arena, list, err);
+    return pn_run_list_add(list, m->dataset, where->at, m->column, m->any_length, NULL, err);
+}
+
+/* The runs of the fragments that are this view's. */
+static pn_status fill_runs(const view_maker *m, pn_index_view *view, const found *places, size_t n,
                            pn_error *err)
 {
     pn_run_list list = {0};
     pn_status status = PN_OK;
     for (size_t i = 0; status == PN_OK && i < n; i++) {
-        if (places[i] == SIZE_MAX)
+        if (places[i].at == SIZE_MAX)
             continue;
         size_t before = list.n;
-        status = pn_run_list_add(&list, m->dataset, places[i], m->column, m->any_length, NULL, err);
+        status = add_runs(m, &places[i], &list, err);
         view->fragments[i].n_runs = list.n - before;
     }
     view->runs = list.runs;
     PN_TRY(status);
     for (size_t i = 0, at = 0; i < n; at += view->fragments[i++].n_runs) {
-        view->fragments[i].runs = places[i] != SIZE_MAX ? list.runs + at : NULL;
-        if (places[i] != SIZE_MAX)
-            m->views->view_of[places[i]] = (uint32_t)(m->views->n_views - 1);
+        view->fragments[i].runs = places[i].at != SIZE_MAX ? list.runs + at : NULL;
+        if (places[i].at != SIZE_MAX)
+            m->views->view_of[places[i].at] = (uint32_t)(m->views->n_views - 1);
     }
     return PN_OK;
 }
@@ -363,15 +454,16 @@ static pn_status find_mask(pn_index_view *view, const pn_index_views *before, pn
     return PN_OK;
 }
 
-static pn_status fill_view(const view_maker *m, pn_index_view *view, size_t *places,
+static pn_status fill_view(view_maker *m, pn_index_view *view, found *places,
                            const pn_index_views *before, pn_error *err)
 {
     pn_index_info info;
     pn_index_info_get(view->index, &info);
     for (size_t i = 0; i < info.n_fragments; i++) {
         pn_index_fragment_get(view->index, i, &view->fragments[i]);
-        places[i] = find_fragment(m, &view->fragments[i]);
+        PN_TRY(find_fragment(m, &view->fragments[i], &places[i], err));
     }
+    leave_incomplete(m, view, places, info.n_fragments);
     PN_TRY(fill_runs(m, view, places, info.n_fragments, err));
     PN_TRY(pn_vector_rows_init(view->fragments, info.n_fragments, info.dim, m->any_length,
                                &view->rows, err));
@@ -380,15 +472,15 @@ static pn_status fill_view(const view_maker *m, pn_index_view *view, size_t *pla
     return PN_OK;
 }
 
-static pn_status add_view(const view_maker *m, struct pn_open_index *opened,
-                          const pn_index_views *before, pn_error *err)
+static pn_status add_view(view_maker *m, struct pn_open_index *opened, const pn_index_views *before,
+                          pn_error *err)
 {
     pn_index_info info;
     pn_index_info_get(opened->index, &info);
     if (info.dim != m->dim)
         return PN_OK; /* of a column that went away */
     pn_index_view *view = &m->views->views[m->views->n_views];
-    size_t *places = pn_alloc_array(info.n_fragments + 1, sizeof *places);
+    found *places = PN_ARENA_NEW(&m->arena, found, info.n_fragments + 1);
     *view =
         (pn_index_view){.index = opened->index,
                         .path = opened->path,
@@ -397,7 +489,7 @@ static pn_status add_view(const view_maker *m, struct pn_open_index *opened,
     atomic_fetch_add(&opened->n_refs, 1);
     pn_status status =
         places && view->fragments ? fill_view(m, view, places, before, err) : pn_fail_nomem(err);
-    pn_free(places);
+    pn_arena_reset(&m->arena);
     return status;
 }
 
@@ -419,6 +511,7 @@ pn_status pn_index_views_make(const pn_index_catalog *c, pn_dataset *dataset, co
     if (!views)
         return pn_fail_nomem(err);
     atomic_store(&views->n_refs, 1);
+    pn_arena_init(&views->arena, SIZE_MAX);
     views->dataset = pn_dataset_ref(dataset);
     views->generation = c->generation;
     views->views = pn_alloc_zero((c->n_indexes + 1) * sizeof *views->views);
@@ -428,12 +521,21 @@ pn_status pn_index_views_make(const pn_index_catalog *c, pn_dataset *dataset, co
     for (size_t i = 0; views->view_of && i < n_fragments; i++)
         views->view_of[i] = PN_NO_VIEW;
     pn_status status = views->views && views->opened && views->view_of ? PN_OK : pn_fail_nomem(err);
-    view_maker m = {dataset, column, dim, any_length, views, NULL, 0};
+    view_maker m = {.dataset = dataset,
+                    .column = column,
+                    .dim = dim,
+                    .any_length = any_length,
+                    .folds = c->folds,
+                    .views = views};
+    pn_arena_init(&m.arena, SIZE_MAX);
     if (status == PN_OK)
         status = sort_places(&m, err);
     for (size_t i = 0; status == PN_OK && i < c->n_indexes; i++)
         status = add_view(&m, c->indexes[i], before, err);
     pn_free(m.places);
+    pn_free(m.by_file);
+    pn_free(m.covered);
+    pn_arena_reset(&m.arena);
     if (status != PN_OK) {
         pn_index_views_unref(views);
         return status;
@@ -463,6 +565,7 @@ void pn_index_views_unref(pn_index_views *views)
     pn_free(views->views);
     pn_free(views->opened);
     pn_free(views->view_of);
+    pn_arena_reset(&views->arena);
     pn_dataset_unref(views->dataset);
     pn_free(views);
 }
@@ -472,17 +575,39 @@ const pn_index_mask *pn_index_view_mask(const pn_index_view *view)
     return view->mask ? view->mask->mask : NULL;
 }
 
+/* The rows of a fragment of the index that are allowed, as the index counts them; *out NULL: none. */
+static pn_status allowed_words(const pn_index_fragment *fragment, const pn_rowset *allowed,
+                               pn_arena *arena, const uint64_t **out, pn_error *err)
+{
+    *out = NULL;
+    if (fragment->n_runs == 0)
+        return PN_OK;
+    uint32_t id = fragment->runs[0].fragment_id;
+    const pn_rowset_part *part = pn_rowset_find(allowed, id);
+    if (!part)
+        return PN_OK;
+    *out = part->words;
+    if (id == fragment->id)
+        return PN_OK;
+    uint64_t *words = PN_ARENA_NEW(arena, uint64_t, pn_words_for_bits(fragment->n_rows) + 1);
+    if (!words)
+        return pn_fail_nomem(err);
+    pn_moved_words(fragment->runs, fragment->n_runs, part->words, words);
+    *out = words;
+    return PN_OK;
+}
+
 pn_status pn_index_view_filter(const pn_index_view *view, const pn_rowset *allowed,
                                pn_index_mask **out, pn_error *err)
 {
-    const uint64_t **words = pn_alloc_array(view->rows.n_fragments + 1, sizeof *words);
-    if (!words)
-        return pn_fail_nomem(err);
-    for (size_t i = 0; i < view->rows.n_fragments; i++) {
-        const pn_rowset_part *part = pn_rowset_find(allowed, view->fragments[i].id);
-        words[i] = part ? part->words : NULL;
-    }
-    pn_status status = pn_index_mask_make(view->index, &view->rows, words, out, err);
-    pn_free(words);
+    pn_arena arena;
+    pn_arena_init(&arena, SIZE_MAX);
+    const uint64_t **words = PN_ARENA_NEW(&arena, const uint64_t *, view->rows.n_fragments + 1);
+    pn_status status = words ? PN_OK : pn_fail_nomem(err);
+    for (size_t i = 0; status == PN_OK && i < view->rows.n_fragments; i++)
+        status = allowed_words(&view->fragments[i], allowed, &arena, &words[i], err);
+    if (status == PN_OK)
+        status = pn_index_mask_make(view->index, &view->rows, words, out, err);
+    pn_arena_reset(&arena);
     return status;
 }

@@ -4,7 +4,7 @@
  *     <table>.lance/_pennon/index/<uuid>.idx
  *
  * An index covers whole fragments. It is right for a version as far as the version has those fragments, recognised by id, number of rows and
- * file of its vectors; what was deleted since is masked, what came since is covered by no index and scanned exactly. So an index is
+ * file of its vectors, or what those were folded into; what was deleted since is masked, what came since is covered by no index and scanned exactly. So an index is
  * never wrong, only more or less useful, and needs no place in the table's transactions: a file that appears is used from the
  * next search on, one that goes away is missed by nobody. A file that is damaged is reported and left out.
  *
@@ -57,6 +57,7 @@ typedef struct pn_index_views {
     uint64_t generation;
     pn_index_view *views;
     size_t n_views;
+    pn_arena arena;    /* of deletions as moved rows have them */
     uint32_t *view_of; /* [fragments of the dataset] the view that covers it, or PN_NO_VIEW */
     uint64_t n_covered, n_uncovered; /* rows, without deleted ones */
     struct pn_open_index **opened;   /* [n_views] */

@@ -5,18 +5,19 @@
  * (two looks at the file system), and hands out the same object until then, so that what was opened stays open. Readers can be told to
  * look only now and then; whoever changes something always looks, and what it commits is seen by the next reader.
  *
- * Ids: new rows get the numbers behind the largest id of the version they are added to. Two processes that
- * append at once could pick the same numbers; the second commit would be rebased without anybody looking, so appends of one
- * process take turns, and the next ids are those of the version that is newest just before the commit.
+ * Ids: new rows get the numbers behind the largest that was ever given (id_source.h). Inserts of several threads become one commit
+ * (insert_queue.h), appends that replace rows one each.
  */
 #include "collection/local_engine.h"
 
 #include "base/alloc.h"
-#include "collection/id_counter.h"
+#include "collection/id_source.h"
 #include "collection/index_texts.h"
 #include "collection/index_upkeep.h"
+#include "collection/insert_queue.h"
 #include "collection/local_search.h"
 #include "collection/snapshot.h"
+#include "collection/table_upkeep.h"
 #include "os/clock.h"
 #include "os/dir.h"
 #include "os/fd.h"
@@ -25,17 +26,23 @@
 #include <inttypes.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
 
 typedef struct local_engine {
     char *path;
     pn_pool *pool; /* borrowed; may be NULL */
     bool is_fixed; /* opened at a version: newest stays what it is, and nothing is changed */
     pthread_mutex_t mu;
-    pn_snapshot *newest;       /* guarded by mu */
-    int64_t looked_ns;         /* when it was seen to be the newest; guarded by mu */
-    int64_t interval_ns;       /* how long that is good enough for readers; guarded by mu */
+    pn_snapshot *newest; /* guarded by mu */
+    int64_t looked_ns;   /* when it was seen to be the newest; guarded by mu */
+    int64_t interval_ns; /* how long that is good enough for readers; guarded by mu */
+    char *own_folder;    /* for our own files beside the table's */
+    pn_insert_queue inserts;
     pthread_mutex_t append_mu; /* one append at a time, because of the ids */
+    pn_id_source ids;          /* guarded by append_mu */
     pn_table_indexes indexes;
+    pn_table_upkeep upkeep;
 } local_engine;
 
 /* ---- snapshots ---- */
@@ -54,8 +61,13 @@ static pn_status refresh(local_engine *e, pn_error *err)
     pn_dataset *latest;
     pn_snapshot *fresh;
     uint64_t generation;
-    PN_TRY(pn_table_indexes_refresh(&e->indexes, &generation, err));
     PN_TRY(newest_dataset(e, &latest, err));
+    /* Behind it: what a fold did to the indexes is told before its version is there. */
+    pn_status status = pn_table_indexes_refresh(&e->indexes, &generation, err);
+    if (status != PN_OK) {
+        pn_dataset_unref(latest);
+        return status;
+    }
     if (latest == e->newest->dataset && generation == e->newest->generation) {
         pn_dataset_unref(latest);
         return PN_OK;
@@ -115,11 +127,23 @@ static void unpin(void *self, pn_snapshot *snapshot)
     pn_snapshot_unref(snapshot);
 }
 
+static uint64_t count_small(const pn_dataset *dataset)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < pn_dataset_n_fragments(dataset); i++) {
+        pn_fragment_info fragment;
+        pn_dataset_fragment(dataset, i, &fragment);
+        n += fragment.physical_rows < PN_SWEEP_ROWS;
+    }
+    return n;
+}
+
 static void info(void *self, const pn_snapshot *snapshot, pn_engine_info *out)
 {
     const pn_dataset *dataset = snapshot->dataset;
     (void)self;
-    *out = (pn_engine_info){.version = pn_dataset_version(dataset),
+    *out = (pn_engine_info){.n_small = count_small(dataset),
+                            .version = pn_dataset_version(dataset),
                             .n_rows = pn_dataset_count_rows(dataset),
                             .n_fragments = pn_dataset_n_fragments(dataset),
                             .data_bytes = pn_dataset_data_bytes(dataset),
@@ -240,39 +264,6 @@ static pn_status add_ids(const pn_batch *batch, const pn_field *field, int64_t f
     return PN_OK;
 }
 
-static pn_status append_to(pn_dataset *dataset, const pn_batch *batch, const pn_rowset *replaced,
-                           uint64_t *version, pn_error *err)
-{
-    pn_append *append;
-    pn_dataset *made;
-    PN_TRY(pn_append_begin(dataset, &append, err));
-    pn_status status = pn_append_batch(append, batch, err);
-    if (status != PN_OK) {
-        pn_append_abort(append);
-        return status;
-    }
-    PN_TRY(pn_append_commit(append, replaced, &made, err));
-    *version = pn_dataset_version(made);
-    pn_dataset_unref(made);
-    return PN_OK;
-}
-
-/* Other processes' appends wait too, where the folder can be written; the lock goes with its holder. */
-static pn_status lock_ids(const char *folder, pn_arena *arena, pn_lockfile **out, pn_error *err)
-{
-    char *path = pn_path_join(arena, folder, "ids.lock");
-    if (!path)
-        return pn_fail_nomem(err);
-    PN_TRY(pn_dir_make(folder, err));
-    pn_status status = PN_OK;
-    for (int waited_ms = 0;; waited_ms += 2) {
-        status = pn_lockfile_take(path, out, err);
-        if (status != PN_ERR_CONFLICT || waited_ms > 60000)
-            return status;
-        pn_clock_sleep_ms(2);
-    }
-}
-
 static bool needs_ids(const pn_snapshot *snapshot, const pn_batch *batch)
 {
     const pn_schema *schema = pn_dataset_schema(snapshot->dataset);
@@ -281,52 +272,125 @@ static bool needs_ids(const pn_snapshot *snapshot, const pn_batch *batch)
            schema->fields[at].type == PN_TYPE_INT64;
 }
 
-/* Replaced rows are addresses of the version the caller looked at: the commit checks them against what came since. */
-static pn_status append_with_ids(local_engine *e, const pn_batch *batch, const pn_rowset *replaced,
-                                 pn_snapshot *given, pn_error *err)
+/* Ids for the inserts of a list that bring none. */
+static pn_status give_ids(local_engine *e, const pn_snapshot *snapshot, pn_insert *list,
+                          pn_error *err)
 {
-    pn_snapshot *snapshot = NULL;
-    pn_lockfile *lock = NULL;
+    size_t n = 0;
+    int64_t next;
+    for (const pn_insert *i = list; i; i = i->next)
+        n += needs_ids(snapshot, i->batch) ? i->batch->n_rows : 0;
+    if (n == 0)
+        return PN_OK;
+    PN_TRY(pn_id_source_take(&e->ids, e->own_folder, snapshot->dataset, n, &next, err));
+    for (pn_insert *i = list; i; i = i->next)
+        if (needs_ids(snapshot, i->batch)) {
+            i->first_id = next;
+            next += (int64_t)i->batch->n_rows;
+        }
+    return PN_OK;
+}
+
+static pn_status append_one(pn_append *append, const pn_snapshot *snapshot, const pn_insert *insert,
+                            pn_error *err)
+{
     pn_arena arena;
-    pn_batch with_ids;
-    int64_t first;
-    uint64_t version;
-    pn_arena_init(&arena, SIZE_MAX);
+    pn_batch with_ids = *insert->batch;
     pn_status status = PN_OK;
-    char *folder = pn_path_join(&arena, e->path, "_pennon");
-    if (!folder)
-        PN_GOTO(done, pn_fail_nomem(err));
-    PN_GOTO(done, lock_ids(folder, &arena, &lock, err));
-    PN_GOTO(done, pin_newest(e, &snapshot,
-                             err)); // what was the newest while another held the lock may not be
-    PN_GOTO(done, pn_id_counter_take(folder, snapshot->dataset, batch->n_rows, &first, err));
-    ptrdiff_t at = pn_schema_find(pn_dataset_schema(snapshot->dataset), pn_str_of(PN_COLUMN_ID));
-    PN_GOTO(done, add_ids(batch, &pn_dataset_schema(snapshot->dataset)->fields[at], first, &arena,
-                          &with_ids, err));
-    PN_GOTO(done, append_to(replaced ? given->dataset : snapshot->dataset, &with_ids, replaced,
-                            &version, err));
-    /* A foreign writer may have come between: then the next append has to look at its rows. */
-    if (version == pn_dataset_version(snapshot->dataset) + 1)
-        pn_id_counter_settle(folder, version, first + (int64_t)batch->n_rows);
-done:
-    pn_lockfile_release(lock);
+    pn_arena_init(&arena, SIZE_MAX);
+    if (insert->first_id >= 0) {
+        const pn_schema *schema = pn_dataset_schema(snapshot->dataset);
+        ptrdiff_t at = pn_schema_find(schema, pn_str_of(PN_COLUMN_ID));
+        status =
+            add_ids(insert->batch, &schema->fields[at], insert->first_id, &arena, &with_ids, err);
+    }
+    if (status == PN_OK)
+        status = pn_append_batch(append, &with_ids, err);
     pn_arena_reset(&arena);
+    return status;
+}
+
+/* Replaced rows are addresses of the version that the caller looked at, given: the commit checks them against what came since.
+ * *is_ours: it failed before anything was committed. */
+static pn_status append_list(const pn_snapshot *snapshot, pn_insert *list,
+                             const pn_rowset *replaced, const pn_snapshot *given, bool *is_ours,
+                             pn_dataset **made, pn_error *err)
+{
+    pn_append *append;
+    *is_ours = true;
+    PN_TRY(pn_append_begin(replaced ? given->dataset : snapshot->dataset, &append, err));
+    for (pn_insert *i = list; i; i = i->next) {
+        pn_status status = append_one(append, snapshot, i, err);
+        if (status == PN_OK)
+            continue;
+        pn_append_abort(append);
+        return status;
+    }
+    *is_ours = false;
+    return pn_append_commit(append, replaced, made, err);
+}
+
+/* Holding append_mu. */
+static pn_status commit_list(local_engine *e, pn_insert *list, const pn_rowset *replaced,
+                             const pn_snapshot *given, bool *is_ours, pn_error *err)
+{
+    pn_snapshot *snapshot;
+    pn_dataset *made;
+    *is_ours = true;
+    PN_TRY(pin_newest(e, &snapshot, err));
+    pn_status status = give_ids(e, snapshot, list, err);
+    if (status == PN_OK)
+        status = append_list(snapshot, list, replaced, given, is_ours, &made, err);
+    if (status == PN_OK) {
+        pn_id_source_settle(&e->ids, snapshot->dataset, made);
+        pn_dataset_unref(made);
+    }
     pn_snapshot_unref(snapshot);
     return status;
 }
 
-static pn_status append_any(local_engine *e, const pn_batch *batch, const pn_rowset *replaced,
-                            pn_snapshot *given, pn_error *err)
+static void end_list(pn_insert *list, pn_status status, const pn_error *err)
 {
+    for (pn_insert *i = list; i; i = i->next) {
+        i->status = status;
+        i->err = *err;
+    }
+}
+
+/* A batch that is refused spoils no other one: then each is committed alone. */
+static void commit_inserts(void *context, pn_insert *list)
+{
+    local_engine *e = context;
+    pn_error err = {0};
+    bool is_ours;
+    pthread_mutex_lock(&e->append_mu);
+    pn_status status = commit_list(e, list, NULL, NULL, &is_ours, &err);
+    if (status == PN_OK || !is_ours || !list->next) {
+        end_list(list, status, &err);
+    } else {
+        for (pn_insert *i = list, *next; i; i = next) {
+            next = i->next;
+            i->next = NULL;
+            i->first_id = -1;
+            i->err = (pn_error){0};
+            i->status = commit_list(e, i, NULL, NULL, &is_ours, &i->err);
+            i->next = next;
+        }
+    }
+    expire(e);
+    pthread_mutex_unlock(&e->append_mu);
+}
+
+static void after_inserts(void *context)
+{
+    local_engine *e = context;
     pn_snapshot *snapshot;
-    uint64_t version;
-    PN_TRY(pin_newest(e, &snapshot, err));
-    pn_status status = needs_ids(snapshot, batch)
-                           ? append_with_ids(e, batch, replaced, given, err)
-                           : append_to(replaced ? given->dataset : snapshot->dataset, batch,
-                                       replaced, &version, err);
+    pn_error ignored; // the rows are in; what is wrong with the table the next insert will say
+    if (pin_newest(e, &snapshot, &ignored) != PN_OK)
+        return;
+    pn_table_upkeep_sweep(&e->upkeep, snapshot);
     pn_snapshot_unref(snapshot);
-    return status;
+    expire(e);
 }
 
 static pn_status check_newest(const local_engine *e, pn_error *err)
@@ -338,13 +402,25 @@ static pn_status check_newest(const local_engine *e, pn_error *err)
                    pn_dataset_version(e->newest->dataset));
 }
 
+static pn_status insert(void *self, const pn_batch *batch, int64_t *first_id, pn_error *err)
+{
+    local_engine *e = self;
+    PN_TRY(check_newest(e, err));
+    return pn_insert_queue_run(&e->inserts, batch, commit_inserts, after_inserts, e, first_id, err);
+}
+
 static pn_status append(void *self, pn_snapshot *snapshot, const pn_batch *batch,
                         const pn_rowset *replaced, pn_error *err)
 {
     local_engine *e = self;
+    pn_insert one = {.batch = batch, .first_id = -1};
+    bool is_ours;
+    int64_t first_id;
+    if (!replaced)
+        return insert(self, batch, &first_id, err);
     PN_TRY(check_newest(e, err));
     pthread_mutex_lock(&e->append_mu);
-    pn_status status = append_any(e, batch, replaced, snapshot, err);
+    pn_status status = commit_list(e, &one, replaced, snapshot, &is_ours, err);
     expire(e);
     pthread_mutex_unlock(&e->append_mu);
     return status;
@@ -380,6 +456,27 @@ static pn_status delete_where(void *self, const char *text, uint64_t *n_deleted,
             return status;
         pn_clock_sleep_ms(5 << attempt); // a compaction moved the rows: look for them again
     }
+}
+
+/* ---- upkeep ---- */
+
+static pn_status upkeep(void *self, const pn_engine_upkeep_options *options,
+                        pn_engine_upkeep_report *out, pn_error *err)
+{
+    local_engine *e = self;
+    pn_snapshot *snapshot;
+    PN_TRY(check_newest(e, err));
+    PN_TRY(pin_newest(e, &snapshot, err));
+    pn_status status = pn_table_upkeep_run(&e->upkeep, snapshot, options, out, err);
+    pn_snapshot_unref(snapshot);
+    expire(e);
+    return status;
+}
+
+static void upkeep_totals(void *self, pn_engine_upkeep_totals *out)
+{
+    local_engine *e = self;
+    pn_table_upkeep_totals(&e->upkeep, out);
 }
 
 /* ---- indexes ---- */
@@ -500,10 +597,15 @@ static void free_local(void *self)
     local_engine *e = self;
     if (!e)
         return;
+    if (e->own_folder)
+        pn_id_source_end(&e->ids, e->own_folder);
     pn_snapshot_unref(e->newest);
+    pn_insert_queue_reset(&e->inserts);
+    pn_table_upkeep_reset(&e->upkeep);
     pn_table_indexes_reset(&e->indexes);
     pthread_mutex_destroy(&e->mu);
     pthread_mutex_destroy(&e->append_mu);
+    pn_free(e->own_folder);
     pn_free(e->path);
     pn_free(e);
 }
@@ -512,10 +614,17 @@ static pn_status start_local(local_engine *e, const char *path, pn_error *err)
 {
     pthread_mutex_init(&e->mu, NULL);
     pthread_mutex_init(&e->append_mu, NULL);
+    pn_insert_queue_init(&e->inserts);
+    pn_table_upkeep_init(&e->upkeep, NULL, NULL);
     e->path = pn_strdup(path);
-    if (!e->path)
+    e->own_folder = pn_alloc(strlen(path) + sizeof "/_pennon");
+    if (!e->path || !e->own_folder)
         return pn_fail_nomem(err);
-    return pn_table_indexes_init(&e->indexes, path, err);
+    (void)snprintf(e->own_folder, strlen(path) + sizeof "/_pennon", "%s/_pennon", path); // fits
+    PN_TRY(pn_table_indexes_init(&e->indexes, path, err));
+    e->upkeep.table = e->path;
+    e->upkeep.indexes = index_folder(e);
+    return PN_OK;
 }
 
 /* Takes the dataset over, also on failure. */
@@ -549,6 +658,9 @@ static pn_status make_engine(const char *path, pn_dataset *dataset, bool is_fixe
                           .scan = scan,
                           .find_id = find_id,
                           .append = append,
+                          .insert = insert,
+                          .upkeep = upkeep,
+                          .upkeep_totals = upkeep_totals,
                           .delete_where = delete_where,
                           .index_build = index_build,
                           .index_due = index_due,
@@ -591,6 +703,12 @@ void pn_local_engine_set_consistency(pn_engine *engine, int64_t interval_ns)
     pthread_mutex_lock(&e->mu);
     e->interval_ns = interval_ns;
     pthread_mutex_unlock(&e->mu);
+}
+
+void pn_local_engine_set_compaction(pn_engine *engine, uint64_t bytes)
+{
+    local_engine *e = engine->self;
+    pn_table_upkeep_set_target(&e->upkeep, bytes);
 }
 
 void pn_engine_free(pn_engine *engine)

@@ -23,4 +23,8 @@ PN_NODISCARD pn_status pn_local_engine_create(const char *path, const pn_schema 
  * committed through this engine is seen at once. Of an engine that pn_local_engine_open() or its like made. */
 void pn_local_engine_set_consistency(pn_engine *engine, int64_t interval_ns);
 
+/* Small data files are folded until they have half of this or more; as soon as neighbours amount to it they become one. 0: nothing is
+ * folded unasked. At first PN_COMPACTION_BYTES_DEFAULT. Of an engine as above. */
+void pn_local_engine_set_compaction(pn_engine *engine, uint64_t bytes);
+
 #endif

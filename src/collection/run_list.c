@@ -18,6 +18,13 @@ static pn_status reserve(pn_run_list *list, size_t more, pn_error *err)
     return PN_OK;
 }
 
+pn_status pn_run_list_push(pn_run_list *list, const pn_flat_run *run, pn_error *err)
+{
+    PN_TRY(reserve(list, 1, err));
+    list->runs[list->n++] = *run;
+    return PN_OK;
+}
+
 pn_status pn_run_list_add(pn_run_list *list, pn_dataset *dataset, size_t fragment_i,
                           const char *column, bool any_length, const uint64_t *allowed,
                           pn_error *err)

@@ -13,6 +13,9 @@ typedef struct pn_run_list {
     size_t n, capacity;
 } pn_run_list;
 
+/* Add one. */
+PN_NODISCARD pn_status pn_run_list_push(pn_run_list *list, const pn_flat_run *run, pn_error *err);
+
 /*
  * Add the runs of a fragment, none when it has no vectors: physical rows, with the fragment's deletions.
  *

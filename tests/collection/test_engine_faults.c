@@ -364,7 +364,7 @@ static void the_counter__is_read_with_suspicion(void **state)
         assert_int_equal(pn_dataset_open(w->path, 0, &dataset, NULL), PN_OK);
         assert_int_equal(pn_file_write_atomic(file, cases[i].text, strlen(cases[i].text), NULL),
                          PN_OK);
-        pn_status status = pn_id_counter_take(folder, dataset, 3, &first, &err);
+        pn_status status = pn_id_counter_take(folder, dataset, -1, 3, &first, &err);
         if (status != cases[i].status)
             fail_msg("\"%s\": status %d: %s", cases[i].text, status, err.message);
         assert_int_equal(first, i == 0 ? 100 : i == 1 ? 3 : -77);
@@ -383,11 +383,11 @@ static pn_status take_ids(void *context, pn_error *err)
     pn_status status = PN_ERR_NOMEM;
     for (int64_t n = 1; status == PN_ERR_NOMEM; n++) {
         pn_alloc_fail_after(n);
-        status = pn_id_counter_take(folder, dataset, 1, &first, err);
+        status = pn_id_counter_take(folder, dataset, -1, 1, &first, err);
         pn_alloc_fail_after(0);
     }
     pn_alloc_fail_after(1);
-    pn_id_counter_settle(folder, 5, first + 1); // has nobody to tell, and does no harm
+    pn_id_counter_settle(folder, 5, first + 1, first + 1); // has nobody to tell, and does no harm
     pn_alloc_fail_after(0);
     pn_arena_reset(&arena);
     return status;
@@ -412,7 +412,7 @@ static pn_status index_ids(void *context, pn_error *err)
     PN_TRY(pn_id_index_make(context, &ids, err));
     pn_id_index_free(ids);
     pn_id_index_free(NULL);
-    return pn_next_id(context, &next, err);
+    return pn_next_id(context, 0, &next, err);
 }
 
 static void an_index_of_ids__needs_memory(void **state)

@@ -254,6 +254,127 @@ static bool is_due(world *w)
     return due;
 }
 
+static pn_engine_upkeep_report fold(world *w)
+{
+    pn_error err = {0};
+    pn_engine_upkeep_report report;
+    const pn_engine_upkeep_options all = {.all = true, .retention_ms = -1};
+    check(w->engine->upkeep(w->engine->self, &all, &report, &err), &err);
+    return report;
+}
+
+static size_t count_fragments(world *w)
+{
+    pn_error err = {0};
+    pn_snapshot *snapshot;
+    pn_engine_info info;
+    check(w->engine->pin_newest(w->engine->self, &snapshot, &err), &err);
+    w->engine->info(w->engine->self, snapshot, &info);
+    w->engine->unpin(w->engine->self, snapshot);
+    return (size_t)info.n_fragments;
+}
+
+static size_t count_alive(const world *w, size_t end)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < end; i++)
+        n += w->alive[i];
+    return n;
+}
+
+/* The index answers for these rows, the rest is scanned; and both together are right. */
+static void check_cover(world *w, pn_rng *rng, size_t n_covered)
+{
+    pn_arena arena;
+    pn_engine_search_stats stats;
+    float query[DIM];
+    pn_arena_init(&arena, SIZE_MAX);
+    pn_engine_index_status status = status_of(w, &arena);
+    assert_int_equal(status.n_covered, n_covered);
+    assert_int_equal(status.n_uncovered, count_alive(w, w->n) - n_covered);
+    pn_arena_reset(&arena);
+    any_query(w, rng, query);
+    (void)ask(w, query, NULL, 0, &stats);
+    assert_int_equal(stats.n_indexes, n_covered > 0);
+    assert_true(mean_recall(w, rng, 60, NULL) > 0.93);
+    assert_true(mean_recall(w, rng, 20, "id >= 1500 AND id < 15000") > 0.93);
+    assert_true(mean_recall(w, rng, 20, "id < 30") > 0.99);
+}
+
+static void an_index__covers_what_was_folded(void **state)
+{
+    world *w = make_world(41);
+    pn_rng rng = pn_rng_seed(42);
+    (void)state;
+    for (int i = 0; i < 30; i++)
+        append(w, 800);
+    size_t n = w->n;
+    (void)build(w, (pn_engine_index_options){.all = true});
+    append(w, 300);
+    delete_range(w, 1000, 1010);
+    delete_range(w, 5000, 7500); // two fragments whole, and parts of others
+    delete_range(w, 23999, 24000);
+    check_cover(w, &rng, count_alive(w, n));
+    pn_engine_upkeep_report report = fold(w);
+    assert_int_equal(report.n_made, 1);
+    assert_int_equal(count_fragments(w), 2);
+    check_cover(w, &rng, count_alive(w, n));
+    delete_range(w, 0, 3200); // of the folded fragment: it is folded again, without them
+    check_cover(w, &rng, count_alive(w, n));
+    assert_int_equal(fold(w).n_made, 1);
+    check_cover(w, &rng, count_alive(w, n));
+    for (int i = 0; i < 12; i++)
+        append(w, 1);
+    delete_range(w, 15000, 15001);
+    open_engine(w); // reads what the other one left
+    check_cover(w, &rng, count_alive(w, n));
+    (void)fold(w);
+    check_cover(w, &rng, count_alive(w, n));
+    append(w, 9000);
+    (void)build(w,
+                (pn_engine_index_options){.is_wanted = false}); // takes the old one along, or not
+    pn_arena arena;
+    pn_arena_init(&arena, SIZE_MAX);
+    assert_int_equal(status_of(w, &arena).n_uncovered, 0);
+    pn_arena_reset(&arena);
+    assert_true(mean_recall(w, &rng, 60, NULL) > 0.93);
+    free_world(w);
+}
+
+static void a_damaged_log_of_folds__costs_time_only(void **state)
+{
+    world *w = make_world(43);
+    pn_rng rng = pn_rng_seed(44);
+    pn_error err = {0};
+    pn_buffer bytes;
+    (void)state;
+    for (int i = 0; i < 30; i++)
+        append(w, 800);
+    (void)build(w, (pn_engine_index_options){.all = true});
+    delete_range(w, 10, 20);
+    (void)fold(w);
+    check_cover(w, &rng, w->n - 10);
+    char *log = pn_path_join(&w->arena, w->path, "_pennon/index/folds.log");
+    pn_buffer_init(&bytes, SIZE_MAX);
+    check(pn_file_read(log, &bytes, &err), &err);
+    for (size_t cut = 0; cut < 6; cut++) { // torn, and with a byte changed
+        size_t at = bytes.n_bytes - 2 - cut * (bytes.n_bytes - 2) / 6;
+        check(pn_file_write_atomic(log, bytes.data, at, &err), &err);
+        open_engine(w);
+        check_cover(w, &rng, 0);
+        bytes.data[at - 1] ^= 1;
+        check(pn_file_write_atomic(log, bytes.data, bytes.n_bytes, &err), &err);
+        bytes.data[at - 1] ^= 1;
+        open_engine(w);
+        check_cover(w, &rng, 0);
+    }
+    check(pn_file_write_atomic(log, bytes.data, bytes.n_bytes, &err), &err);
+    open_engine(w);
+    check_cover(w, &rng, w->n - 10);
+    pn_buffer_reset(&bytes);
+    free_world(w);
+}
+
 static void search__uses_an_index(void **state)
 {
     world *w = make_world(1);
@@ -596,6 +717,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(search__uses_an_index),
+        cmocka_unit_test(an_index__covers_what_was_folded),
+        cmocka_unit_test(a_damaged_log_of_folds__costs_time_only),
         cmocka_unit_test(search__looks_as_far_as_it_is_told),
         cmocka_unit_test(search__with_filters),
         cmocka_unit_test(search__of_a_table_that_lives),
