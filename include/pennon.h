@@ -298,6 +298,60 @@ PN_API pn_status pn_table_check_model(pn_table *table, const pn_model *model, pn
 PN_API pn_status pn_table_set_read_consistency_interval(pn_table *table, double seconds,
                                                         pn_error *err);
 
+/*
+ * A table that is written to row by row stays one of few files: inserts fold the smallest as they come, pn_table_upkeep() the rest. A file
+ * of half of this many MB (2^20 bytes) or more is left alone, and small neighbours become one as soon as they amount to it: 1024 as every
+ * table is opened. 0: nothing is folded unasked. INVALID: negative, or over 1048576.
+ */
+PN_API pn_status pn_table_set_compaction_size(pn_table *table, double megabytes, pn_error *err);
+
+typedef struct pn_upkeep_options {
+    size_t struct_bytes;
+    int all; /* fold all small neighbours, instead of what is due */
+    /* Versions older than this go, but for the newest 100 and those that have a tag or are open in this program. Of thousands made within
+     * hours only the last of each minute stays, after two minutes. 0: all versions stay. */
+    double retention_days;
+    int (*cancelled)(void *context); /* polled; nonzero: stop, and keep what is done. May be NULL */
+    void *context;
+} pn_upkeep_options;
+#define PN_UPKEEP_OPTIONS_INIT                                                                     \
+    {                                                                                              \
+        sizeof(pn_upkeep_options), 0, 7.0, 0, 0                                                    \
+    }
+
+typedef struct pn_upkeep_report {
+    size_t struct_bytes;
+    uint64_t n_folded, n_made; /* fragments that went, and those that came for them */
+    uint64_t n_versions_removed, n_files_removed, bytes_removed;
+} pn_upkeep_report;
+#define PN_UPKEEP_REPORT_INIT                                                                      \
+    {                                                                                              \
+        sizeof(pn_upkeep_report), 0, 0, 0, 0, 0                                                    \
+    }
+
+/* What is due: cheap to call every second while rows come. Searches and writers go on meanwhile, and indexes cover what they did.
+ * options and out may be NULL. Errors: INVALID, CANCELLED, IO, and UNSUPPORTED: a column that is not written, by name. */
+PN_API pn_status pn_table_upkeep(pn_table *table, const pn_upkeep_options *options,
+                                 pn_upkeep_report *out, pn_error *err);
+
+/* What a table is made of, and what upkeep did since it was opened here. */
+typedef struct pn_upkeep_status {
+    size_t struct_bytes;
+    uint64_t n_versions, n_fragments, n_small;    /* small: of fewer than 1000 rows */
+    uint64_t n_indexes, index_bytes, n_uncovered; /* rows that no index covers */
+    uint64_t n_folds, n_versions_removed, n_failures;
+    int failed; /* the last time */
+    char last_error[512];
+} pn_upkeep_status;
+#define PN_UPKEEP_STATUS_INIT                                                                      \
+    {                                                                                              \
+        sizeof(pn_upkeep_status), 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,                                    \
+        {                                                                                          \
+            0                                                                                      \
+        }                                                                                          \
+    }
+PN_API pn_status pn_table_get_upkeep_status(pn_table *table, pn_upkeep_status *out, pn_error *err);
+
 typedef struct pn_table_info {
     char model[256];     /* as recorded; empty when unknown */
     char preprocess[16]; /* as recorded; empty when unknown */

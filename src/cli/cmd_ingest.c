@@ -168,6 +168,15 @@ static pn_status build_index(const arguments *args, pn_session *session)
     return status;
 }
 
+/* Small files become larger ones; they can be searched as they are, so what keeps it from that is no failure. */
+static void fold(pn_session *session)
+{
+    pn_error ignored = {0};
+    pn_upkeep_options due = PN_UPKEEP_OPTIONS_INIT;
+    due.retention_days = 0; // old versions are a service's business
+    (void)(pn_table_upkeep(session->table, &due, NULL, &ignored) == PN_OK); // see above
+}
+
 static int run(arguments *args, pn_session *session)
 {
     pn_error err = {0};
@@ -202,7 +211,9 @@ static int run(arguments *args, pn_session *session)
     print_summary(args, &done);
     if (status != PN_OK)
         pn_cli_error(&err);
-    else if (!args->no_index)
+    else
+        fold(session);
+    if (status == PN_OK && !args->no_index)
         status = build_index(args, session);
     return exit_code(status, &done);
 }

@@ -66,6 +66,8 @@ static const pn_config_key keys[] = {
     {"serve", "timeout", PN_CONFIG_WHOLE, 1, 3600, NULL, NULL},
     {"serve", "drain", PN_CONFIG_WHOLE, 0, 3600, NULL, NULL},
     {"serve", "read-consistency-interval", PN_CONFIG_SECONDS, 0, 0, NULL, NULL},
+    {"serve", "compaction-size", PN_CONFIG_NUMBER, 0, 0, NULL, "PENNON_COMPACTION_SIZE"},
+    {"serve", "version-retention", PN_CONFIG_NUMBER, 0, 0, NULL, "PENNON_VERSION_RETENTION"},
     {"serve", "verbose", PN_CONFIG_FLAG, 0, 0, NULL, NULL},
     {"serve", "log-json", PN_CONFIG_FLAG, 0, 0, NULL, NULL},
 };

@@ -30,7 +30,7 @@ typedef struct pn_config_key {
 } pn_config_key;
 
 /* More than there are keys. */
-enum { PN_CONFIG_KEYS_MAX = 48 };
+enum { PN_CONFIG_KEYS_MAX = 56 };
 
 /* The key of that name in a section, where the shared ones may stand as well, or at the top (section NULL). NULL: none. */
 const pn_config_key *pn_config_key_find(const char *section, const char *name);

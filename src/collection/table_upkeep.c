@@ -136,22 +136,23 @@ static pn_status tell_log(void *context, pn_dataset *read, const pn_compact_fold
 /* ---- folding ---- */
 
 /* With the classes of the snapshot; adds to done. */
-static pn_status fold(pn_table_upkeep *upkeep, pn_snapshot *snapshot, pn_compact_options *options,
-                      const pn_engine_upkeep_options *asked, pn_engine_upkeep_report *done,
-                      pn_error *err)
+static pn_status fold(pn_table_upkeep *upkeep, pn_snapshot *snapshot,
+                      const pn_compact_options *which, const pn_engine_upkeep_options *asked,
+                      pn_engine_upkeep_report *done, pn_error *err)
 {
     pn_arena arena;
     pn_dataset *made;
     pn_compaction *report = NULL;
     folding f = {.upkeep = upkeep, .asked = asked};
+    pn_compact_options options = *which;
+    options.class_of = class_of;
+    options.folding = tell_log;
+    options.is_stopped = is_stopped;
+    options.context = &f;
     pn_arena_init(&arena, SIZE_MAX);
     pn_status status = find_classes(&f, snapshot, &arena, err);
-    options->class_of = class_of;
-    options->folding = tell_log;
-    options->is_stopped = is_stopped;
-    options->context = &f;
     if (status == PN_OK) {
-        status = pn_dataset_compact(snapshot->dataset, options, &report, &made, err);
+        status = pn_dataset_compact(snapshot->dataset, &options, &report, &made, err);
         if (status == PN_OK)
             pn_dataset_unref(made);
     }

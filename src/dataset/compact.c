@@ -176,7 +176,7 @@ typedef struct compacting {
 static bool is_cancelled(const compacting *c)
 {
     const pn_compact_options *o = c->options;
-    return (o->cancel && atomic_load(o->cancel)) ||
+    return (o->cancel && atomic_load(o->cancel)) || (o->is_stopped && o->is_stopped(o->context)) ||
            (o->progress && !o->progress(o->progress_context, c->n_written));
 }
 

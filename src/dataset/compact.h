@@ -49,11 +49,12 @@ typedef struct pn_compact_options {
     /* Told of what is written and about to be committed, which may fail or be lost still; a status other than PN_OK ends it. */
     pn_status (*folding)(void *context, pn_dataset *read, const pn_compact_fold *folds, size_t n,
                          pn_error *err);
+    bool (*is_stopped)(const void *context); /* asked like cancel; NULL: never */
     void *context;
 } pn_compact_options;
 #define PN_COMPACT_OPTIONS_INIT                                                                    \
     {                                                                                              \
-        PN_COMPACT_TIERED, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, 0, NULL, NULL, NULL                 \
+        PN_COMPACT_TIERED, 0, 0, 0, 0, NULL, NULL, NULL, 0, 0, 0, NULL, NULL, NULL, NULL           \
     }
 
 /* What became of which fragments. Immutable; may be shared between threads. */

@@ -230,7 +230,31 @@ static pn_status write_server(const pn_model_server *server, pn_buffer *out, pn_
                  server->state == PN_SERVER_LEFT_ALONE ? 0 : 1, err);
 }
 
-pn_status pn_metrics_write(pn_metrics *m, const pn_table_info *table, const pn_model_server *server,
+static pn_status write_upkeep(const pn_upkeep_status *u, pn_buffer *out, pn_error *err)
+{
+    const struct {
+        const char *name, *help;
+        uint64_t value;
+    } gauges[] = {
+        {"pennon_table_versions", "Versions of the table that are kept.", u->n_versions},
+        {"pennon_table_small_fragments", "Fragments of fewer than 1000 rows.", u->n_small},
+        {"pennon_table_uncovered_rows", "Rows that no index covers.", u->n_uncovered},
+        {"pennon_index_files", "Indexes of the table.", u->n_indexes},
+        {"pennon_index_bytes", "Size of the indexes.", u->index_bytes},
+        {"pennon_upkeep_failed", "1 when upkeep failed the last time, else 0.", u->failed ? 1 : 0},
+    };
+    for (size_t i = 0; i < PN_COUNT_OF(gauges); i++)
+        PN_TRY(gauge(out, gauges[i].name, gauges[i].help, (double)gauges[i].value, err));
+    PN_TRY(counter(out, "pennon_upkeep_folds_total", "Fragments made of smaller ones.", u->n_folds,
+                   err));
+    PN_TRY(counter(out, "pennon_upkeep_versions_removed_total", "Old versions removed.",
+                   u->n_versions_removed, err));
+    return counter(out, "pennon_upkeep_failures_total", "Times that upkeep failed.", u->n_failures,
+                   err);
+}
+
+pn_status pn_metrics_write(pn_metrics *m, const pn_table_info *table,
+                           const pn_upkeep_status *upkeep, const pn_model_server *server,
                            const char *cpu, pn_buffer *out, pn_error *err)
 {
     pthread_mutex_lock(&m->mu);
@@ -246,6 +270,8 @@ pn_status pn_metrics_write(pn_metrics *m, const pn_table_info *table, const pn_m
         PN_TRY(gauge(out, "pennon_table_data_bytes", "Size of the table's data files.",
                      (double)table->data_bytes, err));
     }
+    if (upkeep)
+        PN_TRY(write_upkeep(upkeep, out, err));
     if (server)
         PN_TRY(write_server(server, out, err));
     PN_TRY(head(out, "pennon_build_info", "gauge", "Version and instruction set; always 1.", err));

@@ -22,8 +22,9 @@ void pn_metrics_search(pn_metrics *metrics, const pn_search_stats *stats);
 void pn_metrics_ingest(pn_metrics *metrics, uint64_t added, uint64_t updated, uint64_t unchanged,
                        uint64_t failed);
 
-/* The text format, version 0.0.4. table and server (of the model) may be NULL. */
+/* The text format, version 0.0.4. table, upkeep and server (of the model) may be NULL. */
 PN_NODISCARD pn_status pn_metrics_write(pn_metrics *metrics, const pn_table_info *table,
+                                        const pn_upkeep_status *upkeep,
                                         const pn_model_server *server, const char *cpu,
                                         pn_buffer *out, pn_error *err);
 

@@ -133,10 +133,13 @@ void pn_handle_metrics(pn_request *request)
     pn_model_server server = PN_MODEL_SERVER_INIT;
     const pn_model *model = request->service->model;
     bool asks = model && pn_model_get_server(model, &server, NULL) == PN_OK;
-    bool known = pn_table_get_info(request->service->table, &info, &err) == PN_OK;
-    pn_status status =
-        pn_metrics_write(request->service->metrics, known ? &info : NULL, asks ? &server : NULL,
-                         pn_library_cpu(request->service->library), &request->answer, &err);
+    pn_upkeep_status upkeep = PN_UPKEEP_STATUS_INIT;
+    pn_table *table = request->service->table;
+    bool known = pn_table_get_info(table, &info, &err) == PN_OK &&
+                 pn_table_get_upkeep_status(table, &upkeep, &err) == PN_OK;
+    pn_status status = pn_metrics_write(
+        request->service->metrics, known ? &info : NULL, known ? &upkeep : NULL,
+        asks ? &server : NULL, pn_library_cpu(request->service->library), &request->answer, &err);
     if (status != PN_OK) {
         pn_request_fail_status(request, status, &err, false);
         return;

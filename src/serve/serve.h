@@ -44,6 +44,7 @@ typedef struct pn_serve_options {
         request_timeout_s; /* a client that is late by this is dropped: clients.c says for what */
     unsigned drain_timeout_s; /* for running requests, once *stop is true */
     bool no_index;            /* build none in the background */
+    double retention_days;    /* of old versions, as in pn_upkeep_options; 0: they stay */
     bool read_only;           /* refuse /ingest and DELETE with 403 */
     const char *ingest_root;  /* sources on this machine must lie below; NULL: none are taken */
     const char *auth_token;   /* NULL: none; else /ingest and DELETE need `Authorization: Bearer` */
@@ -57,8 +58,8 @@ typedef struct pn_serve_options {
 #define PN_SERVE_OPTIONS_INIT                                                                      \
     {                                                                                              \
         NULL, PN_SERVE_PORT_DEFAULT, 0, PN_SERVE_BODY_BYTES_DEFAULT, PN_SERVE_CONNECTIONS_DEFAULT, \
-            PN_SERVE_REQUEST_TIMEOUT_DEFAULT, PN_SERVE_DRAIN_TIMEOUT_DEFAULT, false, false, NULL,  \
-            NULL, PN_ACCESS_LOG_NONE, NULL, NULL, NULL                                             \
+            PN_SERVE_REQUEST_TIMEOUT_DEFAULT, PN_SERVE_DRAIN_TIMEOUT_DEFAULT, false, 7.0, false,   \
+            NULL, NULL, PN_ACCESS_LOG_NONE, NULL, NULL, NULL                                       \
     }
 
 /*

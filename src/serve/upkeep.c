@@ -1,5 +1,5 @@
 /*
- * upkeep.c - what a service does beside answering: rows that came get their index
+ * upkeep.c - what a service does beside answering: small files are folded, old versions go, rows that came get their index
  *
  * A failure is told once, when it changes, and tried again after a minute: a disk that is full for a night is one line in the log.
  */
@@ -21,7 +21,7 @@ struct pn_upkeep {
     pn_service *service;
     pn_thread *thread;
     atomic_bool stop;
-    pn_error told; /* the failure that was logged last */
+    pn_error told; /* the failure that was logged last, of either */
 };
 
 static int is_stopped(void *context)
@@ -30,14 +30,29 @@ static int is_stopped(void *context)
     return atomic_load(&upkeep->stop);
 }
 
-static void tell_failure(pn_upkeep *upkeep, const pn_error *err)
+static void tell_failure(pn_upkeep *upkeep, const char *what, const pn_error *err)
 {
     char line[sizeof err->message + 40];
     if (strcmp(err->message, upkeep->told.message) == 0)
         return;
     upkeep->told = *err;
-    (void)snprintf(line, sizeof line, "no index: %s", err->message); // fits
+    (void)snprintf(line, sizeof line, "%s: %s", what, err->message); // fits
     pn_service_log(upkeep->service, line);
+}
+
+/* False: it failed. */
+static bool fold_due(pn_upkeep *upkeep)
+{
+    pn_error err = {0};
+    pn_upkeep_options options = PN_UPKEEP_OPTIONS_INIT;
+    options.retention_days = upkeep->service->options->retention_days;
+    options.cancelled = is_stopped;
+    options.context = upkeep;
+    pn_status status = pn_table_upkeep(upkeep->service->table, &options, NULL, &err);
+    if (status == PN_OK || status == PN_ERR_CANCELLED)
+        return true;
+    tell_failure(upkeep, "no upkeep", &err);
+    return false;
 }
 
 /* False: it failed. */
@@ -59,7 +74,7 @@ static bool build_due(pn_upkeep *upkeep)
                        report.seconds);
         pn_service_log(upkeep->service, line);
     } else if (status != PN_OK && status != PN_ERR_CONFLICT && status != PN_ERR_CANCELLED) {
-        tell_failure(upkeep, &err);
+        tell_failure(upkeep, "no index", &err);
         return false;
     }
     return true;
@@ -70,7 +85,10 @@ static void upkeep_main(void *context)
     pn_upkeep *upkeep = context;
     pn_process_be_patient();
     while (!atomic_load(&upkeep->stop)) {
-        int wait_ms = build_due(upkeep) ? EVERY_MS : AFTER_FAILURE_MS;
+        bool good = fold_due(upkeep);
+        if (!upkeep->service->options->no_index)
+            good = build_due(upkeep) && good;
+        int wait_ms = good ? EVERY_MS : AFTER_FAILURE_MS;
         for (int ms = 0; ms < wait_ms && !atomic_load(&upkeep->stop); ms += NAP_MS)
             pn_clock_sleep_ms(NAP_MS);
     }
@@ -79,7 +97,7 @@ static void upkeep_main(void *context)
 pn_status pn_upkeep_start(pn_service *service, pn_upkeep **out, pn_error *err)
 {
     *out = NULL;
-    if (service->options->read_only || service->options->no_index)
+    if (service->options->read_only)
         return PN_OK;
     pn_upkeep *upkeep = pn_alloc_zero(sizeof *upkeep);
     if (!upkeep)

@@ -70,6 +70,8 @@ def check_environment(text):
     asked = set()
     for path in (SOURCE / "src").rglob("*.c"):
         asked |= set(re.findall(r'(?:pn_environment|getenv)\("(\w+)"', path.read_text(encoding="utf-8")))
+    keys = (SOURCE / "src" / "cli" / "config_keys.c").read_text(encoding="utf-8")
+    asked |= set(re.findall(r'"(PENNON_\w+)"', keys))
     asked = {name for name in asked if name not in ("PN_FAULT", "TMPDIR")}
     section = text.split("\nENVIRONMENT")[1].split("\nFILES")[0]
     told = set(re.findall(r"\b(?:PENNON|PN|HF|XDG|ROBOFLOW|SSL)_\w+\b|\bHOME\b", section))
