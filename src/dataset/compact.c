@@ -3,7 +3,7 @@
  *
  *     plan on the newest version (compact_plan.c)
  *     for each group: read its fragments block by block, leave deleted rows out, write one data file
- *     commit: the new fragments stand where the old ones stood; indexes cover neither (index_section.c)
+ *     commit: the new fragments stand behind all others, having the highest ids; indexes cover neither (index_section.c)
  *     and again, until the plan is empty
  *
  * A commit takes groups of 256 MiB together: a conflict then costs little, and what was done before it stays done.
@@ -384,7 +384,14 @@ static pn_status make_group(const folded *f, Pn__Table__DataFragment *made, pn_d
     return PN_OK;
 }
 
-/* The new fragments in the places of the first of their old ones, in the manifest; all of them in the transaction. */
+static int compare_fragments(const void *left, const void *right)
+{
+    const Pn__Table__DataFragment *const *a = left, *const *b = right;
+    return (*a)->id < (*b)->id ? -1 : (*a)->id > (*b)->id;
+}
+
+/* The new fragments instead of their old ones, in the manifest; all of them in the transaction. Fragments are sorted by id, as Lance
+ * has them: its own compaction ends in a panic where they are not. */
 static pn_status replace_fragments(compacting *c, pn_draft *draft, Pn__Table__DataFragment *made,
                                    pn_error *err)
 {
@@ -408,6 +415,7 @@ static pn_status replace_fragments(compacting *c, pn_draft *draft, Pn__Table__Da
         if (!at || at->place == 0)
             list[n++] = at ? &made[at->group] : m->fragments[i];
     }
+    qsort(list, n, sizeof(Pn__Table__DataFragment *), compare_fragments);
     pn_assert(n_replaced == c->n_places); // the rules have seen to that they are all there
     m->fragments = list;
     m->n_fragments = n;

@@ -2,8 +2,8 @@
  * compact.h - small fragments become large ones
  *
  * Every insert makes a fragment, every delete leaves rows behind that are read and passed over. Compaction writes the rows of
- * neighbouring fragments into one, without the deleted ones, in the same order. The table reads the same; row addresses change,
- * and the report tells how. Stable row ids stay with their rows where a table has them.
+ * neighbouring fragments into one, without the deleted ones, in the same order. The table has the same rows, those that moved behind the
+ * others, as LanceDB's compaction leaves them; row addresses change, and the report tells how. Stable row ids stay with their rows where a table has them.
  */
 #ifndef PN_DATASET_COMPACT_H
 #define PN_DATASET_COMPACT_H

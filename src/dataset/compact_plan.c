@@ -103,8 +103,8 @@ static bool is_due(const bundle *bundles, size_t n, size_t at, size_t here, unsi
     size_t n_of_level = 0;
     for (size_t i = at; i < at + here; i++)
         n_of_level += bundles[i].level == level;
-    bool before = at > 0 && bundles[at - 1].sum.class == bundles[at].sum.class &&
-                  bundles[at - 1].level > level;
+    bool before = at == 0 || (bundles[at - 1].sum.class == bundles[at].sum.class &&
+                              bundles[at - 1].level > level);
     bool same = at + here < n && bundles[at + here].sum.class == bundles[at].sum.class;
     bool behind = same && bundles[at + here].level > level;
     bool closed = at + here < n && !same && here >= CLOSED_RUN;
