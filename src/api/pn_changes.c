@@ -7,12 +7,14 @@
 #include "api/internal.h"
 
 #include "api/facets.h"
+#include "collection/fold_log.h"
 #include "collection/image_schema.h"
 #include "column/builder.h"
 #include "dataset/cleanup.h"
 #include "dataset/compact_preview.h"
 #include "dataset/index_section.h"
 #include "dataset/tags.h"
+#include "os/dir.h"
 #include "transfer/json_value.h"
 #include "transfer/schema_json.h"
 
@@ -272,6 +274,20 @@ static void count(const pn_compaction *compaction, pn_compact_table_report *done
     }
 }
 
+/* Indexes go on covering what is folded, where all of it was covered by one. */
+static pn_status tell_folds(void *context, pn_dataset *read, const pn_compact_fold *folds, size_t n,
+                            pn_error *err)
+{
+    pn_arena arena;
+    (void)context;
+    pn_arena_init(&arena, SIZE_MAX);
+    const char *folder = pn_path_join(&arena, pn_dataset_path(read), "_pennon/index");
+    pn_status status = folder ? pn_fold_log_write(folder, PN_COLUMN_VECTOR, read, folds, n, err)
+                              : pn_fail_nomem(err);
+    pn_arena_reset(&arena);
+    return status;
+}
+
 /* Or only look at what there would be to do. */
 static pn_status compact(pn_dataset *dataset, const pn_compact_table_options *ours,
                          pn_compact_table_report *done, pn_error *err)
@@ -285,7 +301,8 @@ static pn_status compact(pn_dataset *dataset, const pn_compact_table_options *ou
                                         .target_bytes = ours->target_bytes,
                                         .deleted_percent = ours->deleted_percent,
                                         .progress = on_rows,
-                                        .progress_context = &w};
+                                        .progress_context = &w,
+                                        .folding = tell_folds};
     PN_TRY(pn_dataset_compact_preview(dataset, &options, &preview, err));
     w.n_all = preview.n_rows + preview.n_gone;
     done->version = pn_dataset_version(dataset);

@@ -72,23 +72,16 @@ static const struct argp_option options[] = {
 
 static error_t parse(int key, char *arg, struct argp_state *state);
 
-/* Before the command line, which wins. */
-static void take_environment(arguments *args, struct argp_state *state)
+/* Before the command line, which wins. What is no number ends the program. */
+static void take_variable(const char *value, int key, struct argp_state *state)
 {
-    static const struct {
-        const char *name;
-        int key;
-    } variables[] = {{"PENNON_COMPACTION_SIZE", KEY_COMPACTION},
-                     {"PENNON_VERSION_RETENTION", KEY_RETENTION}};
-    for (size_t i = 0; i < PN_COUNT_OF(variables); i++) {
-        const char *value = pn_environment(variables[i].name);
-        char text[64];
-        if (!value)
-            continue;
-        (void)snprintf(text, sizeof text, "%s", value); // a longer one is no number
-        state->input = args;
-        (void)parse(variables[i].key, text, state); // ends the program when it is none
-    }
+    static char name[] = "pennon serve"; // argp has not set it yet
+    char text[64];
+    if (!value)
+        return;
+    state->name = name;
+    (void)snprintf(text, sizeof text, "%s", value); // a longer one is no number
+    (void)parse(key, text, state);
 }
 
 static error_t parse(int key, char *arg, struct argp_state *state)
@@ -146,7 +139,8 @@ static error_t parse(int key, char *arg, struct argp_state *state)
             argp_error(state, "--version-retention \"%s\": 0 to 36500 days", arg);
         return 0;
     case ARGP_KEY_INIT:
-        take_environment(args, state);
+        take_variable(pn_environment("PENNON_COMPACTION_SIZE"), KEY_COMPACTION, state);
+        take_variable(pn_environment("PENNON_VERSION_RETENTION"), KEY_RETENTION, state);
         return pn_common_parse(&args->common, key, arg, state);
     case KEY_LOG_JSON:
         serve->access_log = PN_ACCESS_LOG_JSON;

@@ -372,6 +372,46 @@ static void cleanup__finds_orphans_when_they_are_old(void **state)
     pn_dataset_unref(t);
 }
 
+/* Versions of one minute: the last one of it stays, and one that somebody reads. */
+static void cleanup__thins_a_crowd_out(void **state)
+{
+    table_place *p = *state;
+    pn_error err;
+    pn_dataset *t = make_table(p), *old, *next;
+    pn_cleanup_report report;
+    uint64_t *held;
+    pn_cleanup_options options = {
+        .older_than_ms = -1, .orphan_ms = -1, .crowd = 30, .crowd_ms = 3600000};
+    EXPECT(PN_OK, pn_dataset_open(p->table, 3, &old, &err));
+    for (int64_t i = 0; i < 30; i++) {
+        EXPECT(PN_OK, small_table_append(t, 1000 + i, 1, NULL, &next, &err));
+        pn_dataset_unref(t);
+        t = next;
+    }
+    size_t before = count_files(p, "_versions");
+    EXPECT(PN_OK, pn_dataset_pinned(old, &p->arena, &held, &options.n_held, &err));
+    assert_int_equal(options.n_held, 1);
+    assert_int_equal(held[0], 3);
+    options.held = held;
+    EXPECT(PN_OK, pn_dataset_cleanup(p->table, &options, &report, &err)); // too young
+    assert_int_equal(report.n_versions, 0);
+    options.crowd_ms = -1;
+    options.crowd = 1000;
+    EXPECT(PN_OK, pn_dataset_cleanup(p->table, &options, &report, &err)); // too few
+    assert_int_equal(report.n_versions, 0);
+    options.crowd = 30;
+    EXPECT(PN_OK, pn_dataset_cleanup(p->table, &options, &report, &err));
+    assert_in_range(report.n_kept, 2, 3); // a minute may have ended meanwhile
+    assert_int_equal(count_files(p, "_versions"), before - report.n_versions);
+    pn_dataset_unref(old);
+    EXPECT(PN_OK, pn_dataset_open(p->table, 3, &old, &err));
+    EXPECT(PN_OK, pn_dataset_latest(old, &next, &err)); // over the gap
+    assert_int_equal(pn_dataset_version(next), pn_dataset_version(t));
+    pn_dataset_unref(next);
+    pn_dataset_unref(old);
+    pn_dataset_unref(t);
+}
+
 static void cleanup__removes_nothing_when_it_cannot_know(void **state)
 {
     table_place *p = *state;
@@ -412,6 +452,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(cleanup__keeps_what_is_needed, table_place_setup,
                                         table_place_teardown),
         cmocka_unit_test_setup_teardown(cleanup__finds_orphans_when_they_are_old, table_place_setup,
+                                        table_place_teardown),
+        cmocka_unit_test_setup_teardown(cleanup__thins_a_crowd_out, table_place_setup,
                                         table_place_teardown),
         cmocka_unit_test_setup_teardown(cleanup__removes_nothing_when_it_cannot_know,
                                         table_place_setup, table_place_teardown),
