@@ -116,7 +116,7 @@ static void delete_oldest(churn *c, size_t n)
 /* ---- searches */
 
 typedef struct searches {
-    int64_t *ns[CLIP_KINDS];
+    int64_t *ns[CLIP_KINDS], *pin_ns[CLIP_KINDS];
     size_t n[CLIP_KINDS];
 } searches;
 
@@ -139,6 +139,7 @@ static void search_for_a_while(churn *c, searches *s)
         clip_answer a;
         int64_t asked_at = pn_clock_monotonic_ns();
         clip_table_search(&c->table, c->table.queries[kind] + q * CLIP_DIM, NULL, false, &a);
+        s->pin_ns[kind][s->n[kind]] = a.pin_ns;
         s->ns[kind][s->n[kind]++] = a.ns;
         look_for_ghosts(c, &a, asked_at);
         if (a.n != CLIP_K)
@@ -150,10 +151,11 @@ static void tell_searches(const char *what, searches *s, const char *more)
 {
     for (size_t kind = 0; kind < CLIP_KINDS; kind++)
         printf("{\"what\": \"%s\", \"kind\": \"%s\", \"searches\": %zu, \"p50_us\": %.0f, "
-               "\"p99_us\": %.0f, \"p999_us\": %.0f%s}\n",
+               "\"p99_us\": %.0f, \"p999_us\": %.0f, \"pin_p99_us\": %.0f%s}\n",
                what, kind_names[kind], s->n[kind], clip_percentile_us(s->ns[kind], s->n[kind], 0.5),
                clip_percentile_us(s->ns[kind], s->n[kind], 0.99),
-               clip_percentile_us(s->ns[kind], s->n[kind], 0.999), more);
+               clip_percentile_us(s->ns[kind], s->n[kind], 0.999),
+               clip_percentile_us(s->pin_ns[kind], s->n[kind], 0.99), more);
     (void)fflush(stdout);
     for (size_t kind = 0; kind < CLIP_KINDS; kind++)
         s->n[kind] = 0;
@@ -313,7 +315,7 @@ int main(int argc, char **argv)
     if (argc < 4)
         clip_stop("usage: bench_churn DATA ROWS TABLE [--seconds S] [--rate R] [--queries N]");
     static churn c;
-    searches s = {{NULL}, {0}};
+    searches s = {.n = {0}};
     c.n_rows = strtoull(argv[2], NULL, 10), c.n_queries = 200, c.rate = 1000, c.seconds = 20;
     for (int i = 4; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--seconds") == 0)
@@ -325,16 +327,20 @@ int main(int argc, char **argv)
         else
             clip_stop("no such option: %s", argv[i]);
     }
-    for (size_t kind = 0; kind < CLIP_KINDS; kind++)
+    for (size_t kind = 0; kind < CLIP_KINDS; kind++) {
         s.ns[kind] = pn_alloc_array(MOST_SEARCHES / CLIP_KINDS, sizeof *s.ns[kind]);
+        s.pin_ns[kind] = pn_alloc_array(MOST_SEARCHES / CLIP_KINDS, sizeof *s.pin_ns[kind]);
+    }
     clip_table_create(argv[1], argv[3], 1, &c.table);
     fill(&c);
     search_for_a_while(&c, &s);
     tell_searches("idle", &s, "");
     search_while_rows_come_and_go(&c, &s);
     bool kept = replace_half(&c);
-    for (size_t kind = 0; kind < CLIP_KINDS; kind++)
+    for (size_t kind = 0; kind < CLIP_KINDS; kind++) {
         pn_free(s.ns[kind]);
+        pn_free(s.pin_ns[kind]);
+    }
     size_t ghosts = atomic_load(&c.n_ghosts);
     clip_table_free(&c.table);
     return ghosts > 0 || !kept;

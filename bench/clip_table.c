@@ -129,6 +129,7 @@ void clip_table_search(clip_table *table, const float *query, const char *filter
     pn_topk_init(&topk, heap, CLIP_K);
     pn_arena_init(&arena, SIZE_MAX);
     must(engine->pin(engine->self, &snapshot, &why), &why);
+    out->pin_ns = pn_clock_monotonic_ns() - start;
     must(engine->search(engine->self, snapshot, &asked, &topk, &out->stats, &why), &why);
     out->n = topk.n;
     for (size_t i = 0; i < topk.n; i++)

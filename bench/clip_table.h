@@ -43,7 +43,8 @@ typedef struct clip_answer {
     float distances[CLIP_K];
     int64_t ids[CLIP_K];
     pn_engine_search_stats stats;
-    int64_t ns; /* pin, search and the ids: what a caller waits for */
+    int64_t ns;     /* pin, search and the ids: what a caller waits for */
+    int64_t pin_ns; /* of these, to see the newest version */
 } clip_answer;
 void clip_table_search(clip_table *table, const float *query, const char *filter, bool exact,
                        clip_answer *out);

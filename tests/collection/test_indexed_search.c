@@ -449,6 +449,152 @@ static void search__with_filters(void **state)
     free_world(w);
 }
 
+/* ---- a thousand filters, against plain loops */
+
+/* Rows of a cluster lie together from now on: a range of ids is rows of one kind, as a category is. */
+static void sort_by_cluster(world *w)
+{
+    float *sorted = pn_alloc_array((size_t)ROWS * DIM, sizeof *sorted);
+    size_t n = 0;
+    assert_non_null(sorted);
+    for (uint32_t c = 0; c < w->table.options.n_clusters; c++)
+        for (size_t i = 0; i < ROWS; i++)
+            if (w->table.cluster[i] == c)
+                memcpy(sorted + n++ * DIM, w->table.vectors + i * DIM, DIM * sizeof *sorted);
+    assert_int_equal(n, ROWS);
+    memcpy(w->table.vectors, sorted, (size_t)ROWS * DIM * sizeof *sorted);
+    pn_free(sorted);
+}
+
+typedef struct condition {
+    size_t kind, a, b;
+} condition;
+
+static condition any_condition(pn_rng *rng, size_t n, char *text, size_t n_text)
+{
+    static const size_t moduli[] = {2, 3, 7, 10, 100, 1000, 10000};
+    double share = pn_rng_unit(rng);
+    condition c = {.kind = pn_rng_below(rng, 4)};
+    if (c.kind == 0) {
+        c.a = moduli[pn_rng_below(rng, PN_COUNT_OF(moduli))], c.b = pn_rng_below(rng, c.a);
+        (void)snprintf(text, n_text, "id %% %zu = %zu", c.a, c.b);
+    } else if (c.kind == 1) { /* small ones are as frequent as large ones */
+        c.a = pn_rng_below(rng, n), c.b = c.a + (size_t)(share * share * share * (double)n);
+        (void)snprintf(text, n_text, "(id >= %zu AND id < %zu)", c.a, c.b);
+    } else if (c.kind == 2) {
+        c.a = pn_rng_below(rng, 10);
+        (void)snprintf(text, n_text, "image_path LIKE '%%%zu.jpg'", c.a);
+    } else {
+        c.a = pn_rng_below(rng, n), c.b = pn_rng_below(rng, n);
+        (void)snprintf(text, n_text, "id IN (%zu, %zu)", c.a, c.b);
+    }
+    return c;
+}
+
+static bool holds(condition c, size_t id)
+{
+    switch (c.kind) {
+    case 0:
+        return id % c.a == c.b;
+    case 1:
+        return id >= c.a && id < c.b;
+    case 2:
+        return id % 10 == c.a;
+    default:
+        return id == c.a || id == c.b;
+    }
+}
+
+/* One to three conditions, each denied or not; passes [w->n]. How many live rows pass. */
+static size_t any_filter(const world *w, pn_rng *rng, char *text, size_t n_text, bool *passes)
+{
+    size_t n_conditions = 1 + pn_rng_below(rng, 3), at = 0, n = 0;
+    for (size_t i = 0; i < n_conditions; i++) {
+        char one[96];
+        bool both = pn_rng_below(rng, 2), denied = pn_rng_below(rng, 4) == 0;
+        condition c = any_condition(rng, w->n, one, sizeof one);
+        at += (size_t)snprintf(text + at, n_text - at, "%s%s%s",
+                               i == 0 ? ""
+                               : both ? " AND "
+                                      : " OR ",
+                               denied ? "NOT " : "", one);
+        assert_true(at + 1 < n_text);
+        if (i + 1 < n_conditions) { /* what stands so far is one operand of what follows */
+            memmove(text + 1, text, at + 1);
+            text[0] = '(';
+            at++;
+            text[at++] = ')';
+            text[at] = '\0';
+        }
+        for (size_t id = 0; id < w->n; id++) {
+            bool it = holds(c, id) != denied;
+            passes[id] = i == 0 ? it : both ? passes[id] && it : passes[id] || it;
+        }
+    }
+    for (size_t id = 0; id < w->n; id++)
+        n += passes[id] = passes[id] && w->alive[id];
+    return n;
+}
+
+static double check_filter(world *w, pn_rng *rng, const char *filter, const bool *passes,
+                           size_t n_passing)
+{
+    float query[DIM];
+    pn_candidate heap[K];
+    pn_topk truth;
+    size_t good = 0;
+    any_query(w, rng, query);
+    pn_topk_init(&truth, heap, K);
+    for (size_t id = 0; id < w->n; id++)
+        if (passes[id])
+            pn_topk_push(
+                &truth, 1 - pn_kernels_get()->dot_f32(query, w->table.vectors + id * DIM, DIM), id);
+    pn_topk_sort(&truth);
+    pn_engine_search asked = {
+        .query = query, .k = K, .filter = filter, .exact = pn_rng_below(rng, 2)};
+    answer found = ask_engine(w->engine, &asked);
+    if (found.n != PN_MIN(n_passing, (size_t)K) || found.stats.n_matching != n_passing)
+        fail_msg("%s: %zu rows of %zu", filter, found.n, n_passing);
+    check_answer(w, &found, query);
+    for (size_t i = 0; i < found.n; i++) {
+        if (!passes[found.ids[i]])
+            fail_msg("%s: row %" PRId64, filter, found.ids[i]);
+        good += found.found[i].distance <= heap[truth.n - 1].distance + 1e-6f;
+    }
+    if (found.n > 0 && good < found.n && (asked.exact || found.stats.n_indexes == 0))
+        fail_msg("%s: a scan found %zu of %zu", filter, good, found.n);
+    return found.n > 0 ? (double)good / (double)found.n : 1;
+}
+
+static void search__with_a_thousand_filters(void **state)
+{
+    enum { FILTERS = 1200 };
+    static bool passes[ROWS];
+    world *w = make_world(20);
+    pn_rng rng = pn_rng_seed(21);
+    double recall = 0;
+    size_t n_large = 0;
+    (void)state;
+    sort_by_cluster(w);
+    append(w, 22000);
+    (void)build(w, (pn_engine_index_options){0});
+    append(w, 9000);
+    (void)build(w, (pn_engine_index_options){0});
+    append(w, 3000);
+    delete_range(w, 300, 900);
+    delete_range(w, 23000, 23050);
+    for (size_t i = 0; i < FILTERS; i++) {
+        char text[512];
+        size_t n = any_filter(w, &rng, text, sizeof text, passes);
+        recall += check_filter(w, &rng, text, passes, n) / FILTERS;
+        n_large += n > 8192;
+    }
+    assert_true(n_large > FILTERS / 8); /* that an index may answer for */
+    if (recall < 0.95)
+        fail_msg("recall %.4f", recall);
+    free_world(w);
+}
+
 static void check_newest(world *w)
 {
     pn_engine_search asked = {.query = w->table.vectors + (w->n - 1) * DIM, .k = K};
@@ -721,6 +867,7 @@ int main(void)
         cmocka_unit_test(a_damaged_log_of_folds__costs_time_only),
         cmocka_unit_test(search__looks_as_far_as_it_is_told),
         cmocka_unit_test(search__with_filters),
+        cmocka_unit_test(search__with_a_thousand_filters),
         cmocka_unit_test(search__of_a_table_that_lives),
         cmocka_unit_test(index__grows_in_levels),
         cmocka_unit_test(search__of_another_version),
