@@ -9,7 +9,7 @@ from which plot.py draws. A peer that is not installed is named, with the comman
 
     --data    a folder of real vectors for bench_vectors; "-": made-up ones. Default: ../shared/data where it is there
     --out     build/ann; an index and vectors that are there already are used, unless --again
-    --peers   pennon, hnswlib, faiss, faisspq, usearch, lancedb, lancehnsw. Default: all
+    --peers   pennon, hnswlib, faiss, faisspq, usearch, lancedb, lanceflat, lancehnsw. Default: all
     --alone   a command put before everything that is timed, as "taskset -c 0,1" or one that makes the machine quiet
     --npm     a folder with node_modules; default OUT/npm
     --bench   where bench_vectors and bench_index are; default build/bench
@@ -36,12 +36,20 @@ class Peer:
         self.program, self.config, self.settings, self.install = program, config, settings, install
 
 
+# Of pennon, besides the recalls it is asked for: partitions as a share of all, and rows; see pn_index_effort.
+EFFORTS = {"i": [(1 / 160, 2), (1 / 120, 3), (1 / 80, 3), (1 / 40, 4), (1 / 16, 4)], "t": [(1 / 32, 3), (1 / 16, 3), (1 / 10, 4), (1 / 5, 4), (1 / 3, 5)]}
+
+
+def efforts_for(rows, kind):
+    return ",".join(f"{max(2, int(4 * math.sqrt(rows) * share))}:{z}" for share, z in EFFORTS[kind])
+
+
 def peers_for(rows):
     lists = max(16, int(4 * math.sqrt(rows)))
     apt = "apt-get install g++ libopenblas-dev "
     nprobe = {"i": "4,8,16,32,64", "t": "16,48,128,256,512"}
     return {
-        "pennon": Peer("bench_index", "", {"i": ".8,.9,.95,.97,.99", "t": ".7,.8,.9,.95,.97"}, ""),
+        "pennon": Peer("bench_index", "", {"i": ".9,.95,.99", "t": ".8,.9,.95"}, ""),
         "hnswlib": Peer("ann_hnswlib", "16:200", {"i": "16,32,64,128,256", "t": "64,128,256,512,1024"}, apt + "libhnswlib-dev"),
         "faiss": Peer("ann_faiss", f"IVF{lists},Flat", nprobe, apt + "libfaiss-dev"),
         "faisspq": Peer("ann_faiss", f"IVF{lists},PQ128x4fs,RFlat", {"i": "8:10,16:20,32:40,64:80", "t": "64:40,128:80,256:80,512:160"},
@@ -49,6 +57,7 @@ def peers_for(rows):
         "usearch": Peer("ann_usearch.mjs", "f16:16:128", {"i": "16,32,64,128,256", "t": "64,128,256,512,1024"}, "usearch"),
         "lancedb": Peer("ann_lancedb.mjs", "ivf_pq", {"i": "8:5,16:10,32:20,64:40", "t": "32:20,128:40,256:80"},
                         "@lancedb/lancedb apache-arrow"),
+        "lanceflat": Peer("ann_lancedb.mjs", "ivf_flat", {"i": "2:0,4:0,8:0", "t": "16:0,32:0,64:0"}, "@lancedb/lancedb apache-arrow"),
         "lancehnsw": Peer("ann_lancedb.mjs", "hnsw_sq", {"i": "2:60:2,4:100:2,8:200:4", "t": "4:200:4,8:400:8,16:800:8"},
                           "@lancedb/lancedb apache-arrow"),
     }
@@ -130,7 +139,8 @@ def measure(options, name, peer, command, tsv):
         rows += run(options, [*command, *where, "build", *config], tsv)
     for kind, settings in peer.settings.items():
         say(f"{name}: {KINDS[kind]} queries")
-        asked = ["--recalls" if name == "pennon" else "--settings", settings, "--kind", kind, "--queries", options.queries]
+        asked = ["--recalls", settings, "--efforts", efforts_for(options.rows, kind)] if name == "pennon" else ["--settings", settings]
+        asked += ["--kind", kind, "--queries", options.queries]
         rows += run(options, [*command, *where, "search", *config, *asked], tsv, options.alone)
     return rows
 
