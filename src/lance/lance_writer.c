@@ -25,21 +25,29 @@
 enum {
     PAGE_BYTES = 8 << 20,
     PAGE_ENTRIES = 8 << 20, /* levels take a byte each */
-    PAGE_LIST_BOOLEANS = PN_LANCE_MAX_CHUNK_LEVELS / 2,
+    PAGE_BARREN_ENTRIES =
+        PN_LANCE_MAX_CHUNK_LEVELS / 2, /* on end: a chunk takes them, and a row's */
     BLOCK_ROWS = 1024,
     BUFFER_ALIGNMENT = 64,
     LARGEST_ALIGNMENT = 4096
 };
 static const size_t MAX_PAGE_BYTES = (size_t)4 << 30;
 
+/* Which layout the entries of a page need for LanceDB to read it (page_encode.c). */
+enum { NEEDS_CHUNKS = 1, NEEDS_ZIP = 2, NEEDS_BOTH = 3 };
+
 typedef struct leaf_writer {
     pn_leaf_path path;
     size_t field_i, leaf_i; /* top-level column, leaf within it */
     pn_stream stream;       /* entries since the last page */
     size_t n_rows;          /* since the last page */
-    size_t max_entries;     /* of a page */
-    uint64_t pages_rows;    /* in pages so far */
-    pn_buffer pages;        /* Page messages: serialized, each as field 2 of ColumnMetadata */
+    bool may_be_chunks;
+    size_t n_barren, max_barren; /* entries since the last value */
+    bool has_small_chunks;       /* not every value fits one: such rows get pages of their own */
+    bool ends;                   /* the next row needs another layout than the page */
+    int page_needs, row_needs;
+    uint64_t pages_rows; /* in pages so far */
+    pn_buffer pages;     /* Page messages: serialized, each as field 2 of ColumnMetadata */
 } leaf_writer;
 
 struct pn_lance_writer {
@@ -138,8 +146,10 @@ static pn_status take_entry(void *context, pn_entry entry, const pn_array *array
                            leaf->path.nodes[0]->name, field->name);
     }
     s->n_entries++;
+    leaf->n_barren++;
     if (!pn_stop_is_visible(&leaf->path, entry.stop))
         return PN_OK;
+    leaf->n_barren = 0;
     return append_value(s, leaf->path.nodes[leaf->path.n - 1], array, entry.value, err);
 }
 
@@ -204,25 +214,18 @@ static pn_status write_page(pn_lance_writer *w, leaf_writer *leaf, pn_error *err
         status = write_encoded(w, leaf, &encoded, err);
     pn_encoded_page_reset(&encoded);
     leaf->pages_rows += leaf->n_rows;
-    leaf->n_rows = 0;
+    leaf->n_rows = leaf->n_barren = 0;
+    leaf->page_needs = 0;
+    leaf->ends = false;
     pn_stream_reset(&leaf->stream);
     pn_stream_init(&leaf->stream, MAX_PAGE_BYTES);
     return status;
 }
 
-/* Booleans in lists make one chunk a page; version 2.1 has chunks of 32 KiB, repetition and definition take 2 bytes each. */
-static size_t max_page_entries(const leaf_writer *leaf, uint16_t minor)
-{
-    bool list_of_booleans =
-        leaf->path.n_lists > 0 && leaf->path.nodes[leaf->path.n - 1]->type == PN_TYPE_BOOL;
-    return !list_of_booleans ? PAGE_ENTRIES
-           : minor == 1      ? PAGE_LIST_BOOLEANS / 3
-                             : PAGE_LIST_BOOLEANS;
-}
-
 static bool is_full(const leaf_writer *leaf)
 {
-    return leaf->stream.data.n_bytes >= PAGE_BYTES || leaf->stream.n_entries >= leaf->max_entries;
+    return leaf->stream.data.n_bytes >= PAGE_BYTES || leaf->stream.n_entries >= PAGE_ENTRIES ||
+           leaf->ends || (leaf->may_be_chunks && leaf->n_barren >= leaf->max_barren);
 }
 
 /* ---- rows of one leaf ---- */
@@ -250,15 +253,45 @@ static pn_status take_plain(leaf_writer *leaf, const pn_array *array, size_t fir
     return PN_OK;
 }
 
+static pn_status look_at_entry(void *context, pn_entry entry, const pn_array *array, pn_error *err)
+{
+    (void)err; // looking cannot fail
+    leaf_writer *leaf = context;
+    const pn_field *field = leaf->path.nodes[leaf->path.n - 1];
+    if (entry.stop == 0) {
+        size_t n = pn_type_is_variable(field->type) ? pn_array_bytes(array, entry.value).len
+                                                    : pn_type_width(field);
+        leaf->row_needs |= n > PN_LANCE_SMALL_CHUNK_VALUE_BYTES ? NEEDS_ZIP : 0;
+    } else if (!pn_stop_is_visible(&leaf->path, entry.stop)) {
+        leaf->row_needs |= NEEDS_CHUNKS;
+    }
+    return PN_OK;
+}
+
+/* Whether the page ends before this row. One that needs both layouts is alone, and unreadable for LanceDB. */
+static pn_status look_at_row(leaf_writer *leaf, const pn_leaf_path *path, const pn_array *array,
+                             size_t row, pn_error *err)
+{
+    leaf->row_needs = 0;
+    PN_TRY(pn_shred(array, row, 1, path, look_at_entry, leaf, err));
+    leaf->ends = leaf->n_rows > 0 && (leaf->page_needs | leaf->row_needs) == NEEDS_BOTH;
+    if (!leaf->ends)
+        leaf->page_needs |= leaf->row_needs;
+    return PN_OK;
+}
+
 /* Rows of an array until the leaf's page is full; *first moves on. */
 static pn_status take_rows(leaf_writer *leaf, const pn_array *array, size_t *first, pn_error *err)
 {
     pn_leaf_path path; // through the batch's own fields: they may be a copy of the schema's
     pn_leaf_path_make(array->field, leaf->leaf_i, &path);
-    bool list_of_booleans = path.n_lists > 0 && path.nodes[path.n - 1]->type == PN_TYPE_BOOL;
-    size_t block = list_of_booleans ? 1 : BLOCK_ROWS;
+    size_t block = leaf->may_be_chunks ? 1 : BLOCK_ROWS;
     while (*first < array->length && !is_full(leaf)) {
         size_t n = PN_MIN(array->length - *first, block);
+        if (leaf->has_small_chunks)
+            PN_TRY(look_at_row(leaf, &path, array, *first, err));
+        if (leaf->ends)
+            break;
         if (is_plain(leaf, array))
             PN_TRY(take_plain(leaf, array, *first, n, err));
         else
@@ -319,7 +352,11 @@ static pn_status make_leaves(pn_lance_writer *w, pn_error *err)
             leaf->field_i = i;
             leaf->leaf_i = k;
             pn_leaf_path_make(&w->schema->fields[i], k, &leaf->path);
-            leaf->max_entries = max_page_entries(leaf, w->minor);
+            bool hides = pn_page_may_hide_lists(&leaf->path);
+            bool is_bool = leaf->path.nodes[leaf->path.n - 1]->type == PN_TYPE_BOOL;
+            leaf->may_be_chunks = hides || (is_bool && leaf->path.n_lists > 0);
+            leaf->has_small_chunks = hides && w->minor == 1;
+            leaf->max_barren = w->minor == 1 ? PN_LANCE_SMALL_CHUNK_BARREN : PAGE_BARREN_ENTRIES;
             pn_stream_init(&leaf->stream, MAX_PAGE_BYTES);
             pn_buffer_init(&leaf->pages, PN_LANCE_MAX_METADATA_BYTES);
             PN_TRY(check_leaf(leaf, w->minor, err));

@@ -1,8 +1,9 @@
 /*
  * lance_writer.h - batches -> one Lance data file of version 2.1, 2.2 or 2.3
  *
- * Every leaf is written full-zip and uncompressed (booleans as mini-blocks, nulls-only columns as constants): the page of a
- * vector column without nulls is then float32[rows][dim] at a multiple of 4,096, ready to be mapped and scanned.
+ * Every leaf is written uncompressed and full-zip (booleans, and lists in structs that are null, as mini-blocks, columns of
+ * nothing but nulls as constants): the page of a vector column without nulls is then float32[rows][dim] at a multiple of
+ * 4,096, ready to be mapped and scanned.
  * Threads: one at a time.
  */
 #ifndef PN_LANCE_LANCE_WRITER_H
@@ -21,8 +22,8 @@ PN_NODISCARD pn_status pn_lance_writer_create_version(const char *path, const pn
                                                       uint16_t minor, pn_lance_writer **out,
                                                       pn_error *err);
 /* batch->columns are in the order of schema. The rows of a leaf are collected until they have 8 MiB, then they become a page.
- * INVALID: other types or lengths, a null where none may be; LIMIT: a row with over 16,383 booleans in lists. After an error
- * the writer can only be closed. */
+ * INVALID: other types or lengths, a null where none may be; LIMIT: a row with over 16,383 (in version 2.1: 1,300) empty lists
+ * on end in lists of booleans. After an error the writer can only be closed. */
 PN_NODISCARD pn_status pn_lance_writer_append(pn_lance_writer *writer, const pn_batch *batch,
                                               pn_error *err);
 /* Write what is left and the footer, and wait until it is on the disk. */

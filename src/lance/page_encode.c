@@ -4,12 +4,19 @@
  *     fixed width      (control word, value)*                    full-zip; buffer 1: row index, for lists only
  *     variable         (control word, length, bytes)*            full-zip; buffer 1: row index
  *     no levels        value*                                    full-zip; an array, at a multiple of 4,096
- *     booleans         chunks of 1,024, or one chunk in lists    mini-block; full-zip values are whole bytes
+ *     booleans         chunks of up to 1,024 values              mini-block; full-zip values are whole bytes
+ *     hidden lists     the same                                  mini-block; of structs that may be null with lists inside
  *     nothing          the levels alone                          constant
  *
  * Only here, with all entries of a page at hand, is it known which nulls and empty lists occur in it. That decides the page's
  * layers and so the numbers of its definition levels: counting from the leaf outward, each kind that occurs takes the next
  * number, 0 is a value. Nothing is compressed: vectors do not compress, and a page can be read where it lies.
+ *
+ * Full-zip pages find a row at once, mini-blocks must be walked. But LanceDB 0.39 counts every layer of nullable structs in a
+ * full-zip page among those whose nulls have a value slot, also structs outside of the list, and loses its place as soon as an
+ * entry has none; it does so in pages of its own. Mini-blocks it reads. A chunk but the last has two values at least (a page
+ * of none is a constant), so these and the entries without a value around them must fit one chunk: 32 KiB in 2.1, 32,767
+ * levels later. Rows of values too wide for that go full-zip, and are read as long as each entry of the page has a value.
  */
 #include "lance/page_encode.h"
 
@@ -18,7 +25,19 @@
 
 #include <string.h>
 
-enum { BUFFER_ALIGNMENT = 64, MAPPED_ALIGNMENT = 4096, CHUNK_VALUES = 1024, CHUNK_PADDING = 0xFE };
+enum {
+    BUFFER_ALIGNMENT = 64,
+    MAPPED_ALIGNMENT = 4096,
+    CHUNK_VALUES = 1024,
+    CHUNK_PADDING = 0xFE,
+    STRING_PADDING = 'H'
+};
+enum {
+    CHUNK_OVERHEAD = 64,          /* header and padding, at most */
+    CHUNK_BYTES = 16 << 10,       /* of a chunk of many values */
+    SMALL_CHUNK_BYTES = 32 << 10, /* what a word of 16 bits can tell */
+    LARGE_CHUNK_BYTES = 1 << 30   /* of the fewest values, where words have 32 bits */
+};
 
 typedef struct encoding {
     const pn_stream *entries;
@@ -58,6 +77,27 @@ static unsigned bit_length(unsigned value)
     return n;
 }
 
+/* Does an entry of the page end further out than the node? */
+static bool stops_outside(const bool *seen, unsigned node)
+{
+    for (unsigned k = 0; k < node; k++)
+        if (seen[PN_STOP_NULL(k)] || seen[PN_STOP_EMPTY(k)])
+            return true;
+    return false;
+}
+
+bool pn_page_may_hide_lists(const pn_leaf_path *path)
+{
+    for (unsigned i = 0; (int)i < path->innermost_list; i++)
+        if (path->nodes[i]->type == PN_TYPE_STRUCT && path->nodes[i]->nullable)
+            return true;
+    return false;
+}
+
+/* A layer is declared to have what it has in the page, with two exceptions that LanceDB 0.39 asks for. In a list that is
+ * declared "all valid" (2) it miscounts the entries that end outside of it: such a list is declared to have empties. And where
+ * one page of a batch has nulls of a struct (or item) and another declares none of them, it takes one value of the column for
+ * one struct: in columns with lists whatever may be null is declared so in every page. */
 static void number_levels(encoding *e)
 {
     bool seen[2 * PN_SCHEMA_MAX_DEPTH_NODES + 1] = {false};
@@ -66,10 +106,13 @@ static void number_levels(encoding *e)
     for (unsigned i = 0; i < e->path->n; i++) {
         unsigned node = e->path->n - 1 - i; // innermost first
         bool null = seen[PN_STOP_NULL(node)], empty = seen[PN_STOP_EMPTY(node)];
-        if (pn_type_is_list(e->path->nodes[node]->type))
+        if (pn_type_is_list(e->path->nodes[node]->type)) {
+            empty |= !null && stops_outside(seen, node);
             e->layers[i] = null && empty ? 6 : empty ? 5 : null ? 4 : 2;
-        else
+        } else {
+            null |= e->path->n_lists > 0 && e->path->nodes[node]->nullable;
             e->layers[i] = null ? 3 : 1;
+        }
         if (null)
             e->level_of[PN_STOP_NULL(node)] = (uint8_t)++e->max_def;
         if (empty)
@@ -273,79 +316,220 @@ static pn_status encode_zip(encoding *e, pn_encoded_page *page)
     return pack_layout(&layout, &page->layout, e->err);
 }
 
-/* ---- mini-block, for booleans ---- */
+/* ---- mini-block ---- */
+
+/* Entries [first_entry, end_entry) and their values. */
+typedef struct chunk {
+    size_t first_entry, n_entries, first_value, n_values;
+} chunk;
 
 static pn_status pad_chunk(const encoding *e, pn_buffer *out)
 {
     return pn_buffer_append_fill(out, CHUNK_PADDING, (size_t)(-(uint64_t)out->n_bytes & 7), e->err);
 }
 
-static pn_status append_bits(const encoding *e, size_t first, size_t n, pn_buffer *out)
+/* A byte each -> a bit each. */
+static pn_status append_bits(const encoding *e, const uint8_t *bytes, size_t n, pn_buffer *out)
 {
     size_t at = out->n_bytes;
     PN_TRY(pn_buffer_append_fill(out, 0, pn_bytes_for_bits(n), e->err));
     for (size_t i = 0; i < n; i++)
-        if (e->entries->data.data[first + i])
+        if (bytes[i])
             pn_bit_set(out->data + at, i);
-    return pad_chunk(e, out);
+    return PN_OK;
 }
 
-/* Header, repetition, definition, bits, each padded to 8 bytes. */
-static pn_status append_chunk(const encoding *e, size_t first_entry, size_t n_entries,
-                              size_t first_value, size_t n_values, pn_encoded_page *page)
+static const int64_t *offsets_of(const encoding *e)
+{
+    return (const int64_t *)(const void *)e->entries->offsets.data;
+}
+
+/* Offsets from the buffer's start, which they are in themselves; then the bytes, to a multiple of an offset's width. */
+static pn_status append_strings(const encoding *e, const chunk *c, pn_buffer *out)
+{
+    const int64_t *offsets = offsets_of(e) + c->first_value;
+    size_t width = length_bits(e->leaf) / 8, head = (c->n_values + 1) * width;
+    size_t n = (size_t)(offsets[c->n_values] - offsets[0]);
+    for (size_t i = 0; i <= c->n_values; i++) {
+        uint8_t bytes[8];
+        pn_store_le64(bytes, head + (uint64_t)(offsets[i] - offsets[0]));
+        PN_TRY(pn_buffer_append(out, bytes, width, e->err));
+    }
+    PN_TRY(pn_buffer_append(out, e->entries->data.data + offsets[0], n, e->err));
+    return pn_buffer_append_fill(out, STRING_PADDING, (size_t)(-(uint64_t)n & (width - 1)), e->err);
+}
+
+/* Bytes of the value buffer of n values from the first on. */
+static size_t values_bytes(const encoding *e, size_t first, size_t n)
+{
+    if (e->leaf->type == PN_TYPE_BOOL)
+        return pn_bytes_for_bits(n);
+    if (!pn_type_is_variable(e->leaf->type))
+        return n * pn_type_width(e->leaf);
+    size_t width = length_bits(e->leaf) / 8;
+    size_t bytes = (size_t)(offsets_of(e)[first + n] - offsets_of(e)[first]);
+    return (n + 1) * width + (bytes + width - 1) / width * width;
+}
+
+static pn_status append_values(const encoding *e, const chunk *c, pn_buffer *out)
+{
+    const uint8_t *data = e->entries->data.data;
+    size_t width = pn_type_width(e->leaf);
+    if (e->leaf->type == PN_TYPE_BOOL)
+        return append_bits(e, data + c->first_value, c->n_values, out);
+    if (pn_type_is_variable(e->leaf->type))
+        return append_strings(e, c, out);
+    return pn_buffer_append(out, data + c->first_value * width, c->n_values * width, e->err);
+}
+
+/* Header, repetition, definition, validity of items, values, each padded to 8 bytes; then the chunk's word. */
+static pn_status append_chunk(const encoding *e, const chunk *c, pn_encoded_page *page)
 {
     pn_buffer *out = &page->buffers[1];
-    uint8_t header[10], word[4];
-    size_t n_header = 2, start = out->n_bytes;
+    uint8_t header[16], word[4];
+    size_t n_header = 2, start = out->n_bytes, size_bytes = e->small_chunks ? 2 : 4;
     bool has_rep = e->path->n_lists > 0, has_def = e->max_def > 0;
-    pn_store_le16(header, has_rep || has_def ? (uint16_t)n_entries : 0);
+    size_t items = e->validity_bytes > 0 ? (size_t)e->leaf->size : 0;
+    pn_store_le16(header, has_rep || has_def ? (uint16_t)c->n_entries : 0);
     for (int i = 0; i < has_rep + has_def; i++, n_header += 2)
-        pn_store_le16(header + n_header, (uint16_t)(2 * n_entries));
-    pn_store_le32(header + n_header, (uint32_t)pn_bytes_for_bits(n_values)); // in 16 bits, too
-    PN_TRY(pn_buffer_append(out, header, n_header + (e->small_chunks ? 2 : 4), e->err));
+        pn_store_le16(header + n_header, (uint16_t)(2 * c->n_entries));
+    if (items > 0) {
+        pn_store_le32(header + n_header, (uint32_t)pn_bytes_for_bits(c->n_values * items));
+        n_header += size_bytes;
+    }
+    pn_store_le32(header + n_header, (uint32_t)values_bytes(e, c->first_value, c->n_values));
+    PN_TRY(pn_buffer_append(out, header, n_header + size_bytes, e->err));
     PN_TRY(pad_chunk(e, out));
     if (has_rep)
-        PN_TRY(append_levels(e, true, first_entry, n_entries, out));
+        PN_TRY(append_levels(e, true, c->first_entry, c->n_entries, out));
     PN_TRY(pad_chunk(e, out));
     if (has_def)
-        PN_TRY(append_levels(e, false, first_entry, n_entries, out));
+        PN_TRY(append_levels(e, false, c->first_entry, c->n_entries, out));
     PN_TRY(pad_chunk(e, out));
-    PN_TRY(append_bits(e, first_value, n_values, out));
-    bool last = first_entry + n_entries == e->entries->n_entries;
+    if (items > 0)
+        PN_TRY(append_bits(e, e->entries->item_valid[0].data + c->first_value * items,
+                           c->n_values * items, out));
+    PN_TRY(pad_chunk(e, out));
+    PN_TRY(append_values(e, c, out));
+    PN_TRY(pad_chunk(e, out));
+    bool last = c->first_entry + c->n_entries == e->entries->n_entries;
     uint32_t eighths = (uint32_t)((out->n_bytes - start) / 8 - 1);
-    pn_store_le32(word, eighths << 4 | (last ? 0u : 10u)); // 2^10 values; 0: the rest
-    if (e->small_chunks && eighths >= 1u << 12)
-        return pn_fail(e->err, PN_ERR_LIMIT,
-                       "column \"%s\": a row with that many booleans in lists is not written",
-                       e->path->nodes[0]->name);
-    return pn_buffer_append(&page->buffers[0], word, e->small_chunks ? 2 : 4, e->err);
+    pn_assert(eighths < 1u << (e->small_chunks ? 12 : 28));
+    pn_store_le32(word, eighths << 4 | (last ? 0u : bit_length((unsigned)c->n_values) - 1));
+    return pn_buffer_append(&page->buffers[0], word, size_bytes, e->err);
 }
 
-static pn_status append_chunks(const encoding *e, pn_encoded_page *page)
+/* Room of a chunk: as much as its word can tell, less header and padding. */
+static size_t chunk_bytes(const encoding *e, const chunk *c)
 {
-    size_t n = e->entries->n_entries;
-    page->n_buffers = 2;
-    if (e->path->n_lists == 0) { // an entry, a value, a row are one thing
-        for (size_t at = 0; at < n; at += CHUNK_VALUES) {
-            size_t here = PN_MIN(n - at, (size_t)CHUNK_VALUES);
-            PN_TRY(append_chunk(e, at, here, at, here, page));
-        }
-        return PN_OK;
+    size_t levels = (e->path->n_lists > 0) + (e->max_def > 0u);
+    size_t items = e->validity_bytes > 0 ? (size_t)e->leaf->size : 0;
+    return CHUNK_OVERHEAD + 2 * levels * c->n_entries + pn_bytes_for_bits(c->n_values * items) +
+           values_bytes(e, c->first_value, c->n_values);
+}
+
+/* Entries from the first on until n values are among them; SIZE_MAX: more than a chunk takes. */
+static size_t entries_until(const encoding *e, size_t first, size_t n_values)
+{
+    const pn_stream *s = e->entries;
+    for (size_t i = first, n = 0; i < s->n_entries && i - first < PN_LANCE_MAX_CHUNK_LEVELS; i++) {
+        n += pn_stop_is_visible(e->path, s->stop.data[i]);
+        if (n == n_values)
+            return i + 1 - first;
     }
-    if (n > PN_LANCE_MAX_CHUNK_LEVELS)
-        return pn_fail(e->err, PN_ERR_LIMIT,
-                       "column \"%s\": a row with over %d booleans in lists is not written",
-                       e->path->nodes[0]->name, PN_LANCE_MAX_CHUNK_LEVELS / 2);
-    uint8_t index[16] = {0}; // rows that end in the chunk, entries behind the last end
-    pn_store_le64(index, e->n_rows);
-    PN_TRY(pn_buffer_append(&page->buffers[2], index, sizeof index, e->err));
-    page->n_buffers = 3;
-    return append_chunk(e, 0, n, 0, e->entries->n_values, page);
+    return SIZE_MAX;
 }
 
-static pn_status encode_booleans(encoding *e, pn_encoded_page *page)
+/* Entries without a value at first: they can go to either chunk. */
+static size_t leading_entries(const encoding *e, size_t first)
 {
-    PN_TRY(append_chunks(e, page));
+    size_t i = first;
+    while (i < e->entries->n_entries && !pn_stop_is_visible(e->path, e->entries->stop.data[i]))
+        i++;
+    return i - first;
+}
+
+static size_t max_barren(const encoding *e)
+{
+    return e->small_chunks ? PN_LANCE_SMALL_CHUNK_BARREN : PN_LANCE_MAX_CHUNK_LEVELS - 1;
+}
+
+static bool fits(const encoding *e, const chunk *c)
+{
+    size_t most = e->small_chunks    ? SMALL_CHUNK_BYTES
+                  : c->n_values <= 2 ? LARGE_CHUNK_BYTES
+                                     : CHUNK_BYTES;
+    return c->n_entries <= PN_LANCE_MAX_CHUNK_LEVELS && chunk_bytes(e, c) <= most;
+}
+
+/* The next chunk: the rest if that fits, or the greatest power of two of values that does. False: not one does. */
+static bool next_chunk(const encoding *e, size_t entry, size_t value, chunk *out)
+{
+    const pn_stream *s = e->entries;
+    chunk c = {entry, s->n_entries - entry, value, s->n_values - value};
+    bool is_rest = c.n_values <= CHUNK_VALUES && fits(e, &c);
+    for (size_t n = CHUNK_VALUES; !is_rest; n /= 2) {
+        if (n < 2) // LanceDB takes a single value in the last chunk only
+            return false;
+        c.n_values = n;
+        if (n >= s->n_values - value)
+            continue;
+        c.n_entries = entries_until(e, entry, n);
+        if (!fits(e, &c))
+            continue;
+        size_t behind = leading_entries(e, entry + c.n_entries), most = max_barren(e);
+        if (behind > most) // too many for the next: some stay here
+            c.n_entries += behind - most;
+        if (fits(e, &c))
+            break;
+    }
+    *out = c;
+    return true;
+}
+
+/* Rows that end in the chunk, entries behind the last end. */
+static pn_status append_rows_ended(const encoding *e, const chunk *c, pn_encoded_page *page)
+{
+    const pn_stream *s = e->entries;
+    uint64_t ended = 0, behind = 0;
+    for (size_t i = c->first_entry + 1; i <= c->first_entry + c->n_entries; i++) {
+        bool ends = i == s->n_entries || s->rep.data[i] == e->path->n_lists;
+        ended += ends;
+        behind = ends ? 0 : behind + 1;
+    }
+    uint8_t pair[16];
+    pn_store_le64(pair, ended);
+    pn_store_le64(pair + 8, behind);
+    return pn_buffer_append(&page->buffers[2], pair, sizeof pair, e->err);
+}
+
+/* *all_fit: whether the chunks of this version can hold the page. */
+static pn_status append_chunks(const encoding *e, pn_encoded_page *page, bool *all_fit)
+{
+    bool has_rep = e->path->n_lists > 0;
+    page->n_buffers = has_rep ? 3 : 2;
+    *all_fit = true;
+    chunk c = {0};
+    while (c.first_entry < e->entries->n_entries) {
+        *all_fit = next_chunk(e, c.first_entry, c.first_value, &c);
+        if (!*all_fit)
+            return PN_OK;
+        PN_TRY(append_chunk(e, &c, page));
+        if (has_rep)
+            PN_TRY(append_rows_ended(e, &c, page));
+        c.first_entry += c.n_entries;
+        c.first_value += c.n_values;
+    }
+    return PN_OK;
+}
+
+static pn_status encode_chunks(encoding *e, pn_encoded_page *page, bool *all_fit)
+{
+    if (e->entries->item_valid[0].n_bytes > 0)
+        e->validity_bytes = pn_bytes_for_bits((size_t)e->leaf->size);
+    PN_TRY(append_chunks(e, page, all_fit));
+    if (!*all_fit)
+        return PN_OK;
     description values, rep, def;
     Pn__Lance__MiniBlock block = PN__LANCE__MINI_BLOCK__INIT;
     Pn__Lance__PageLayout layout = PN__LANCE__PAGE_LAYOUT__INIT;
@@ -358,7 +542,7 @@ static pn_status encode_booleans(encoding *e, pn_encoded_page *page)
     block.n_layers = e->path->n;
     block.layers = e->layers;
     block.has_n_buffers = block.has_n_items = 1;
-    block.n_buffers = 1;
+    block.n_buffers = e->validity_bytes > 0 ? 2 : 1;
     block.n_items = e->entries->n_values;
     block.has_has_large_chunk = block.has_large_chunk = !e->small_chunks;
     block.has_repetition_index_depth = e->path->n_lists > 0;
@@ -399,6 +583,22 @@ static pn_status encode_nothing(encoding *e, pn_encoded_page *page)
     return pack_layout(&layout, &page->layout, e->err);
 }
 
+/* Booleans, and what LanceDB loses its place in when it is full-zip; *done: whether chunks hold it. */
+static pn_status try_chunks(encoding *e, pn_encoded_page *page, bool *done)
+{
+    PN_TRY(encode_chunks(e, page, done));
+    if (*done)
+        return PN_OK;
+    if (e->leaf->type == PN_TYPE_BOOL)
+        return pn_fail(e->err, PN_ERR_LIMIT,
+                       "column \"%s\": a row with that many empty lists on end in lists of "
+                       "booleans is not written",
+                       e->path->nodes[0]->name);
+    for (size_t i = 0; i < page->n_buffers; i++)
+        page->buffers[i].n_bytes = 0;
+    return PN_OK;
+}
+
 pn_status pn_page_encode(const pn_stream *entries, const pn_leaf_path *path, size_t n_rows,
                          uint16_t minor, pn_encoded_page *page, pn_error *err)
 {
@@ -409,7 +609,10 @@ pn_status pn_page_encode(const pn_stream *entries, const pn_leaf_path *path, siz
                   .small_chunks = minor == 1,
                   .err = err};
     number_levels(&e);
-    if (e.leaf->type == PN_TYPE_NULL || (e.leaf->type == PN_TYPE_BOOL && entries->n_values == 0))
+    bool in_chunks = e.leaf->type == PN_TYPE_BOOL || pn_page_may_hide_lists(path), done = false;
+    if (e.leaf->type == PN_TYPE_NULL || (entries->n_values == 0 && in_chunks))
         return encode_nothing(&e, page);
-    return e.leaf->type == PN_TYPE_BOOL ? encode_booleans(&e, page) : encode_zip(&e, page);
+    if (in_chunks)
+        PN_TRY(try_chunks(&e, page, &done));
+    return done ? PN_OK : encode_zip(&e, page);
 }

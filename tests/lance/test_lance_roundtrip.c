@@ -1,8 +1,9 @@
 /*
  * test_lance_roundtrip.c - random tables through our writer and our reader
  *
- * A seed makes a schema (types, nesting, which fields may be null), rows and the sizes of the batches they are appended in.
- * What comes back must be equal, read in any way. PN_ROUNDTRIP_SEEDS in the environment asks for more seeds than usual.
+ * A seed makes a schema (types, nesting, which fields may be null), rows, the version and the sizes of the batches they are
+ * appended in. What comes back must be equal, read in any way. PN_ROUNDTRIP_SEEDS in the environment asks for more seeds than
+ * usual. Behind that: which layout a page gets, where LanceDB reads only one (tests/lance_client/run_lance_rewritten.sh).
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,18 +15,20 @@
 
 #include "base/alloc.h"
 #include "column/builder.h"
+#include "lance/container.h"
 #include "lance/lance_schema.h"
 #include "lance/lance_writer.h"
 #include "os/dir.h"
 #include "os/fd.h"
 #include "support/lance_checks.h"
 
-enum { MAX_DEPTH = 3, MAX_COLUMNS = 6 };
+enum { MAX_DEPTH = 4, MAX_COLUMNS = 6, WIDE_BYTES = 40000 };
 
 typedef struct maker {
     pn_rng rng;
     pn_arena *arena;
     unsigned null_percent, empty_percent;
+    bool has_maps; /* since version 2.2 */
 } maker;
 
 static const pn_type_id LEAF_TYPES[] = {
@@ -91,10 +94,10 @@ static void make_field(maker *m, unsigned depth, const char *name, bool nullable
     if (kind < 2) {
         out->type = kind == 0 ? PN_TYPE_LIST : PN_TYPE_LARGE_LIST;
         make_children(m, depth, 1, out);
-    } else if (kind == 2) {
+    } else if (kind == 2 || kind == 5) {
         out->type = PN_TYPE_STRUCT;
         make_children(m, depth, 1 + (size_t)below(m, 3), out);
-    } else if (kind == 3) {
+    } else if (kind == 3 && m->has_maps) {
         assert_true(pn_field_init_string_map(out, name, nullable, m->arena));
     } else if (kind == 4) {
         make_vector(m, out);
@@ -111,7 +114,7 @@ static bool percent(maker *m, unsigned n)
 static void append_value(maker *m, pn_builder *b, const pn_field *field)
 {
     pn_error err = {0};
-    uint8_t bytes[6000];
+    static uint8_t bytes[WIDE_BYTES];
     pn_status status;
     size_t width = field->n_children == 0 ? pn_type_width(field) : 0;
     if (field->nullable && percent(m, m->null_percent)) {
@@ -120,8 +123,8 @@ static void append_value(maker *m, pn_builder *b, const pn_field *field)
         status = pn_builder_append_i64(b, (int64_t)below(m, 2), &err);
     } else if (pn_type_is_variable(field->type)) {
         size_t n = (size_t)(percent(m, m->empty_percent) ? 0
-                            : percent(m, 2)              ? below(m, sizeof bytes)
-                                                         : below(m, 24));
+                            : percent(m, 2) ? below(m, percent(m, 1) ? sizeof bytes : 6000)
+                                            : below(m, 24));
         for (size_t i = 0; i < n; i++)
             bytes[i] = (uint8_t)('a' + below(m, 26));
         status = pn_builder_append_bytes(b, bytes, n, &err);
@@ -156,12 +159,12 @@ typedef struct table {
     size_t n_rows;
 } table;
 
-static void make_table(uint64_t seed, table *t)
+static void make_table(uint64_t seed, uint16_t minor, table *t)
 {
     static const size_t ROWS[] = {0, 1, 2, 7, 100, 1023, 1024, 1025, 3000};
     static const unsigned PERCENTS[] = {0, 0, 1, 20, 60, 100};
     pn_arena_init(&t->arena, SIZE_MAX);
-    maker m = {.rng = pn_rng_seed(seed), .arena = &t->arena};
+    maker m = {.rng = pn_rng_seed(seed), .arena = &t->arena, .has_maps = minor > 1};
     t->n_rows = ROWS[below(&m, PN_COUNT_OF(ROWS))];
     t->schema.n_fields = 1 + (size_t)below(&m, MAX_COLUMNS);
     t->schema.fields = PN_ARENA_NEW(&t->arena, pn_field, t->schema.n_fields);
@@ -207,7 +210,7 @@ static void append_batches(const table *t, pn_lance_writer *writer, pn_rng *rng)
     }
 }
 
-static void check_file(const table *t, const char *path, pn_rng *rng, uint64_t seed)
+static void check_file(const table *t, const char *path, uint16_t minor, pn_rng *rng, uint64_t seed)
 {
     pn_error err = {0};
     pn_lance_file *file = NULL;
@@ -215,7 +218,7 @@ static void check_file(const table *t, const char *path, pn_rng *rng, uint64_t s
         fail_msg("seed %zu: %s", (size_t)seed, err.message);
     assert_int_equal(pn_lance_file_rows(file), t->n_rows);
     assert_int_equal(pn_lance_file_major(file), 2);
-    assert_int_equal(pn_lance_file_minor(file), 2);
+    assert_int_equal(pn_lance_file_minor(file), minor);
     assert_int_equal(pn_lance_file_schema(file)->n_fields, t->schema.n_fields);
     for (size_t i = 0; i < t->schema.n_fields; i++) {
         pn_arena arena;
@@ -243,9 +246,10 @@ static void check_seed(const char *folder, uint64_t seed)
     uint64_t n_rows, size_bytes;
     pn_file_info info;
     pn_rng rng = pn_rng_seed(seed + 1000000);
-    make_table(seed, &t);
+    uint16_t minor = (uint16_t)(1 + seed % 3);
+    make_table(seed, minor, &t);
     char *path = pn_path_join(&t.arena, folder, "t.lance");
-    if (pn_lance_writer_create(path, &t.schema, &writer, &err) != PN_OK)
+    if (pn_lance_writer_create_version(path, &t.schema, minor, &writer, &err) != PN_OK)
         fail_msg("seed %zu: %s", (size_t)seed, err.message);
     append_batches(&t, writer, &rng);
     if (pn_lance_writer_finish(writer, &n_rows, &size_bytes, &err) != PN_OK)
@@ -254,7 +258,7 @@ static void check_seed(const char *folder, uint64_t seed)
     assert_int_equal(n_rows, t.n_rows);
     assert_int_equal(pn_path_info(path, &info, NULL), PN_OK);
     assert_int_equal(info.size_bytes, size_bytes);
-    check_file(&t, path, &rng, seed);
+    check_file(&t, path, minor, &rng, seed);
     assert_int_equal(pn_path_remove(path, NULL), PN_OK);
     free_table(&t);
 }
@@ -274,9 +278,109 @@ static void random_tables__come_back_equal(void **state)
     pn_arena_reset(&arena);
 }
 
+/* ---- layouts ---- */
+
+/* Rows of struct<list<string>>: N a null struct, E an empty list, I a list of a null and a word, W a list of a wide word. */
+static void write_rows(const char *path, const char *rows, uint16_t minor)
+{
+    static const char wide[WIDE_BYTES];
+    pn_error err = {0};
+    pn_field parts[2], item;
+    uint64_t n_rows, size_bytes;
+    pn_field_init(&parts[0], "s", PN_TYPE_STRUCT, true);
+    pn_field_init(&parts[1], "l", PN_TYPE_LIST, true);
+    pn_field_init(&item, "item", PN_TYPE_STRING, true);
+    parts[0].children = &parts[1];
+    parts[1].children = &item;
+    parts[0].n_children = parts[1].n_children = 1;
+    pn_schema schema = {.fields = parts, .n_fields = 1};
+    pn_builder *b;
+    pn_lance_writer *writer = NULL;
+    pn_array array;
+    pn_lance_schema_assign_ids(&schema, 0);
+    assert_int_equal(pn_builder_create(&parts[0], SIZE_MAX / 2, &b, &err), PN_OK);
+    for (const char *r = rows; *r; r++) {
+        pn_builder *list = pn_builder_child(b, 0), *words = pn_builder_child(list, 0);
+        if (*r == 'N') {
+            assert_int_equal(pn_builder_append_null(b, &err), PN_OK);
+            continue;
+        }
+        if (*r == 'I')
+            assert_int_equal(pn_builder_append_null(words, &err), PN_OK);
+        if (*r != 'E')
+            assert_int_equal(
+                pn_builder_append_bytes(words, wide, *r == 'W' ? sizeof wide : 4, &err), PN_OK);
+        assert_int_equal(pn_builder_close_row(list, &err), PN_OK);
+        assert_int_equal(pn_builder_close_row(b, &err), PN_OK);
+    }
+    assert_int_equal(pn_builder_view(b, &array, &err), PN_OK);
+    pn_batch batch = {&schema, &array, strlen(rows)};
+    assert_int_equal(pn_lance_writer_create_version(path, &schema, minor, &writer, &err), PN_OK);
+    assert_int_equal(pn_lance_writer_append(writer, &batch, &err), PN_OK);
+    assert_int_equal(pn_lance_writer_finish(writer, &n_rows, &size_bytes, &err), PN_OK);
+    pn_lance_writer_close(writer);
+    pn_builder_free(b);
+}
+
+/* "m256 " for a mini-block page with these layers, f full-zip, c constant. */
+static void tell_pages(const char *path, char *out, size_t n_out)
+{
+    pn_container file;
+    pn_error err = {0};
+    size_t n = 0;
+    assert_int_equal(pn_container_open(&file, path, &err), PN_OK);
+    for (size_t i = 0; i < file.columns[0].n_pages; i++) {
+        const Pn__Lance__PageLayout *page = file.columns[0].pages[i].layout;
+        bool mini = page->layout_case == PN__LANCE__PAGE_LAYOUT__LAYOUT_MINI_BLOCK;
+        bool zip = page->layout_case == PN__LANCE__PAGE_LAYOUT__LAYOUT_FULL_ZIP;
+        const int32_t *layers = mini  ? page->mini_block->layers
+                                : zip ? page->full_zip->layers
+                                      : page->constant->layers;
+        n += (size_t)snprintf(out + n, n_out - n, "%s%s%d%d%d", i > 0 ? " " : "",
+                              mini  ? "m"
+                              : zip ? "f"
+                                    : "c",
+                              layers[0], layers[1], layers[2]);
+    }
+    pn_container_close(&file);
+}
+
+static void pages__have_the_layout_that_is_read_everywhere(void **state)
+{
+    static const struct {
+        const char *rows, *pages;
+        uint16_t minor;
+    } cases[] = {
+        {"IIEI", "m353", 2},           // in every page alike, whether there are null structs or not
+        {"INIEN", "m353", 2},          //
+        {"II", "m323", 2},             //
+        {"INI", "m353", 2},            // no empty list, but a level of the list's own
+        {"NNN", "c353", 2},            // nothing at all
+        {"IWNW", "m353", 2},           // wide values have chunks of their own
+        {"IWNW", "f323 c353 f323", 1}, // where these are small, pages without nulls
+        {"NINEWWIE", "m353 f323 c353", 1},
+    };
+    (void)state;
+    pn_arena arena;
+    char *folder, seen[64];
+    pn_arena_init(&arena, SIZE_MAX);
+    assert_int_equal(pn_dir_make_temporary("pn-layouts", &arena, &folder, NULL), PN_OK);
+    char *path = pn_path_join(&arena, folder, "t.lance");
+    for (size_t i = 0; i < PN_COUNT_OF(cases); i++) {
+        write_rows(path, cases[i].rows, cases[i].minor);
+        tell_pages(path, seen, sizeof seen);
+        if (strcmp(seen, cases[i].pages) != 0)
+            fail_msg("%s: pages %s, want %s", cases[i].rows, seen, cases[i].pages);
+        assert_int_equal(pn_path_remove(path, NULL), PN_OK);
+    }
+    assert_int_equal(pn_dir_remove_all(folder, NULL), PN_OK);
+    pn_arena_reset(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pages__have_the_layout_that_is_read_everywhere),
         cmocka_unit_test(random_tables__come_back_equal),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

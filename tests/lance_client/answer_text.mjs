@@ -33,22 +33,26 @@ function innerReader(data, type) {
   return (i) => String(data.values[i]);
 }
 
+// Of a table that is in memory; said: the fields that the table declares, where blobs are to be told from structs; order: of the rows, if not their own.
+export function textOf(rows, fields = rows.schema.fields, said = [], order) {
+  const parts = [`${rows.numRows} ${fields.length}\n`];
+  fields.forEach((f, c) => {
+    const lines = [];
+    for (const data of rows.getChildAt(c)?.data ?? []) {
+      const isBlob = A.DataType.isStruct(f.type) && said[c] && !A.DataType.isStruct(said[c].type);
+      const sizes = isBlob && data.children[1].values, text = isBlob ? (i) => (data.getValid(i) ? "blob " + sizes[i] : "N") : reader(data);
+      for (let i = 0; i < data.length; i++) lines.push(text(i));
+    }
+    parts.push([f.name, ...(order ? order.map((i) => lines[i]) : lines), ""].join("\n"));
+  });
+  return parts.join("");
+}
+
 // large: the last column when it is a large list, which the client cannot say: it comes as a list.
 export async function answerOf(table, large) {
   const query = table.query();
   const quoted = (name) => "`" + name + "`";
   const rows = await (large ? query.select(new Map([...large.others.map((name) => [name, quoted(name)]), [large.name, `arrow_cast(${quoted(large.name)}, 'List(Int64)')`]])) : query).toArrow();
   const fields = rows.schema.fields.length > 0 ? rows.schema.fields : (await table.schema()).fields; // without a batch it knows none
-  const parts = [`${rows.numRows} ${fields.length}\n`];
-  const said = large ? [] : (await table.schema()).fields;
-  fields.forEach((f, c) => {
-    parts.push(f.name + "\n");
-    for (const data of rows.getChildAt(c)?.data ?? []) {
-      const isBlob = A.DataType.isStruct(f.type) && said[c] && !A.DataType.isStruct(said[c].type);
-      const sizes = isBlob && data.children[1].values, text = isBlob ? (i) => (data.getValid(i) ? "blob " + sizes[i] : "N") : reader(data), lines = new Array(data.length);
-      for (let i = 0; i < data.length; i++) lines[i] = text(i);
-      if (data.length > 0) parts.push(lines.join("\n") + "\n");
-    }
-  });
-  return parts.join("");
+  return textOf(rows, fields, large ? [] : (await table.schema()).fields);
 }

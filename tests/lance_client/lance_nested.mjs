@@ -11,7 +11,7 @@ const field = (name, type) => new A.Field(name, type, true), list = (type) => ne
 const schema = new A.Schema([
   new A.Field("id", new A.Int64(), false), field("flags", list(new A.Bool())), field("words", list(list(new A.Utf8()))),
   field("size", new A.Struct([field("w", new A.Float64()), field("tags", list(new A.Int16()))])), field("parts", list(new A.Struct([field("n", new A.Int32()), field("s", new A.Utf8())]))),
-  field("raw", new A.Binary()), field("at", new A.TimestampMillisecond()), field("near", new A.FixedSizeList(3, field("item", new A.Float32()))), field("u", new A.Uint8()), field("yes", new A.Bool()),
+  field("deep", list(new A.Struct([field("names", list(new A.Struct([field("t", new A.Utf8()), field("n", list(new A.Int8()))])))]))), field("raw", new A.Binary()), field("at", new A.TimestampMillisecond()), field("near", new A.FixedSizeList(3, field("item", new A.Float32()))), field("u", new A.Uint8()), field("yes", new A.Bool()),
 ]);
 let state = 7;
 const below = (n) => { state = (Math.imul(state, 1664525) + 1013904223) >>> 0; return Math.floor((state / 2 ** 32) * n); };
@@ -19,8 +19,9 @@ const maybe = (make) => (below(8) === 0 ? null : make()), several = (most, make)
 const text = () => "häß漢x".repeat(below(4)).slice(0, below(12));
 const row = (id) => ({
   id: BigInt(id), flags: maybe(() => several(5, () => below(2) === 1)), words: maybe(() => several(3, () => several(3, text))),
-  size: { w: maybe(() => below(1000) / 8), tags: maybe(() => several(4, () => below(100) - 50)) },
-  parts: maybe(() => several(3, () => ({ n: maybe(() => below(1000)), s: maybe(text) }))), raw: maybe(() => Buffer.from(Array.from({ length: below(9) }, () => below(256)))),
+  size: maybe(() => ({ w: maybe(() => below(1000) / 8), tags: maybe(() => several(4, () => below(100) - 50)) })),
+  parts: maybe(() => several(3, () => ({ n: maybe(() => below(1000)), s: maybe(text) }))), deep: maybe(() => several(3, () => ({ names: maybe(() => several(2, () => ({ t: maybe(text), n: maybe(() => several(2, () => below(9))) }))) }))),
+  raw: maybe(() => Buffer.from(Array.from({ length: below(9) }, () => below(256)))),
   at: maybe(() => new Date(1.6e12 + below(1e9))), near: [below(9), below(9), below(9)], u: maybe(() => below(256)), yes: maybe(() => below(2) === 1),
 });
 const table = (rows) => new A.Table([new A.RecordBatch(schema, A.makeData({

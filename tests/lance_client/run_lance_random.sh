@@ -9,7 +9,7 @@ fail() { echo "FAILED: $1"; exit 1; }
 seed=${PN_RANDOM_SEED:-$((RANDOM * 32768 + RANDOM))}
 tables=${PN_RANDOM_TABLES:-340}
 echo "PN_RANDOM_SEED=$seed PN_RANDOM_TABLES=$tables"
-cp "$PN_SOURCE_DIR"/tests/lance_client/{lance_random,answer_text}.mjs "$work/"
+cp "$PN_SOURCE_DIR"/tests/lance_client/{lance_random,random_columns,answer_text}.mjs "$work/"
 ln -s "$PN_NODE_MODULES" "$work/node_modules"
 mkdir "$work/tables"
 "$NODE" "$work/lance_random.mjs" "$work/tables" "$seed" "$tables" > "$work/made" 2> "$work/complaints" || fail "$(tail -5 "$work/complaints")"

@@ -1,0 +1,82 @@
+// Random nested tables from a seed: lists, structs and maps in each other with nulls and empties at every depth, booleans, vectors, strings short and long,
+// in each version that pennon writes. LanceDB makes the table, then pennon and LanceDB write it anew in turn. After each turn LanceDB must read what was put
+// in, value by value; only what LanceDB itself has written last may be unreadable to it, and then pennon's next turn must bring everything back.
+//   node lance_rewritten.mjs FOLDER SEED N     prints a line a table: name, storage version, what came of it, columns; NAME.answer: its last rows in order
+import { spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
+import { connect } from "@lancedb/lancedb";
+import { textOf } from "./answer_text.mjs";
+import { A, T, Chance, field, randomTable, scalar, scalars } from "./random_columns.mjs";
+
+const [folder, seedText, countText] = process.argv.slice(2);
+
+function vector(c) {
+  let item;
+  do item = c.pick(scalars)(c); while (item instanceof A.Bool || item instanceof A.FixedSizeBinary);
+  return new A.FixedSizeList(c.pick([1, 2, 3, 7, 8, 16, 100, 300]), field("item", item, c.odds(70)));
+}
+// In 2.1 a value of over 8 KiB has no place beside a null struct with a list inside (docs/FORMAT.md). Can both be in one row?
+function mayClash(f, within = 0) { // 1: a list; 2: a struct in it that may be null; 3: a list in that
+  const { type } = f;
+  if (type instanceof A.List || type instanceof A.Map_) return mayClash(type.children[0], within === 2 ? 3 : Math.max(within, 1));
+  if (type instanceof A.Struct) return type.children.some((member) => mayClash(member, within === 1 && f.nullable ? 2 : within));
+  return within === 3 && [T.isUtf8, T.isBinary, T.isLargeUtf8, T.isLargeBinary].some((is) => is(type));
+}
+function nestedType(c, version, depth = 0) {
+  const roll = depth === 0 ? c.below(64) : c.below(60 + 30 * depth);
+  if (depth < 5 && roll < 28) return new A.List(field("item", nestedType(c, version, depth + 1), c.odds(85)));
+  if (depth < 5 && roll < 56) return new A.Struct(Array.from({ length: c.between(1, 3) }, (_, i) => field("s" + i, nestedType(c, version, depth + 1), c.odds(85))));
+  if (depth < 4 && roll < 64 && version >= "2.2") {
+    const entries = new A.Struct([field("key", c.odds(80) ? new A.Utf8() : new A.Int32(), false), field("value", nestedType(c, version, depth + 2))]);
+    return new A.Map_(field("entries", entries, false));
+  }
+  return c.odds(12) ? vector(c) : c.odds(10) ? new A.Bool() : scalar(c);
+}
+const said = (error) => String(error.message).replace(/\s+/g, " ").slice(0, 500);
+const sorted = (ids) => ids.map((id, i) => [Number(id), i]).sort((a, b) => a[0] - b[0]).map((pair) => pair[1]);
+
+async function oneTable(db, seed) {
+  const c = new Chance(seed), name = "w" + seed, path = `${folder}/${name}.lance`, version = c.pick(["2.1", "2.2", "2.2", "2.3"]);
+  const n = c.pick([2, c.between(2, 20), c.between(20, 300), c.between(300, 3000)]), more = c.between(1, 100), big = c.pick([false, true, "inside"]);
+  const columns = Array.from({ length: c.between(1, 3) }, (_, i) => field("c" + i, nestedType(c, version), c.odds(90)));
+  const told = (what) => console.log(`${name}\t${version}\t${what}\t${n}+${more} rows: ${columns.map((f) => f.type + (f.nullable ? "" : " not null")).join(", ")}`);
+  const schema = new A.Schema([field("id", new A.Int64(), false), ...columns]);
+  const parts = [randomTable(c, schema, n, 0, big), randomTable(c, schema, more, n, big)];
+  const rows = parts.map((bytes) => A.tableFromIPC(bytes)).reduce((a, b) => a.concat(b)), text = textOf(rows);
+  let table;
+  try {
+    const inner = await db.inner.createTable(name, parts[0], "create", [], db.getStorageOptions({ storageOptions: { newTableDataStorageVersion: version } }));
+    await inner.close?.();
+    table = await db.openTable(name);
+    await table.inner.add(parts[1], "append");
+  } catch (error) { return told("not made: " + said(error)); }
+  const differs = async () => { // undefined: LanceDB reads what was put in
+    try {
+      await table.checkoutLatest();
+      const seen = await table.query().toArrow();
+      return textOf(seen, seen.schema.fields, [], sorted([...seen.getChild("id")])) === text ? undefined : "other values";
+    } catch (error) { return "not read: " + said(error); }
+  };
+  const pennon = (...args) => {
+    const done = spawnSync(process.env.DATASET_TOOL, [path, ...args], { encoding: "utf8" });
+    return done.status === 0 ? undefined : "not written: " + done.stderr.trim();
+  };
+  const lance = async () => { await table.checkoutLatest(); await table.optimize(); };
+  const clash = version === "2.1" && big === "inside" && columns.some((f) => mayClash(f));
+  const own = [], turns = [["made"], ["compacted by pennon", "compact"], ["rows moved by pennon", "move", `id % ${c.between(2, 5)} = 1`], ["optimized", null],
+    ["overwritten by pennon", "overwrite", "id >= 0"], ["rows moved once more", "move", "id % 7 = 0"], ["optimized again", null]];
+  for (const [turn, ...args] of turns) {
+    const byPennon = args.length > 0 && args[0] !== null;
+    try { if (args[0] === null) await lance(); } catch (error) { own.push(`${turn}: ${said(error)}`); continue; }
+    const wrong = (byPennon && pennon(...args)) || (await differs());
+    if (version === "2.3" && /layout "sparse" is not supported/.test(wrong)) return told("sparse: " + turn);
+    if (wrong && byPennon) return told(`${clash ? "clash" : "FAILED"}: ${turn}: ${wrong} (${own.join("; ") || "read"})`);
+    if (wrong) own.push(`${turn}: ${wrong}`);
+  }
+  const order = [...(await table.query().select(["id"]).toArrow()).getChild("id")].map(Number); // ids are rows
+  writeFileSync(`${folder}/${name}.answer`, textOf(rows, rows.schema.fields, [], order));
+  told(own.length === 0 ? "same" : `same (${own.join("; ")})`);
+}
+
+const db = await connect(folder);
+for (let i = 0; i < Number(countText); i++) await oneTable(db, Number(seedText) + i);
