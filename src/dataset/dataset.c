@@ -69,6 +69,10 @@ static pn_status take_fragment(pn_dataset *dataset, const Pn__Table__DataFragmen
     if (deleted > message->physical_rows)
         return pn_fail(err, PN_ERR_CORRUPT, "fragment %" PRIu64 " has more deleted rows than rows",
                        message->id);
+    if (message->n_files == 0 && message->physical_rows > 0)
+        return pn_fail(err, PN_ERR_CORRUPT,
+                       "fragment %" PRIu64 " has %" PRIu64 " rows and no data file", message->id,
+                       message->physical_rows);
     for (size_t i = 0; i < message->n_files; i++) {
         const Pn__Table__DataFile *file = message->files[i];
         if (!file->path || strstr(file->path, "..") || file->path[0] == '/' ||

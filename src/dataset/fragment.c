@@ -2,8 +2,8 @@
  * fragment.c - which file of a fragment has which column
  *
  * A fragment is one or more data files with the same rows and different columns. A field that none of them has (added later,
- * or left out when the rows were appended) reads as null. A file may list fields that the schema no longer has; they are not
- * looked for, so they do not matter.
+ * or left out when the rows were appended) reads as null: as many nulls as a file of the fragment has rows, whatever the manifest
+ * says. A file may list fields that the schema no longer has; they are not looked for, so they do not matter.
  */
 #include "dataset/internal.h"
 
@@ -64,8 +64,11 @@ static pn_status place(pn_dataset *dataset, size_t fragment_i, const pn_field *f
                            dataset->path, field->name);
         chosen = f != SIZE_MAX ? f : chosen;
     }
-    if (chosen != SIZE_MAX)
-        PN_TRY(open_file(dataset, fragment, chosen, cached, err));
+    pn_cached_file *opened = NULL; // if it does not have the column, then for its number of rows
+    size_t any = chosen != SIZE_MAX ? chosen : 0;
+    if (any < fragment->message->n_files)
+        PN_TRY(open_file(dataset, fragment, any, &opened, err));
+    *cached = chosen != SIZE_MAX ? opened : NULL;
     *out = (pn_placement){.file = *cached ? pn_cached_file_get(*cached) : NULL,
                           .leaf_columns = ids,
                           .n_leaves = n_leaves};

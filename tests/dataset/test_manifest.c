@@ -188,6 +188,26 @@ static void edit_rows(Pn__Table__Manifest *m)
 {
     m->fragments[1]->physical_rows++;
 }
+static void edit_no_file(Pn__Table__Manifest *m)
+{
+    pn__table__data_file__free_unpacked(m->fragments[1]->files[0], NULL);
+    m->fragments[1]->n_files = 0;
+    m->fragments[1]->physical_rows = UINT32_MAX;
+}
+static void
+edit_no_column(Pn__Table__Manifest
+                   *m) // no file has one of the columns, and nobody knows the rows but the manifest
+{
+    for (size_t f = 0; f < m->n_fragments; f++) {
+        m->fragments[f]->physical_rows = UINT32_MAX;
+        for (size_t i = 0; i < m->fragments[f]->n_files; i++) {
+            m->fragments[f]->files[i]->n_fields = 0;
+            m->fragments[f]->files[i]->n_column_indices = 0;
+        }
+    }
+    for (size_t i = 0; i < m->n_fields; i++)
+        m->fields[i]->nullable = m->fields[i]->has_nullable = 1;
+}
 static void edit_columns(Pn__Table__Manifest *m)
 {
     m->fragments[0]->files[0]->n_column_indices--;
@@ -236,6 +256,8 @@ static void strange_manifests__are_refused_by_name(void **state)
         {edit_path, PN_ERR_UNSUPPORTED, "outside"},
         {edit_missing, PN_ERR_CORRUPT, "missing"},
         {edit_rows, PN_ERR_CORRUPT, "51"},
+        {edit_no_file, PN_ERR_CORRUPT, "4294967295 rows and no data file"},
+        {edit_no_column, PN_ERR_CORRUPT, "the manifest says 4294967295"},
         {edit_columns, PN_ERR_CORRUPT, "number of fields"},
         {edit_column, PN_ERR_CORRUPT, "column"},
         {edit_type, PN_ERR_UNSUPPORTED, "in464"},
