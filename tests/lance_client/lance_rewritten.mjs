@@ -15,12 +15,12 @@ function vector(c) {
   do item = c.pick(scalars)(c); while (item instanceof A.Bool || item instanceof A.FixedSizeBinary);
   return new A.FixedSizeList(c.pick([1, 2, 3, 7, 8, 16, 100, 300]), field("item", item, c.odds(70)));
 }
-// In 2.1 a value of over 8 KiB has no place beside a null struct with a list inside (docs/FORMAT.md). Can both be in one row?
-function mayClash(f, within = 0) { // 1: a list; 2: a struct in it that may be null; 3: a list in that
+// In 2.1 a value of over 8 KiB has no place in a row of nested lists beside an empty or null one, with a struct that may be null around (docs/FORMAT.md).
+function mayClash(f, lists = 0, hides = false, pending = false) { // pending: such a struct, which hides something as soon as a list follows
   const { type } = f;
-  if (type instanceof A.List || type instanceof A.Map_) return mayClash(type.children[0], within === 2 ? 3 : Math.max(within, 1));
-  if (type instanceof A.Struct) return type.children.some((member) => mayClash(member, within === 1 && f.nullable ? 2 : within));
-  return within === 3 && [T.isUtf8, T.isBinary, T.isLargeUtf8, T.isLargeBinary].some((is) => is(type));
+  if (type instanceof A.List || type instanceof A.Map_) return mayClash(type.children[0], lists + 1, hides || pending, pending);
+  if (type instanceof A.Struct) return type.children.some((member) => mayClash(member, lists, hides, pending || f.nullable));
+  return lists > 1 && hides && [T.isUtf8, T.isBinary, T.isLargeUtf8, T.isLargeBinary].some((is) => is(type));
 }
 function nestedType(c, version, depth = 0) {
   const roll = depth === 0 ? c.below(64) : c.below(60 + 30 * depth);
@@ -35,14 +35,39 @@ function nestedType(c, version, depth = 0) {
 const said = (error) => String(error.message).replace(/\s+/g, " ").slice(0, 500);
 const sorted = (ids) => ids.map((id, i) => [Number(id), i]).sort((a, b) => a[0] - b[0]).map((pair) => pair[1]);
 
+// Columns of several pages, of which only the first has nulls.
+function ofManyPages() {
+  const early = (n) => (i) => i < n / 8 && i % 5 === 1, none = { nullCount: 0 };
+  const nulls = (n, isNull) => { const bits = new Uint8Array(Math.ceil(n / 8) + 8).fill(255); let nullCount = 0; for (let i = 0; i < n; i++) if (isNull(i)) { bits[i >> 3] &= ~(1 << (i & 7)); nullCount++; } return { nullBitmap: bits, nullCount }; };
+  const offsets = (n, length) => { const at = new Int32Array(n + 1); for (let i = 0; i < n; i++) at[i + 1] = at[i] + length(i); return at; };
+  const bytes = (n, length, isNull) => A.makeData({ type: new A.Binary(), length: n, valueOffsets: offsets(n, () => length), data: new Uint8Array(n * length).fill(7), ...(isNull ? nulls(n, isNull) : none) });
+  const list = (child, valueOffsets, valid = none) => A.makeData({ type: new A.List(field("item", child.type)), length: valueOffsets.length - 1, valueOffsets, child, ...valid });
+  const struct = (child, valid) => A.makeData({ type: new A.Struct([field("s", child.type)]), length: child.length, children: [child], ...valid });
+  const n = 2300, few = offsets(n, (i) => i % 7), lists = offsets(few[n], (i) => i % 3), one = offsets(n, (i) => i % 2);
+  const columns = {
+    items: list(bytes(few[n], 2500, early(few[n])), few), structs: list(struct(bytes(few[n], 2500), nulls(few[n], early(few[n]))), few),
+    hidden: struct(list(bytes(few[n], 2500, early(few[n])), few), nulls(n, early(n))), deep: list(struct(list(bytes(lists[few[n]], 2500), lists), nulls(few[n], early(few[n]))), few),
+    wide: struct(list(bytes(one[n], 9500), one), nulls(n, (i) => i % 50 === 3)), // in 2.1 a page for rows with a value and one for those without
+  };
+  const id = A.makeData({ type: new A.Int64(), length: n, nullCount: 0, data: BigInt64Array.from({ length: n }, (_, i) => BigInt(i)) });
+  const schema = new A.Schema([field("id", id.type, false), ...Object.entries(columns).map(([name, data]) => field(name, data.type))]);
+  const table = new A.Table(schema, [new A.RecordBatch(schema, A.makeData({ type: new A.Struct(schema.fields), length: n, nullCount: 0, children: [id, ...Object.values(columns)] }))]);
+  return [100, n].map((end, i) => Buffer.from(A.tableToIPC(table.slice(i * 100, end), "file")));
+}
+
 async function oneTable(db, seed) {
-  const c = new Chance(seed), name = "w" + seed, path = `${folder}/${name}.lance`, version = c.pick(["2.1", "2.2", "2.2", "2.3"]);
+  const c = new Chance(seed), version = c.pick(["2.1", "2.2", "2.2", "2.3"]);
   const n = c.pick([2, c.between(2, 20), c.between(20, 300), c.between(300, 3000)]), more = c.between(1, 100), big = c.pick([false, true, "inside"]);
   const columns = Array.from({ length: c.between(1, 3) }, (_, i) => field("c" + i, nestedType(c, version), c.odds(90)));
-  const told = (what) => console.log(`${name}\t${version}\t${what}\t${n}+${more} rows: ${columns.map((f) => f.type + (f.nullable ? "" : " not null")).join(", ")}`);
   const schema = new A.Schema([field("id", new A.Int64(), false), ...columns]);
-  const parts = [randomTable(c, schema, n, 0, big), randomTable(c, schema, more, n, big)];
-  const rows = parts.map((bytes) => A.tableFromIPC(bytes)).reduce((a, b) => a.concat(b)), text = textOf(rows);
+  const clash = version === "2.1" && big === "inside" && columns.some((f) => mayClash(f));
+  await inTurn(db, c, "w" + seed, version, [randomTable(c, schema, n, 0, big), randomTable(c, schema, more, n, big)], clash);
+}
+
+// parts: what is put in at first, then what is added; ids count the rows.
+async function inTurn(db, c, name, version, parts, clash) {
+  const path = `${folder}/${name}.lance`, rows = parts.map((bytes) => A.tableFromIPC(bytes)).reduce((a, b) => a.concat(b)), text = textOf(rows);
+  const told = (what) => console.log(`${name}\t${version}\t${what}\t${rows.numRows} rows: ${rows.schema.fields.map((f) => f.type + (f.nullable ? "" : " not null")).join(", ")}`);
   let table;
   try {
     const inner = await db.inner.createTable(name, parts[0], "create", [], db.getStorageOptions({ storageOptions: { newTableDataStorageVersion: version } }));
@@ -62,7 +87,6 @@ async function oneTable(db, seed) {
     return done.status === 0 ? undefined : "not written: " + done.stderr.trim();
   };
   const lance = async () => { await table.checkoutLatest(); await table.optimize(); };
-  const clash = version === "2.1" && big === "inside" && columns.some((f) => mayClash(f));
   const own = [], turns = [["made"], ["compacted by pennon", "compact"], ["rows moved by pennon", "move", `id % ${c.between(2, 5)} = 1`], ["optimized", null],
     ["overwritten by pennon", "overwrite", "id >= 0"], ["rows moved once more", "move", "id % 7 = 0"], ["optimized again", null]];
   for (const [turn, ...args] of turns) {
@@ -79,4 +103,5 @@ async function oneTable(db, seed) {
 }
 
 const db = await connect(folder);
+for (const version of ["2.1", "2.2", "2.3"]) await inTurn(db, new Chance(1), "pages" + version[2], version, ofManyPages(), false);
 for (let i = 0; i < Number(countText); i++) await oneTable(db, Number(seedText) + i);
