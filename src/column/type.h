@@ -65,8 +65,9 @@ struct pn_field {
     bool is_json;   /* a STRING/LARGE_BINARY column that holds JSON (extension lance.json) */
     bool is_blob;   /* a STRUCT of LanceDB's type for large values: a leaf that we do not read */
     bool is_packed; /* STRUCT: a file keeps its members together, as one column */
-    bool is_dictionary;       /* logical dict:<value>:<index>: values are plain in memory */
-    pn_type_id index_type;    /* of a dictionary, kept only to write the schema back */
+    bool is_dictionary; /* logical dict:<value>:<index>:<ordered>: values are plain in memory */
+    bool is_ordered;    /* of a dictionary, as its index type kept only to write the schema back */
+    pn_type_id index_type;
     pn_time_unit unit;        /* TIME32, TIME64, TIMESTAMP, DURATION */
     const char *timezone;     /* TIMESTAMP; NULL: none */
     int32_t size;             /* FIXED_SIZE_LIST: items; FIXED_SIZE_BINARY: bytes */

@@ -106,6 +106,20 @@ static bool parse_decimal(pn_str rest, pn_field *field)
            parse_i32(precision, 0, &field->precision) && parse_i32(rest, INT32_MIN, &field->scale);
 }
 
+/* "string:int16:false" behind "dict:": the values' type, which has no colon, the index's, whether the values are in order. */
+static bool parse_dictionary(pn_str rest, unsigned depth, pn_field *field, pn_arena *arena)
+{
+    pn_field index;
+    pn_str value = pn_str_split(&rest, ':'), index_type = pn_str_split(&rest, ':');
+    pn_field_init(&index, "", PN_TYPE_INT32, true);
+    if (index_type.len > 0 && !parse_type(index_type, depth + 1, &index, arena))
+        return false;
+    field->is_dictionary = true;
+    field->is_ordered = pn_str_is(rest, "true");
+    field->index_type = index.type;
+    return parse_type(value, depth + 1, field, arena);
+}
+
 static bool parse_type(pn_str text, unsigned depth, pn_field *field, pn_arena *arena)
 {
     if (depth > PN_SCHEMA_MAX_DEPTH)
@@ -135,11 +149,7 @@ static bool parse_type(pn_str text, unsigned depth, pn_field *field, pn_arena *a
                                               : PN_TYPE_DURATION;
     if (pn_str_is(head, "time32") || pn_str_is(head, "time64") || pn_str_is(head, "duration"))
         return parse_unit(rest, &field->unit);
-    if (pn_str_is(head, "dict")) { // dict:<value>:<index>:<ordered>; values are plain on disk
-        field->is_dictionary = true;
-        return parse_type(pn_str_split(&rest, ':'), depth + 1, field, arena);
-    }
-    return false;
+    return pn_str_is(head, "dict") && parse_dictionary(rest, depth, field, arena);
 }
 
 static const char *find_text(const pn_field *field, const char *key)
@@ -318,6 +328,16 @@ static const char *type_string(const pn_field *field, pn_arena *arena)
     return NULL;
 }
 
+static const char *dictionary_string(const pn_field *field, pn_arena *arena)
+{
+    const pn_field index = {.name = "", .type = field->index_type};
+    const char *value_type = type_string(field, arena), *index_type = type_string(&index, arena);
+    return value_type && index_type
+               ? pn_arena_printf(arena, "dict:%s:%s:%s", value_type, index_type,
+                                 field->is_ordered ? "true" : "false")
+               : NULL;
+}
+
 bool pn_lance_is_leaf(const pn_field *field)
 {
     return field->n_children == 0 || field->type == PN_TYPE_FIXED_SIZE_LIST || field->is_packed ||
@@ -367,7 +387,8 @@ static pn_status encode_field(const pn_field *field, int32_t parent, pn_arena *a
     if (!to)
         return pn_fail_nomem(err);
     pn__lance__field__init(to);
-    const char *type = field->is_dictionary ? NULL : type_string(field, arena);
+    const char *type =
+        field->is_dictionary ? dictionary_string(field, arena) : type_string(field, arena);
     if (!type)
         return pn_fail(err, PN_ERR_UNSUPPORTED, "column \"%s\": a type that is not written",
                        field->name);

@@ -319,18 +319,29 @@ static const char *other_storage(const pn_leaf_path *path, uint16_t minor)
     return NULL;
 }
 
+/* Dictionaries of strings, bytes and numbers: of others the format has no name. An integer chooses. */
+static bool is_odd_dictionary(const pn_field *field)
+{
+    bool is_float = field->type == PN_TYPE_HALF || field->type == PN_TYPE_FLOAT ||
+                    field->type == PN_TYPE_DOUBLE;
+    return field->is_dictionary &&
+           !((pn_type_is_variable(field->type) || pn_type_is_integer(field->type) || is_float) &&
+             pn_type_is_integer(field->index_type));
+}
+
 static pn_status check_leaf(const leaf_writer *leaf, uint16_t minor, pn_error *err)
 {
     const pn_field *field = leaf->path.nodes[leaf->path.n - 1];
     const char *name = leaf->path.nodes[0]->name, *other = other_storage(&leaf->path, minor);
     bool odd_list = field->type == PN_TYPE_FIXED_SIZE_LIST &&
                     (field->children[0].n_children > 0 || pn_type_width(field) == 0);
-    if (odd_list || field->is_dictionary || other || pn_type_width(field) > UINT32_MAX / 8 - 4096)
+    bool odd_dictionary = is_odd_dictionary(field);
+    if (odd_list || odd_dictionary || other || pn_type_width(field) > UINT32_MAX / 8 - 4096)
         return pn_fail(err, PN_ERR_UNSUPPORTED, "column \"%s\": writing %s is not supported", name,
-                       other                  ? other
-                       : field->is_dictionary ? "dictionaries"
-                       : odd_list             ? "this fixed-size list"
-                                              : "values that wide");
+                       other            ? other
+                       : odd_dictionary ? "this dictionary"
+                       : odd_list       ? "this fixed-size list"
+                                        : "values that wide");
     if (field->type == PN_TYPE_STRUCT)
         return pn_fail(err, PN_ERR_UNSUPPORTED, "column \"%s\": a struct without members", name);
     return PN_OK;
@@ -353,8 +364,9 @@ static pn_status make_leaves(pn_lance_writer *w, pn_error *err)
             leaf->leaf_i = k;
             pn_leaf_path_make(&w->schema->fields[i], k, &leaf->path);
             bool hides = pn_page_may_hide_lists(&leaf->path);
-            bool is_bool = leaf->path.nodes[leaf->path.n - 1]->type == PN_TYPE_BOOL;
-            leaf->may_be_chunks = hides || (is_bool && leaf->path.n_lists > 0);
+            const pn_field *field = leaf->path.nodes[leaf->path.n - 1];
+            bool only_chunks = field->type == PN_TYPE_BOOL || field->is_dictionary;
+            leaf->may_be_chunks = hides || (only_chunks && leaf->path.n_lists > 0);
             leaf->has_small_chunks = hides && w->minor == 1;
             leaf->max_barren = w->minor == 1 ? PN_LANCE_SMALL_CHUNK_BARREN : PAGE_BARREN_ENTRIES;
             pn_stream_init(&leaf->stream, MAX_PAGE_BYTES);

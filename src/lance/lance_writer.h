@@ -23,7 +23,8 @@ PN_NODISCARD pn_status pn_lance_writer_create_version(const char *path, const pn
                                                       pn_error *err);
 /* batch->columns are in the order of schema. The rows of a leaf are collected until they have 8 MiB, then they become a page.
  * INVALID: other types or lengths, a null where none may be; LIMIT: a row with over 16,383 (in version 2.1: 1,300) empty lists
- * on end in lists of booleans. After an error the writer can only be closed. */
+ * on end in lists of booleans or dictionaries; more different values in a page of a dictionary than its index counts. After an
+ * error the writer can only be closed. */
 PN_NODISCARD pn_status pn_lance_writer_append(pn_lance_writer *writer, const pn_batch *batch,
                                               pn_error *err);
 /* Write what is left and the footer, and wait until it is on the disk. */

@@ -5,6 +5,7 @@
  *     variable         (control word, length, bytes)*            full-zip; buffer 1: row index
  *     no levels        value*                                    full-zip; an array, at a multiple of 4,096
  *     booleans         chunks of up to 1,024 values              mini-block; full-zip values are whole bytes
+ *     dictionaries     the same, of indices                      mini-block; buffer 2: the values
  *     hidden lists     the same                                  mini-block; of structs that may be null with lists inside
  *     nothing          the levels alone                          constant
  *
@@ -22,6 +23,7 @@
 
 #include "base/bits.h"
 #include "base/endian.h"
+#include "lance/page_dictionary.h"
 
 #include <string.h>
 
@@ -43,6 +45,8 @@ typedef struct encoding {
     const pn_stream *entries;
     const pn_leaf_path *path;
     const pn_field *leaf;
+    const pn_page_dictionary
+        *dictionary; /* NULL: none; otherwise entries and leaf are of its indices */
     size_t n_rows;
     bool small_chunks; /* version 2.1: sizes of chunks have 16 bits */
     int32_t layers[PN_SCHEMA_MAX_DEPTH_NODES];
@@ -171,9 +175,8 @@ static unsigned length_bits(const pn_field *field)
     return field->type == PN_TYPE_LARGE_STRING || field->type == PN_TYPE_LARGE_BINARY ? 64 : 32;
 }
 
-static void describe_values(const encoding *e, description *d)
+static void describe_values(const encoding *e, const pn_field *field, description *d)
 {
-    const pn_field *field = e->leaf;
     pn__lance__compression__init(&d->how);
     if (pn_type_is_variable(field->type)) {
         describe_flat(&d->inner, &d->flat, length_bits(field));
@@ -296,7 +299,7 @@ static pn_status encode_zip(encoding *e, pn_encoded_page *page)
     description values;
     Pn__Lance__FullZip zip = PN__LANCE__FULL_ZIP__INIT;
     Pn__Lance__PageLayout layout = PN__LANCE__PAGE_LAYOUT__INIT;
-    describe_values(e, &values);
+    describe_values(e, e->leaf, &values);
     zip.has_bits_rep = e->bits_rep > 0;
     zip.bits_rep = e->bits_rep;
     zip.has_bits_def = e->bits_def > 0;
@@ -500,14 +503,17 @@ static pn_status append_rows_ended(const encoding *e, const chunk *c, pn_encoded
     uint8_t pair[16];
     pn_store_le64(pair, ended);
     pn_store_le64(pair + 8, behind);
-    return pn_buffer_append(&page->buffers[2], pair, sizeof pair, e->err);
+    return pn_buffer_append(&page->buffers[e->dictionary ? 3 : 2], pair, sizeof pair, e->err);
 }
 
 /* *all_fit: whether the chunks of this version can hold the page. */
 static pn_status append_chunks(const encoding *e, pn_encoded_page *page, bool *all_fit)
 {
     bool has_rep = e->path->n_lists > 0;
-    page->n_buffers = has_rep ? 3 : 2;
+    page->n_buffers = 2u + has_rep + (e->dictionary != NULL);
+    if (e->dictionary)
+        PN_TRY(pn_buffer_append(&page->buffers[2], e->dictionary->block.data,
+                                e->dictionary->block.n_bytes, e->err));
     *all_fit = true;
     chunk c = {0};
     while (c.first_entry < e->entries->n_entries) {
@@ -530,13 +536,19 @@ static pn_status encode_chunks(encoding *e, pn_encoded_page *page, bool *all_fit
     PN_TRY(append_chunks(e, page, all_fit));
     if (!*all_fit)
         return PN_OK;
-    description values, rep, def;
+    description values, items, rep, def;
     Pn__Lance__MiniBlock block = PN__LANCE__MINI_BLOCK__INIT;
     Pn__Lance__PageLayout layout = PN__LANCE__PAGE_LAYOUT__INIT;
-    describe_values(e, &values);
+    describe_values(e, e->leaf, &values);
     describe_flat(&rep.how, &rep.flat, 16);
     describe_flat(&def.how, &def.flat, 16);
     block.values = &values.how;
+    if (e->dictionary) {
+        describe_values(e, e->path->nodes[e->path->n - 1], &items);
+        block.dictionary = &items.how;
+        block.has_n_dictionary_items = 1;
+        block.n_dictionary_items = e->dictionary->n_items;
+    }
     block.rep = e->path->n_lists > 0 ? &rep.how : NULL;
     block.def = e->max_def > 0 ? &def.how : NULL;
     block.n_layers = e->path->n;
@@ -583,20 +595,33 @@ static pn_status encode_nothing(encoding *e, pn_encoded_page *page)
     return pack_layout(&layout, &page->layout, e->err);
 }
 
-/* Booleans, and what LanceDB loses its place in when it is full-zip; *done: whether chunks hold it. */
+/* *done: whether chunks hold it. If not, only what LanceDB reads badly otherwise may be written otherwise. */
 static pn_status try_chunks(encoding *e, pn_encoded_page *page, bool *done)
 {
     PN_TRY(encode_chunks(e, page, done));
     if (*done)
         return PN_OK;
-    if (e->leaf->type == PN_TYPE_BOOL)
+    if (e->leaf->type == PN_TYPE_BOOL || e->dictionary)
         return pn_fail(e->err, PN_ERR_LIMIT,
-                       "column \"%s\": a row with that many empty lists on end in lists of "
-                       "booleans is not written",
-                       e->path->nodes[0]->name);
+                       "column \"%s\": a row with that many empty lists on end in lists of %s is "
+                       "not written",
+                       e->path->nodes[0]->name, e->dictionary ? "dictionaries" : "booleans");
     for (size_t i = 0; i < page->n_buffers; i++)
         page->buffers[i].n_bytes = 0;
     return PN_OK;
+}
+
+static pn_status encode(encoding *e, pn_encoded_page *page)
+{
+    number_levels(e);
+    bool done = false;
+    bool in_chunks =
+        e->leaf->type == PN_TYPE_BOOL || e->dictionary || pn_page_may_hide_lists(e->path);
+    if (e->leaf->type == PN_TYPE_NULL || (e->entries->n_values == 0 && in_chunks))
+        return encode_nothing(e, page);
+    if (in_chunks)
+        PN_TRY(try_chunks(e, page, &done));
+    return done ? PN_OK : encode_zip(e, page);
 }
 
 pn_status pn_page_encode(const pn_stream *entries, const pn_leaf_path *path, size_t n_rows,
@@ -608,11 +633,15 @@ pn_status pn_page_encode(const pn_stream *entries, const pn_leaf_path *path, siz
                   .n_rows = n_rows,
                   .small_chunks = minor == 1,
                   .err = err};
-    number_levels(&e);
-    bool in_chunks = e.leaf->type == PN_TYPE_BOOL || pn_page_may_hide_lists(path), done = false;
-    if (e.leaf->type == PN_TYPE_NULL || (entries->n_values == 0 && in_chunks))
-        return encode_nothing(&e, page);
-    if (in_chunks)
-        PN_TRY(try_chunks(&e, page, &done));
-    return done ? PN_OK : encode_zip(&e, page);
+    if (!e.leaf->is_dictionary)
+        return encode(&e, page);
+    pn_page_dictionary dictionary;
+    pn_status status = pn_page_dictionary_make(entries, path, &dictionary, err);
+    e.dictionary = &dictionary;
+    e.entries = &dictionary.indices;
+    e.leaf = &dictionary.index;
+    if (status == PN_OK)
+        status = encode(&e, page);
+    pn_page_dictionary_reset(&dictionary);
+    return status;
 }

@@ -18,7 +18,7 @@
 
 typedef struct pn_encoded_page {
     pn_buffer layout; /* a PageLayout message */
-    pn_buffer buffers[3];
+    pn_buffer buffers[4];
     size_t n_buffers;
     size_t alignment; /* in the file, of buffer 0 */
 } pn_encoded_page;

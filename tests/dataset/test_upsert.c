@@ -668,12 +668,9 @@ static void stable_row_ids__stay_with_their_rows(void **state)
     pn_upsert_report report;
     uint64_t before[N], after[N], made[N], made_after[N];
     char from[GOLDEN_PATH_BYTES];
-    const char *dictionary = "cat"; // which is not written
     golden_require("lance/fixtures/life2.2-stable/life.lance", from);
     small_table_copy_folder(from, p->table);
     EXPECT(PN_OK, pn_dataset_open(p->table, 0, &t, &err));
-    EXPECT(PN_OK, pn_dataset_drop_columns(t, &dictionary, 1, &next, &err));
-    table_place_step(&t, next);
     read_ids(t, before, made, N);
     pn_field field;
     pn_array array;

@@ -90,7 +90,13 @@ static void make_field(maker *m, unsigned depth, const char *name, bool nullable
         out->precision = 30;
         out->scale = 4;
     }
+    if ((pn_type_is_variable(out->type) || pn_type_is_integer(out->type)) && below(m, 4) == 0) {
+        static const pn_type_id indices[] = {PN_TYPE_INT32, PN_TYPE_UINT32, PN_TYPE_INT64};
+        out->is_dictionary = true;
+        out->index_type = indices[below(m, PN_COUNT_OF(indices))];
+    }
     uint64_t kind = depth < MAX_DEPTH ? below(m, 10) : 9;
+    out->is_dictionary = out->is_dictionary && kind > 5;
     if (kind < 2) {
         out->type = kind == 0 ? PN_TYPE_LIST : PN_TYPE_LARGE_LIST;
         make_children(m, depth, 1, out);
@@ -377,9 +383,67 @@ static void pages__have_the_layout_that_is_read_everywhere(void **state)
     pn_arena_reset(&arena);
 }
 
+/* ---- dictionaries ---- */
+
+/* A column of n strings, of which n_different differ, with an index of 8 bits; nulls between. */
+static pn_status write_dictionary(const char *path, size_t n, size_t n_different, pn_error *err)
+{
+    pn_field field;
+    pn_builder *b;
+    pn_array array;
+    pn_lance_writer *writer = NULL;
+    uint64_t n_rows, size_bytes;
+    pn_field_init(&field, "d", PN_TYPE_STRING, true);
+    field.is_dictionary = true;
+    field.index_type = PN_TYPE_INT8;
+    pn_schema schema = {.fields = &field, .n_fields = 1};
+    pn_lance_schema_assign_ids(&schema, 0);
+    assert_int_equal(pn_builder_create(&field, SIZE_MAX / 2, &b, err), PN_OK);
+    for (size_t i = 0; i < n; i++) {
+        char text[32];
+        int length = snprintf(text, sizeof text, "value %zu", i % n_different);
+        assert_int_equal(i % 7 == 3 ? pn_builder_append_null(b, err)
+                                    : pn_builder_append_bytes(b, text, (size_t)length, err),
+                         PN_OK);
+    }
+    assert_int_equal(pn_builder_view(b, &array, err), PN_OK);
+    pn_batch batch = {&schema, &array, n};
+    assert_int_equal(pn_lance_writer_create(path, &schema, &writer, err), PN_OK);
+    assert_int_equal(pn_lance_writer_append(writer, &batch, err), PN_OK);
+    pn_status status = pn_lance_writer_finish(writer, &n_rows, &size_bytes, err);
+    pn_lance_writer_close(writer);
+    pn_builder_free(b);
+    return status;
+}
+
+static void a_dictionary__has_each_value_once_and_no_more_than_its_index_counts(void **state)
+{
+    (void)state;
+    pn_arena arena;
+    pn_error err = {0};
+    pn_container file;
+    char *folder;
+    pn_arena_init(&arena, SIZE_MAX);
+    assert_int_equal(pn_dir_make_temporary("pn-dictionary", &arena, &folder, NULL), PN_OK);
+    char *path = pn_path_join(&arena, folder, "t.lance");
+    assert_int_equal(write_dictionary(path, 5000, 128, &err), PN_OK);
+    assert_int_equal(pn_container_open(&file, path, &err), PN_OK);
+    const Pn__Lance__PageLayout *page = file.columns[0].pages[0].layout;
+    assert_int_equal(page->layout_case, PN__LANCE__PAGE_LAYOUT__LAYOUT_MINI_BLOCK);
+    assert_int_equal(page->mini_block->n_dictionary_items, 128);
+    assert_string_equal(file.descriptor->schema->fields[0]->logical_type, "dict:string:int8:false");
+    pn_container_close(&file);
+    assert_int_equal(pn_path_remove(path, NULL), PN_OK);
+    assert_int_equal(write_dictionary(path, 5000, 129, &err), PN_ERR_LIMIT);
+    assert_non_null(strstr(err.message, "over 128 different values"));
+    assert_int_equal(pn_dir_remove_all(folder, NULL), PN_OK);
+    pn_arena_reset(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_dictionary__has_each_value_once_and_no_more_than_its_index_counts),
         cmocka_unit_test(pages__have_the_layout_that_is_read_everywhere),
         cmocka_unit_test(random_tables__come_back_equal),
     };

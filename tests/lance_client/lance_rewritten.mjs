@@ -15,6 +15,7 @@ function vector(c) {
   do item = c.pick(scalars)(c); while (item instanceof A.Bool || item instanceof A.FixedSizeBinary);
   return new A.FixedSizeList(c.pick([1, 2, 3, 7, 8, 16, 100, 300]), field("item", item, c.odds(70)));
 }
+const dictionary = (c) => new A.Dictionary(c.pick([new A.Utf8(), new A.Utf8(), new A.Int32(), new A.Binary(), new A.Float64(), new A.LargeUtf8()]), c.pick([new A.Int8(), new A.Int16(), new A.Int32(), new A.Uint8(), new A.Uint16()]));
 // In 2.1 a value of over 8 KiB has no place in a row of nested lists beside an empty or null one, with a struct that may be null around (docs/FORMAT.md).
 function mayClash(f, lists = 0, hides = false, pending = false) { // pending: such a struct, which hides something as soon as a list follows
   const { type } = f;
@@ -30,7 +31,7 @@ function nestedType(c, version, depth = 0) {
     const entries = new A.Struct([field("key", c.odds(80) ? new A.Utf8() : new A.Int32(), false), field("value", nestedType(c, version, depth + 2))]);
     return new A.Map_(field("entries", entries, false));
   }
-  return c.odds(12) ? vector(c) : c.odds(10) ? new A.Bool() : scalar(c);
+  return c.odds(12) ? vector(c) : c.odds(10) ? new A.Bool() : depth === 0 && c.odds(40) ? dictionary(c) : scalar(c);
 }
 const said = (error) => String(error.message).replace(/\s+/g, " ").slice(0, 500);
 const sorted = (ids) => ids.map((id, i) => [Number(id), i]).sort((a, b) => a[0] - b[0]).map((pair) => pair[1]);
@@ -45,8 +46,8 @@ function ofManyPages() {
   const struct = (child, valid) => A.makeData({ type: new A.Struct([field("s", child.type)]), length: child.length, children: [child], ...valid });
   const n = 2300, few = offsets(n, (i) => i % 7), lists = offsets(few[n], (i) => i % 3), one = offsets(n, (i) => i % 2);
   const columns = {
-    items: list(bytes(few[n], 2500, early(few[n])), few), structs: list(struct(bytes(few[n], 2500), nulls(few[n], early(few[n]))), few),
-    hidden: struct(list(bytes(few[n], 2500, early(few[n])), few), nulls(n, early(n))), deep: list(struct(list(bytes(lists[few[n]], 2500), lists), nulls(few[n], early(few[n]))), few),
+    items: list(bytes(few[n], 1700, early(few[n])), few), structs: list(struct(bytes(few[n], 1700), nulls(few[n], early(few[n]))), few),
+    hidden: struct(list(bytes(few[n], 1700, early(few[n])), few), nulls(n, early(n))), deep: list(struct(list(bytes(lists[few[n]], 1700), lists), nulls(few[n], early(few[n]))), few),
     wide: struct(list(bytes(one[n], 9500), one), nulls(n, (i) => i % 50 === 3)), // in 2.1 a page for rows with a value and one for those without
   };
   const id = A.makeData({ type: new A.Int64(), length: n, nullCount: 0, data: BigInt64Array.from({ length: n }, (_, i) => BigInt(i)) });
@@ -103,5 +104,5 @@ async function inTurn(db, c, name, version, parts, clash) {
 }
 
 const db = await connect(folder);
-for (const version of ["2.1", "2.2", "2.3"]) await inTurn(db, new Chance(1), "pages" + version[2], version, ofManyPages(), false);
+for (const version of ["2.1", "2.2"]) await inTurn(db, new Chance(1), "pages" + version[2], version, ofManyPages(), false);
 for (let i = 0; i < Number(countText); i++) await oneTable(db, Number(seedText) + i);

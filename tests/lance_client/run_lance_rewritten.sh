@@ -7,7 +7,7 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 fail() { echo "FAILED: $1"; exit 1; }
 seed=${PN_RANDOM_SEED:-$((RANDOM * 32768 + RANDOM))}
-tables=${PN_RANDOM_TABLES:-200}
+tables=${PN_RANDOM_TABLES:-150}
 echo "PN_RANDOM_SEED=$seed PN_RANDOM_TABLES=$tables"
 cp "$PN_SOURCE_DIR"/tests/lance_client/{lance_rewritten,random_columns,answer_text}.mjs "$work/"
 ln -s "$PN_NODE_MODULES" "$work/node_modules"
