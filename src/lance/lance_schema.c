@@ -288,6 +288,14 @@ pn_status pn_lance_schema_decode(Pn__Lance__Field *const *fields, size_t n, pn_a
 
 /* ---- the other way ---- */
 
+static const char *plain_type_string(pn_type_id type)
+{
+    for (size_t i = 0; i < PN_COUNT_OF(plain_types); i++)
+        if (plain_types[i].type == type)
+            return plain_types[i].name;
+    return NULL;
+}
+
 static const char *type_string(const pn_field *field, pn_arena *arena)
 {
     static const char *const units[] = {"s", "ms", "us", "ns"};
@@ -320,22 +328,16 @@ static const char *type_string(const pn_field *field, pn_arena *arena)
     case PN_TYPE_LARGE_LIST:
         return field->children[0].type == PN_TYPE_STRUCT ? "large_list.struct" : "large_list";
     default:
-        break;
+        return plain_type_string(field->type);
     }
-    for (size_t i = 0; i < PN_COUNT_OF(plain_types); i++)
-        if (plain_types[i].type == field->type)
-            return plain_types[i].name;
-    return NULL;
 }
 
 static const char *dictionary_string(const pn_field *field, pn_arena *arena)
 {
-    const pn_field index = {.name = "", .type = field->index_type};
-    const char *value_type = type_string(field, arena), *index_type = type_string(&index, arena);
-    return value_type && index_type
-               ? pn_arena_printf(arena, "dict:%s:%s:%s", value_type, index_type,
-                                 field->is_ordered ? "true" : "false")
-               : NULL;
+    const char *value = type_string(field, arena), *index = plain_type_string(field->index_type);
+    return value && index ? pn_arena_printf(arena, "dict:%s:%s:%s", value, index,
+                                            field->is_ordered ? "true" : "false")
+                          : NULL;
 }
 
 bool pn_lance_is_leaf(const pn_field *field)
