@@ -9,7 +9,7 @@ endif()
 add_library(pn_test_support STATIC ${support})
 target_include_directories(pn_test_support PUBLIC "${PROJECT_SOURCE_DIR}/tests")
 target_link_libraries(pn_test_support PUBLIC pn_os PkgConfig::CMOCKA PkgConfig::JANSSON)
-target_link_libraries(pn_test_support PRIVATE pn_clip) # spiece_json: the messages of sentencepiece.proto
+target_link_libraries(pn_test_support PRIVATE pn_clip pn_dataset) # spiece_json: the messages of sentencepiece.proto; table_sight: those of table.proto
 
 # Where the reference data lies; tests that need it say so and are skipped when the folder is absent.
 set(PN_SHARED_DIR "${PROJECT_SOURCE_DIR}/../shared" CACHE PATH "reference data")

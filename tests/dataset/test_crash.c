@@ -17,123 +17,27 @@
 #include <cmocka.h>
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/hash.h"
 #include "dataset/check.h"
-#include "dataset/checksums.h"
 #include "dataset/cleanup.h"
 #include "dataset/compact.h"
-#include "dataset/manifest.h"
 #include "dataset/tags.h"
+#include "dataset/upsert.h"
 #include "os/dir.h"
 #include "os/fd.h"
 #include "support/small_table.h"
+#include "support/table_sight.h"
 
 enum { MAX_CALLS = 400 };
-
-/* What a reader sees of a table: the newest version, its schema and rows, the tags, the list of checksums. 0: there is no table. */
-typedef uint64_t sight;
 
 typedef struct operation {
     const char *name;
     pn_status (*run)(const char *table, pn_error *err);
     bool creates;
 } operation;
-
-/* ---- what a reader sees ---- */
-
-static uint64_t mix(uint64_t hash, uint64_t value)
-{
-    return (hash ^ value) * 0x9E3779B97F4A7C15u + (hash >> 29);
-}
-
-static uint64_t see_value(const pn_array *array, size_t i)
-{
-    pn_type_id type = array->field->type;
-    if (!pn_array_is_valid(array, i))
-        return 11;
-    if (pn_type_is_variable(type)) {
-        pn_str text = pn_array_bytes(array, i);
-        return pn_hash64(text.ptr, text.len);
-    }
-    uint64_t hash = type + 1;
-    if (type == PN_TYPE_STRUCT) {
-        for (size_t c = 0; c < array->n_children; c++)
-            hash = mix(hash, see_value(&array->children[c], i));
-        return hash;
-    }
-    bool fixed = type == PN_TYPE_FIXED_SIZE_LIST;
-    if (!fixed && !pn_type_is_list(type)) {
-        double value = pn_array_double(array, i);
-        return pn_hash64(&value, sizeof value);
-    }
-    size_t from = fixed ? i * (size_t)array->field->size : (size_t)array->offsets[i];
-    size_t to = fixed ? from + (size_t)array->field->size : (size_t)array->offsets[i + 1];
-    for (size_t item = from; item < to; item++)
-        hash = mix(hash, see_value(&array->children[0], item));
-    return hash;
-}
-
-/* Rows may have moved: their order does not count. */
-static uint64_t see_rows(pn_dataset *t)
-{
-    pn_error err = {0};
-    pn_scan *scan;
-    pn_scan_options options = PN_SCAN_OPTIONS_INIT;
-    uint64_t sum = 0;
-    if (pn_scan_begin(t, &options, &scan, &err) != PN_OK)
-        fail_msg("%s", err.message);
-    for (;;) {
-        pn_batch batch;
-        const pn_row_addr *addrs;
-        if (pn_scan_next(scan, &batch, &addrs, &err) != PN_OK)
-            fail_msg("%s", err.message);
-        if (batch.n_rows == 0)
-            break;
-        for (size_t i = 0; i < batch.n_rows; i++) {
-            uint64_t row = 1;
-            for (size_t c = 0; c < batch.schema->n_fields; c++)
-                row = mix(row, see_value(&batch.columns[c], i));
-            sum += row;
-        }
-    }
-    pn_scan_end(scan);
-    return sum;
-}
-
-static sight see(const char *table)
-{
-    pn_error err = {0};
-    pn_dataset *t;
-    pn_arena arena;
-    pn_tag *tags;
-    size_t n_tags;
-    pn_checksums *sums;
-    pn_status status = pn_dataset_open(table, 0, &t, &err);
-    if (status == PN_ERR_NOT_FOUND)
-        return 0;
-    if (status != PN_OK)
-        fail_msg("%s", err.message);
-    sight seen = mix(pn_dataset_version(t), see_rows(t));
-    const pn_schema *schema = pn_dataset_schema(t);
-    for (size_t i = 0; i < schema->n_fields; i++)
-        seen = mix(seen, pn_hash64(schema->fields[i].name, strlen(schema->fields[i].name)));
-    pn_dataset_unref(t);
-    pn_arena_init(&arena, SIZE_MAX);
-    if (pn_dataset_tags(table, &arena, &tags, &n_tags, &err) != PN_OK ||
-        pn_checksums_load(table, &sums, &err) != PN_OK)
-        fail_msg("%s", err.message);
-    for (size_t i = 0; i < n_tags; i++)
-        seen = mix(seen, pn_hash64(tags[i].name, strlen(tags[i].name)) + tags[i].version);
-    seen = mix(seen, pn_checksums_count(sums));
-    pn_checksums_free(sums);
-    pn_arena_reset(&arena);
-    return seen | 1;
-}
 
 /* ---- operations ---- */
 
@@ -176,6 +80,49 @@ static pn_status replace(pn_dataset *t, pn_dataset **next, pn_error *err)
     pn_status status = small_table_append(t, 100, 40, &old, next, err);
     pn_rowset_reset(&old);
     return status;
+}
+
+static pn_status upsert_batch(pn_dataset *t, const pn_batch *batch,
+                              const pn_upsert_options *options, pn_dataset **next, pn_error *err)
+{
+    pn_upsert *upsert;
+    pn_upsert_report report;
+    PN_TRY(pn_upsert_begin(t, batch->schema, options, &upsert, err));
+    pn_status status = pn_upsert_batch(upsert, batch, err);
+    if (status == PN_OK)
+        return pn_upsert_commit(upsert, &report, next, err);
+    pn_upsert_abort(upsert);
+    return status;
+}
+
+/* Ids 80 to 139 with the vectors and names of others: 20 of them are there already. n_columns: that come, from the left. */
+static pn_status upsert_columns(pn_dataset *t, size_t n_columns, bool leave_unmatched,
+                                pn_dataset **next, pn_error *err)
+{
+    static const char *const keys[] = {"id"};
+    const pn_upsert_options options = {
+        .keys = keys, .n_keys = 1, .leave_unmatched = leave_unmatched};
+    small_batch rows, others;
+    small_batch_make(80, 60, &rows);
+    small_batch_make(1080, 60, &others);
+    const pn_array columns[4] = {rows.arrays[0], others.arrays[1], others.arrays[2],
+                                 rows.arrays[3]};
+    const pn_schema schema = {.fields = rows.schema.fields, .n_fields = n_columns};
+    const pn_batch batch = {.schema = &schema, .columns = columns, .n_rows = 60};
+    pn_status status = upsert_batch(t, &batch, &options, next, err);
+    small_batch_free(&others);
+    small_batch_free(&rows);
+    return status;
+}
+
+static pn_status upsert(pn_dataset *t, pn_dataset **next, pn_error *err)
+{
+    return upsert_columns(t, 4, false, next, err);
+}
+
+static pn_status update(pn_dataset *t, pn_dataset **next, pn_error *err)
+{
+    return upsert_columns(t, 2, true, next, err);
 }
 
 static pn_status overwrite(pn_dataset *t, pn_dataset **next, pn_error *err)
@@ -241,6 +188,8 @@ static pn_status rename_name(pn_dataset *t, pn_dataset **next, pn_error *err)
 ON_NEWEST(append)
 ON_NEWEST(delete)
 ON_NEWEST(replace)
+ON_NEWEST(upsert)
+ON_NEWEST(update)
 ON_NEWEST(overwrite)
 ON_NEWEST(compact)
 ON_NEWEST(restore)
@@ -280,6 +229,8 @@ static const operation operations[] = {
     {"append", run_append, false},
     {"delete", run_delete, false},
     {"replace", run_replace, false},
+    {"upsert", run_upsert, false},
+    {"update two columns", run_update, false},
     {"overwrite", run_overwrite, false},
     {"compact", run_compact, false},
     {"restore", run_restore, false},
@@ -343,70 +294,8 @@ static void append_more(const char *table, const char *what)
     pn_dataset_unref(t);
 }
 
-typedef struct naming {
-    const char *table, *what;
-    pn_arena arena;
-    pn_manifest manifests[16];
-    size_t n;
-} naming;
-
-static bool is_named(const naming *n, const char *name)
-{
-    char deletion[80];
-    for (size_t v = 0; v < n->n; v++) {
-        const Pn__Table__Manifest *m = n->manifests[v].message;
-        if (m->transaction_file && strcmp(m->transaction_file, name) == 0)
-            return true;
-        for (size_t i = 0; i < m->n_fragments; i++) {
-            const Pn__Table__DeletionFile *d = m->fragments[i]->deletion_file;
-            for (size_t f = 0; f < m->fragments[i]->n_files; f++)
-                if (strcmp(m->fragments[i]->files[f]->path, name) == 0)
-                    return true;
-            (void)snprintf(deletion, sizeof deletion, "%" PRIu64 "-%" PRIu64 "-%" PRIu64 ".bin",
-                           m->fragments[i]->id, d ? d->read_version : 0, d ? d->id : 0);
-            if (d && strcmp(deletion, name) == 0)
-                return true;
-        }
-    }
-    return false;
-}
-
-static pn_status check_named(void *context, const char *path, pn_error *err)
-{
-    naming *n = context;
-    const char *inside = path + strlen(n->table) + 1, *name = strrchr(path, '/') + 1;
-    (void)err;
-    bool side = strncmp(inside, "_versions/", 10) == 0 || strncmp(inside, "_refs/", 6) == 0 ||
-                strncmp(inside, "_pennon/", 8) == 0;
-    if (side ? strchr(name, '#') || strstr(name, ".tmp") : !is_named(n, name))
-        fail_msg("%s: %s is left behind", n->what, inside);
-    return PN_OK;
-}
-
-/* What clean-up leaves is named by a version, read here from the manifests themselves. */
-static void clean_up(const char *table, const char *what)
-{
-    const pn_cleanup_options options = {.older_than_ms = -1, .orphan_ms = 0};
-    pn_cleanup_report report;
-    pn_error err = {0};
-    naming n = {.table = table, .what = what};
-    pn_version_list list;
-    pn_arena_init(&n.arena, SIZE_MAX);
-    if (pn_dataset_cleanup(table, &options, &report, &err) != PN_OK)
-        fail_msg("%s: cleaning up: %s", what, err.message);
-    assert_int_equal(pn_manifest_list(table, &n.arena, &list, &err), PN_OK);
-    for (; n.n < list.n; n.n++)
-        assert_int_equal(
-            pn_manifest_read(table, list.versions[n.n], list.scheme, &n.manifests[n.n], &err),
-            PN_OK);
-    assert_int_equal(pn_dir_walk(table, check_named, &n, &err), PN_OK);
-    for (size_t i = 0; i < n.n; i++)
-        pn_manifest_free(&n.manifests[i]);
-    pn_arena_reset(&n.arena);
-}
-
 typedef struct expectation {
-    sight before, after;
+    table_sight before, after;
     int64_t n_calls; /* that change the disk, of a run that nothing stops */
 } expectation;
 
@@ -422,14 +311,14 @@ static expectation learn(const operation *op, const char *table)
     pn_error err = {0};
     expectation e = {0};
     prepare(op, table);
-    e.before = see(table);
+    e.before = table_see(table);
     pn_fd_watch(count_call, &e.n_calls);
     pn_status status = op->run(table, &err);
     pn_fd_watch(NULL, NULL);
     if (status != PN_OK)
         fail_msg("%s: %s", op->name, err.message);
-    e.after = see(table);
-    assert_true(e.before != e.after);
+    e.after = table_see(table);
+    assert_false(table_sight_equal(&e.before, &e.after));
     return e;
 }
 
@@ -437,18 +326,19 @@ static expectation learn(const operation *op, const char *table)
 static bool inspect(const operation *op, const expectation *e, const char *table, bool reported)
 {
     pn_error err = {0};
-    sight now = see(table);
-    if (now != e->before && now != e->after)
+    table_sight now = table_see(table);
+    bool is_new = table_sight_equal(&now, &e->after);
+    if (!is_new && !table_sight_equal(&now, &e->before))
         fail_msg("%s: neither the old table nor the new one", op->name);
-    if (reported && now != e->after)
+    if (reported && !is_new)
         fail_msg("%s: it was reported, and is not there", op->name);
-    if (now == 0 && run_create(table, &err) != PN_OK)
+    if (now.version == 0 && run_create(table, &err) != PN_OK)
         fail_msg("after a crash in create: %s", err.message);
     append_more(table, op->name);
-    clean_up(table, op->name);
-    sight kept = see(table);
-    assert_true(kept != 0 && kept != now);
-    return now == e->after;
+    table_clean_up(table, -1, op->name);
+    table_sight kept = table_see(table);
+    assert_int_equal(kept.n_rows, now.n_rows + 10);
+    return is_new;
 }
 
 /* ---- deaths and errors ---- */
