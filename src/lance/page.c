@@ -419,6 +419,8 @@ typedef struct zip_reader {
     size_t
         row_bytes; /* of a packed struct stored like strings though its members are all of fixed width; 0: it is not one */
     zip_value value; /* fixed */
+    bool
+        is_indexed; /* rows are cut out by the page's index, which must agree with what is in them */
 } zip_reader;
 
 static unsigned load_control(const uint8_t *at, unsigned bytes)
@@ -616,6 +618,8 @@ static pn_status parse_zip(pn_decoder *d, const zip_reader *r, pn_slice bytes, s
         PN_TRY(pn_buffer_append(&piece->offsets, &zero, sizeof zero, d->err));
     while (bytes.n > 0 && piece->n_entries < piece->capacity)
         PN_TRY(take_zip_entry(d, r, &bytes, piece));
+    if (bytes.n > 0 && r->is_indexed)
+        return corrupt(d, "a full-zip page has more entries than its index has rows");
     return PN_OK;
 }
 
@@ -654,9 +658,9 @@ static pn_status zip_row_offset(pn_decoder *d, const pn_page *page, uint64_t row
                                       : corrupt(d, "a full-zip page's index points outside of it");
 }
 
-static pn_status read_zip_bytes(pn_decoder *d, const zip_reader *r, const pn_page *page,
-                                pn_slice bytes, uint64_t first_row, uint64_t n_rows,
-                                const pn_row_range *ranges, size_t n_ranges, pn_stream *stream)
+static pn_status read_zip_bytes(pn_decoder *d, const zip_reader *r, pn_slice bytes,
+                                uint64_t first_row, uint64_t n_rows, const pn_row_range *ranges,
+                                size_t n_ranges, pn_stream *stream)
 {
     zip_piece parsed = {0};
     pn_buffer_init(&parsed.data, d->max_bytes);
@@ -672,7 +676,6 @@ static pn_status read_zip_bytes(pn_decoder *d, const zip_reader *r, const pn_pag
         else
             status = append_nested(d, r->path, &piece, n_rows, ranges, n_ranges, stream);
     }
-    (void)page;
     pn_buffer_reset(&parsed.data);
     pn_buffer_reset(&parsed.offsets);
     return status;
@@ -688,10 +691,9 @@ static pn_status read_full_zip(pn_decoder *d, const pn_page *page, const pn_leaf
     if (r.control_bytes == 0 && !r.variable && r.value.all_validity_bytes == 0 &&
         !r.value.is_stored_as_bits)
         return read_zip_plain(d, &r, page, ranges, n_ranges, stream);
-    bool has_index = page->n_buffers >= 2 && (r.variable || path->n_lists > 0);
-    if (!has_index)
-        return read_zip_bytes(d, &r, page, page->buffers[0], 0, page->n_rows, ranges, n_ranges,
-                              stream);
+    r.is_indexed = page->n_buffers >= 2 && (r.variable || path->n_lists > 0);
+    if (!r.is_indexed)
+        return read_zip_bytes(d, &r, page->buffers[0], 0, page->n_rows, ranges, n_ranges, stream);
     for (size_t i = 0; i < n_ranges; i++) { // only the bytes of these rows
         uint64_t from, to;
         PN_TRY(zip_row_offset(d, page, ranges[i].first, &from));
@@ -699,8 +701,7 @@ static pn_status read_full_zip(pn_decoder *d, const pn_page *page, const pn_leaf
         if (from > to)
             return corrupt(d, "a full-zip page's index is out of order");
         pn_row_range here = {path->n_lists == 0 ? ranges[i].first : 0, ranges[i].n};
-        PN_TRY(read_zip_bytes(d, &r, page,
-                              (pn_slice){page->buffers[0].data + from, (size_t)(to - from)},
+        PN_TRY(read_zip_bytes(d, &r, (pn_slice){page->buffers[0].data + from, (size_t)(to - from)},
                               ranges[i].first, ranges[i].n, &here, 1, stream));
     }
     return PN_OK;
