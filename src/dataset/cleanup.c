@@ -329,11 +329,12 @@ static pn_status look_through_all(cleaning *c, pn_error *err)
     return PN_OK;
 }
 
-/* "<name>#<number>" of a version or a tag, "<name>.<number>.tmp" of a file that was to take another's place (os/fd). */
+/* "<name>#<number>" of a version or a tag, "<name>.<number>.tmp" of a file that was to take another's place (os/fd), and
+ * "<name>.<number>.part" of an index. */
 static bool is_unfinished(const char *name)
 {
     return strstr(name, ".manifest#") || strstr(name, ".json#") ||
-           pn_str_ends_with(pn_str_of(name), ".tmp");
+           pn_str_ends_with(pn_str_of(name), ".tmp") || pn_str_ends_with(pn_str_of(name), ".part");
 }
 
 static pn_status look_through_unfinished(cleaning *c, const char *name, pn_error *err)
@@ -359,7 +360,7 @@ static pn_status look_through_unfinished(cleaning *c, const char *name, pn_error
 
 static pn_status look_through_staging(cleaning *c, pn_error *err)
 {
-    static const char *const folders[] = {"_versions", "_refs/tags", "_pennon"};
+    static const char *const folders[] = {"_versions", "_refs/tags", "_pennon", "_pennon/index"};
     for (size_t i = 0; i < PN_COUNT_OF(folders); i++)
         PN_TRY(look_through_unfinished(c, folders[i], err));
     return PN_OK;

@@ -340,17 +340,19 @@ static void cleanup__keeps_what_is_needed(void **state)
 
 static void cleanup__finds_orphans_when_they_are_old(void **state)
 {
-    static const char *const orphans[] = {"data/x.lance",           "_deletions/0-1-1.bin",
-                                          "_transactions/1-x.txn",  "_indices/abc/index.idx",
-                                          "_versions/1.manifest#x", "data/y.lance#3"};
-    static const char *const strangers[] = {"data/notes.txt", "_pennon/x.lance"};
+    static const char *const orphans[] = {
+        "data/x.lance",           "_deletions/0-1-1.bin",       "_transactions/1-x.txn",
+        "_indices/abc/index.idx", "_versions/1.manifest#x",     "data/y.lance#3",
+        "_pennon/next_id.3.tmp",  "_pennon/index/x.idx.4.part", "_pennon/index/folds.log.5.tmp"};
+    static const char *const strangers[] = {"data/notes.txt", "_pennon/x.lance",
+                                            "_pennon/index/x.idx"};
     table_place *p = *state;
     pn_error err;
     pn_dataset *t = make_table(p);
     pn_cleanup_report report;
     pn_cleanup_options options = PN_CLEANUP_OPTIONS_INIT;
     EXPECT(PN_OK, pn_dir_make(pn_path_join(&p->arena, p->table, "_indices/abc"), &err));
-    EXPECT(PN_OK, pn_dir_make(pn_path_join(&p->arena, p->table, "_pennon"), &err));
+    EXPECT(PN_OK, pn_dir_make(pn_path_join(&p->arena, p->table, "_pennon/index"), &err));
     for (size_t i = 0; i < PN_COUNT_OF(orphans) + PN_COUNT_OF(strangers); i++) {
         const char *name =
             i < PN_COUNT_OF(orphans) ? orphans[i] : strangers[i - PN_COUNT_OF(orphans)];
