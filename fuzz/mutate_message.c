@@ -208,6 +208,8 @@ static void change_value(const tree *t, const spot *s, void *at, pn_rng *rng)
         change_text(at, rng);
     } else if (s->field->type == PROTOBUF_C_TYPE_MESSAGE) {
         ProtobufCMessage **message = at, *next = draw_message(t, s->field->descriptor, rng);
+        if (!next) // a message whose copy is refused: without a field that it must have
+            return;
         if (*message)
             protobuf_c_message_free_unpacked(*message, NULL);
         *message = next;
@@ -249,6 +251,10 @@ static void lengthen(const tree *t, const spot *s, pn_rng *rng)
         memcpy(list, *old, *n * width);
     fill_element(t, s, *n > 0 ? list + pn_rng_below(rng, *n) * width : NULL, list + *n * width,
                  rng);
+    if (s->field->type == PROTOBUF_C_TYPE_MESSAGE && !((void **)(void *)list)[*n]) {
+        free(list);
+        return;
+    }
     free(*old);
     *old = list;
     *n = new_n;
