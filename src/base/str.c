@@ -181,17 +181,30 @@ void pn_text_trim_partial(char *text)
         text[start - 1] = '\0';
 }
 
+/* How many bytes at the beginning are ASCII for certain: eight at a time. */
+static size_t count_ascii(const uint8_t *bytes, size_t n)
+{
+    size_t i = 0;
+    for (uint64_t word; i + sizeof word <= n; i += sizeof word) {
+        memcpy(&word, bytes + i, sizeof word);
+        if (word & 0x8080808080808080u)
+            break;
+    }
+    return i;
+}
+
 bool pn_str_is_utf8(pn_str text)
 {
-    const utf8proc_uint8_t *p = (const utf8proc_uint8_t *)text.ptr;
-    utf8proc_ssize_t left = (utf8proc_ssize_t)text.len;
-    while (left > 0) {
+    const uint8_t *bytes = (const uint8_t *)text.ptr;
+    size_t at = count_ascii(bytes, text.len);
+    while (at < text.len) {
         utf8proc_int32_t code_point;
-        utf8proc_ssize_t n = utf8proc_iterate(p, left, &code_point);
+        utf8proc_ssize_t n =
+            utf8proc_iterate(bytes + at, (utf8proc_ssize_t)(text.len - at), &code_point);
         if (n <= 0)
             return false;
-        p += n;
-        left -= n;
+        at += (size_t)n;
+        at += count_ascii(bytes + at, text.len - at);
     }
     return true;
 }

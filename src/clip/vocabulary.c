@@ -14,6 +14,7 @@
 #include "base/buffer.h"
 #include "base/hash.h"
 #include "base/limits.h"
+#include "clip/plain_tokens.h"
 #include "os/dir.h"
 #include "os/fd.h"
 
@@ -203,15 +204,66 @@ static pn_status add_vocabulary(pn_vocabulary *v, const char *file, json_t *toke
 
 /* ---- vocab.json + merges.txt ---- */
 
-static pn_status read_json(const char *path, pn_buffer *bytes, json_t **out, pn_error *err)
+static pn_status parse_json(const char *path, const pn_buffer *bytes, json_t **out, pn_error *err)
 {
     json_error_t fault;
-    PN_TRY(pn_file_read(path, bytes, err));
     *out = json_loadb(bytes->data ? (char *)bytes->data : "", bytes->n_bytes,
                       JSON_REJECT_DUPLICATES, &fault);
     if (!*out)
         return pn_fail(err, PN_ERR_CORRUPT, "%s: line %d: %s", path, fault.line, fault.text);
     return PN_OK;
+}
+
+static pn_status add_plain_tokens(pn_vocabulary *v, const char *path, const pn_plain_token *tokens,
+                                  size_t n, pn_error *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (tokens[i].id >= PN_VOCABULARY_MAX_TOKENS)
+            return pn_fail(err, PN_ERR_CORRUPT, "%s: token \"" PN_STR_FORMAT "\" has no usable id",
+                           path, PN_STR_ARG(tokens[i].text));
+        if (token_slot(v, tokens[i].text)->text.ptr)
+            return pn_fail(err, PN_ERR_CORRUPT, "%s: token \"" PN_STR_FORMAT "\" stands twice",
+                           path, PN_STR_ARG(tokens[i].text));
+        PN_TRY(put_token(v, path, tokens[i].text, tokens[i].id, err));
+    }
+    return PN_OK;
+}
+
+/* A file that is anything else than texts and numbers goes through the library, which says what is wrong with it. */
+static pn_status add_parsed_tokens(pn_vocabulary *v, const char *path, const pn_buffer *bytes,
+                                   size_t n_merges, pn_error *err)
+{
+    json_t *tokens;
+    PN_TRY(parse_json(path, bytes, &tokens, err));
+    pn_status status = PN_OK;
+    if (!json_is_object(tokens))
+        status = pn_fail(err, PN_ERR_CORRUPT, "%s: not an object of tokens", path);
+    if (status == PN_OK)
+        status = make_tables(v, json_object_size(tokens), n_merges, err);
+    if (status == PN_OK)
+        status = add_vocabulary(v, path, tokens, err);
+    json_decref(tokens);
+    return status;
+}
+
+static pn_status add_tokens(pn_vocabulary *v, const char *path, const pn_buffer *bytes,
+                            size_t n_merges, pn_error *err)
+{
+    pn_arena arena;
+    pn_plain_token *plain;
+    size_t n;
+    pn_status status;
+    pn_arena_init(&arena, SIZE_MAX);
+    pn_str json = {(const char *)bytes->data, bytes->n_bytes};
+    if (pn_plain_tokens_read(json, &arena, &plain, &n)) {
+        status = make_tables(v, n, n_merges, err);
+        if (status == PN_OK)
+            status = add_plain_tokens(v, path, plain, n, err);
+    } else {
+        status = add_parsed_tokens(v, path, bytes, n_merges, err);
+    }
+    pn_arena_reset(&arena);
+    return status;
 }
 
 static size_t count_lines(pn_str text)
@@ -242,19 +294,14 @@ static pn_status load_two_files(const char *vocab_path, const char *merges_path,
                                 pn_error *err)
 {
     pn_buffer vocab, merges;
-    json_t *tokens = NULL;
     pn_buffer_init(&vocab, PN_MODEL_MAX_JSON_BYTES);
     pn_buffer_init(&merges, PN_MODEL_MAX_JSON_BYTES);
-    pn_status status = read_json(vocab_path, &vocab, &tokens, err);
-    if (status == PN_OK && !json_is_object(tokens))
-        status = pn_fail(err, PN_ERR_CORRUPT, "%s: not an object of tokens", vocab_path);
+    pn_status status = pn_file_read(vocab_path, &vocab, err);
     if (status == PN_OK)
         status = pn_file_read(merges_path, &merges, err);
     pn_str lines = {(const char *)merges.data, merges.n_bytes};
     if (status == PN_OK)
-        status = make_tables(v, json_object_size(tokens), count_lines(lines), err);
-    if (status == PN_OK)
-        status = add_vocabulary(v, vocab_path, tokens, err);
+        status = add_tokens(v, vocab_path, &vocab, count_lines(lines), err);
     if (status == PN_OK)
         status = find_special_tokens(v, vocab_path, err);
     if (status == PN_OK)
@@ -262,7 +309,6 @@ static pn_status load_two_files(const char *vocab_path, const char *merges_path,
     if (status == PN_OK)
         v->fingerprint =
             pn_hash64(vocab.data, vocab.n_bytes) ^ (pn_hash64(merges.data, merges.n_bytes) << 1);
-    json_decref(tokens);
     pn_buffer_reset(&vocab);
     pn_buffer_reset(&merges);
     return status;
@@ -309,7 +355,9 @@ static pn_status load_one_file(const char *path, pn_vocabulary *v, pn_error *err
     pn_buffer bytes;
     json_t *root = NULL;
     pn_buffer_init(&bytes, PN_MODEL_MAX_JSON_BYTES);
-    pn_status status = read_json(path, &bytes, &root, err);
+    pn_status status = pn_file_read(path, &bytes, err);
+    if (status == PN_OK)
+        status = parse_json(path, &bytes, &root, err);
     json_t *model = json_object_get(root, "model"), *tokens = json_object_get(model, "vocab");
     json_t *merges = json_object_get(model, "merges"),
            *added = json_object_get(root, "added_tokens");
