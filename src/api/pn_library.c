@@ -9,7 +9,6 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/log.h"
-#include "image/decode.h"
 #include "kernels/kernels.h"
 #include "os/fd.h"
 
@@ -80,7 +79,6 @@ pn_status pn_library_open(const pn_library_options *options, pn_library **out, p
         pn_log_set(forward_log, NULL, PN_LOG_INFO);
     }
     pn_fd_fault_from_environment(); // here, because the program has a copy of os of its own
-    PN_TRY(pn_image_library_init(err));
     pn_library *library = pn_alloc_zero(sizeof *library);
     if (!library)
         return pn_fail_nomem(err);

@@ -39,6 +39,7 @@ static void print_embedding(const input *in, const float *vector, uint32_t dim)
         printf("%s%s", i > 0 ? "," : "", number);
     }
     fputs("]}\n", stdout);
+    (void)fflush(stdout); // it may be long till the next one; asked once, at the end
 }
 
 static bool embed_one(pn_model *model, const input *in, float *vector)

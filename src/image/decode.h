@@ -30,7 +30,7 @@ typedef struct pn_decode_options {
         0, 0, 0, 0, 0                                                                              \
     }
 
-/* Start the library once, before any other call here and before threads; safe to call again. */
+/* Start libvips. The first picture that needs it does so; before, it can only be done sooner. Safe to call from any thread. */
 PN_NODISCARD pn_status pn_image_library_init(pn_error *err);
 
 /*
