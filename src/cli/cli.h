@@ -31,6 +31,8 @@ typedef struct pn_common {
     bool allow_http;
     unsigned n_requests, timeout_s; /* 0: the default */
     unsigned n_threads;
+    double compaction_mb,
+        retention_days;       /* of upkeep; each command has its own default of the second */
     unsigned long at_version; /* 0: the newest */
     const char *at_tag;       /* or a tag for it, until pn_cli_find_version(); NULL: none */
     pn_output output;
@@ -52,6 +54,8 @@ enum {
     PN_KEY_ALLOW_HTTP,
     PN_KEY_MODEL_REQUESTS,
     PN_KEY_MODEL_TIMEOUT,
+    PN_KEY_COMPACTION,
+    PN_KEY_RETENTION,
     PN_KEY_FIRST_FREE
 };
 
@@ -129,6 +133,21 @@ enum {
         "model-timeout", PN_KEY_MODEL_TIMEOUT, "S", 0,                                             \
             "seconds for a request to it, with all its attempts (default 60)", 0                   \
     }
+/* Small files and old versions; days: the default of the second, as text. */
+#define PN_OPTIONS_UPKEEP(days)                                                                    \
+    {"compaction-size",                                                                            \
+     PN_KEY_COMPACTION,                                                                            \
+     "MB",                                                                                         \
+     0,                                                                                            \
+     "small data files become one when they amount to this (default 1024; 0: never; or "           \
+     "$PENNON_COMPACTION_SIZE)",                                                                   \
+     0},                                                                                           \
+    {                                                                                              \
+        "version-retention", PN_KEY_RETENTION, "DAYS", 0,                                          \
+            "older versions go, but for the newest 100 and tagged ones (default " days             \
+            "; 0: all stay; or $PENNON_VERSION_RETENTION)",                                        \
+            0                                                                                      \
+    }
 #define PN_OPTION_THREADS                                                                          \
     {                                                                                              \
         "threads", PN_KEY_THREADS, "N", 0, "worker threads (default: one a core)", 0               \
@@ -145,6 +164,10 @@ enum {
 void pn_common_init(pn_common *common);
 /* Take a common option: 0, or ARGP_ERR_UNKNOWN when it is none. */
 error_t pn_common_parse(pn_common *common, int key, char *arg, struct argp_state *state);
+
+/* What the environment says of PN_OPTIONS_UPKEEP: at ARGP_KEY_INIT, before the command line, which wins. A
+ * value that is none ends the program. */
+void pn_common_take_upkeep(pn_common *common, struct argp_state *state);
 
 /* The version that at_tag names into at_version. False, and a message, when there is none. */
 bool pn_cli_find_version(pn_common *common);
@@ -170,6 +193,11 @@ bool pn_session_open_local_model(pn_session *session, const pn_common *common);
 bool pn_session_open_table(pn_session *session, const pn_common *common);
 /* The model of an open table, when none was named: the one that is recorded there. */
 bool pn_session_open_table_model(pn_session *session, const pn_common *common);
+/* compaction_mb for the open table. */
+bool pn_session_set_table(const pn_session *session, const pn_common *common);
+/* What is due of small files and old versions of the open table. What keeps it from that is told, and no failure: the table can be
+ * searched as it is. */
+void pn_session_keep_up(const pn_session *session, const pn_common *common);
 void pn_session_end(pn_session *session);
 
 /* "pennon: message" on standard error; a message of several lines stays as it is. */

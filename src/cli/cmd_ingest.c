@@ -51,6 +51,7 @@ static const struct argp_option options[] = {
     {"base", KEY_BASE, "DIR", 0,
      "where relative paths of a list start (default: the list's folder)", 0},
     {"no-index", KEY_NO_INDEX, NULL, 0, "build no index at the end, though one is due", 0},
+    PN_OPTIONS_UPKEEP("0"),
     {"quiet", 'q', NULL, 0, "no progress, no summary", 0},
     {"json", PN_KEY_JSON, NULL, 0, "print the summary as JSON", 0},
     {0}};
@@ -78,6 +79,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_NO_INDEX:
         args->no_index = true;
+        return 0;
+    case ARGP_KEY_INIT:
+        pn_common_take_upkeep(&args->common, state);
         return 0;
     case KEY_BASE:
         args->options.base_folder = arg;
@@ -168,15 +172,6 @@ static pn_status build_index(const arguments *args, pn_session *session)
     return status;
 }
 
-/* Small files become larger ones; they can be searched as they are, so what keeps it from that is no failure. */
-static void fold(pn_session *session)
-{
-    pn_error ignored = {0};
-    pn_upkeep_options due = PN_UPKEEP_OPTIONS_INIT;
-    due.retention_days = 0; // old versions are a service's business
-    (void)(pn_table_upkeep(session->table, &due, NULL, &ignored) == PN_OK); // see above
-}
-
 static int run(arguments *args, pn_session *session)
 {
     pn_error err = {0};
@@ -199,6 +194,8 @@ static int run(arguments *args, pn_session *session)
         pn_cli_error(&err);
         return PN_EXIT_FAILURE;
     }
+    if (!pn_session_set_table(session, &args->common))
+        return PN_EXIT_FAILURE;
     args->options.progress = on_progress;
     args->options.failed = on_failed;
     args->options.cancelled = on_cancelled;
@@ -212,7 +209,7 @@ static int run(arguments *args, pn_session *session)
     if (status != PN_OK)
         pn_cli_error(&err);
     else
-        fold(session);
+        pn_session_keep_up(session, &args->common);
     if (status == PN_OK && !args->no_index)
         status = build_index(args, session);
     return exit_code(status, &done);

@@ -13,7 +13,7 @@ typedef struct arguments {
     pn_common common;
     pn_serve_options options;
     const pn_session *session;
-    double consistency_s, compaction_mb;
+    double consistency_s;
 } arguments;
 
 enum {
@@ -27,9 +27,7 @@ enum {
     KEY_DRAIN,
     KEY_LOG_JSON,
     KEY_NO_INDEX,
-    KEY_CONSISTENCY,
-    KEY_COMPACTION,
-    KEY_RETENTION
+    KEY_CONSISTENCY
 };
 
 static const struct argp_option options[] = {
@@ -57,32 +55,11 @@ static const struct argp_option options[] = {
      "seconds that an answer may be older than what other programs commit (default 0: always the "
      "newest version)",
      0},
-    {"compaction-size", KEY_COMPACTION, "MB", 0,
-     "small data files become one when they amount to this (default 1024; 0: never; or "
-     "$PENNON_COMPACTION_SIZE)",
-     0},
-    {"version-retention", KEY_RETENTION, "DAYS", 0,
-     "older versions go, but for the newest 100 and tagged ones (default 7; 0: all stay; or "
-     "$PENNON_VERSION_RETENTION)",
-     0},
+    PN_OPTIONS_UPKEEP("7"),
     PN_OPTION_THREADS,
     {"verbose", 'v', NULL, 0, "log every request on standard error", 0},
     {"log-json", KEY_LOG_JSON, NULL, 0, "the same as JSON lines", 0},
     {0}};
-
-static error_t parse(int key, char *arg, struct argp_state *state);
-
-/* Before the command line, which wins. What is no number ends the program. */
-static void take_variable(const char *value, int key, struct argp_state *state)
-{
-    static char name[] = "pennon serve"; // argp has not set it yet
-    char text[64];
-    if (!value)
-        return;
-    state->name = name;
-    (void)snprintf(text, sizeof text, "%s", value); // a longer one is no number
-    (void)parse(key, text, state);
-}
 
 static error_t parse(int key, char *arg, struct argp_state *state)
 {
@@ -128,20 +105,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         if (!(args->consistency_s >= 0 && args->consistency_s <= 86400))
             argp_error(state, "--read-consistency-interval \"%s\": 0 to 86400 seconds", arg);
         return 0;
-    case KEY_COMPACTION:
-        args->compaction_mb = pn_cli_double(arg, "--compaction-size", state);
-        if (!(args->compaction_mb >= 0 && args->compaction_mb <= 1048576))
-            argp_error(state, "--compaction-size \"%s\": 0 to 1048576 MB", arg);
-        return 0;
-    case KEY_RETENTION:
-        serve->retention_days = pn_cli_double(arg, "--version-retention", state);
-        if (!(serve->retention_days >= 0 && serve->retention_days <= 36500))
-            argp_error(state, "--version-retention \"%s\": 0 to 36500 days", arg);
-        return 0;
     case ARGP_KEY_INIT:
-        take_variable(pn_environment("PENNON_COMPACTION_SIZE"), KEY_COMPACTION, state);
-        take_variable(pn_environment("PENNON_VERSION_RETENTION"), KEY_RETENTION, state);
-        return pn_common_parse(&args->common, key, arg, state);
+        pn_common_take_upkeep(&args->common, state);
+        return 0;
     case KEY_LOG_JSON:
         serve->access_log = PN_ACCESS_LOG_JSON;
         return 0;
@@ -182,11 +148,13 @@ static int run(arguments *args, pn_session *session)
         !pn_session_open_table_model(session, &args->common))
         return PN_EXIT_FAILURE;
     if (pn_table_set_read_consistency_interval(session->table, args->consistency_s, &err) !=
-            PN_OK ||
-        pn_table_set_compaction_size(session->table, args->compaction_mb, &err) != PN_OK) {
+        PN_OK) {
         pn_cli_error(&err);
         return PN_EXIT_FAILURE;
     }
+    if (!pn_session_set_table(session, &args->common))
+        return PN_EXIT_FAILURE;
+    args->options.retention_days = args->common.retention_days;
     args->session = session;
     args->options.ready = on_ready;
     args->options.log = on_log;
@@ -210,8 +178,9 @@ int pn_cmd_serve(int argc, char **argv)
         NULL,
         NULL,
         NULL};
-    arguments args = {.options = PN_SERVE_OPTIONS_INIT, .compaction_mb = 1024};
+    arguments args = {.options = PN_SERVE_OPTIONS_INIT};
     pn_common_init(&args.common);
+    args.common.retention_days = args.options.retention_days;
     args.options.auth_token = pn_environment("PENNON_TOKEN");
     argp_parse(&argp, argc, argv, 0, NULL, &args);
     pn_process_catch_stop();

@@ -123,6 +123,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_ROWS:
         args->rows_file = arg;
         return 0;
+    case ARGP_KEY_INIT:
+        pn_common_take_upkeep(&args->common, state);
+        return 0;
     case ARGP_KEY_ARG:
         if (args->file)
             argp_error(state, "\"%s\" is one argument too many", arg);
@@ -220,6 +223,18 @@ static pn_status open_files(arguments *args, pn_buffer *schema, pn_error *err)
     return status;
 }
 
+/* A table of text alone is no pn_table, and is left as it is. */
+static void keep_up(const arguments *args)
+{
+    pn_session session = {0};
+    pn_error ignored = {0};
+    if (pn_session_begin(&session, &args->common) &&
+        pn_table_open(session.library, args->common.table, &session.table, &ignored) == PN_OK &&
+        pn_session_set_table(&session, &args->common))
+        pn_session_keep_up(&session, &args->common);
+    pn_session_end(&session);
+}
+
 static int run(arguments *args)
 {
     pn_error err = {0};
@@ -241,6 +256,8 @@ static int run(arguments *args)
         print_summary(args, &done);
     else
         pn_cli_error(&err);
+    if (status == PN_OK)
+        keep_up(args);
     pn_row_file_close(&args->in);
     pn_row_file_close(&args->rest);
     pn_buffer_reset(&schema);
@@ -313,6 +330,7 @@ int pn_cmd_table_import(int argc, char **argv)
         {"upsert", KEY_KEYS, "COLUMN[,COLUMN]", 0,
          "rows take the place of those that have the same values there; the others are added", 0},
         OPTIONS_VECTORS,
+        PN_OPTIONS_UPKEEP("0"),
         OPTIONS_OUTPUT,
         {0}};
     static const struct argp argp = {
@@ -341,6 +359,7 @@ int pn_cmd_table_upsert(int argc, char **argv)
         {"delete-where", KEY_DELETE_WHERE, "EXPR", 0, "of them only those that pass the filter", 0},
         OPTION_FORMAT,
         OPTIONS_VECTORS,
+        PN_OPTIONS_UPKEEP("0"),
         OPTIONS_OUTPUT,
         {0}};
     static const struct argp argp = {

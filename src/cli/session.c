@@ -24,7 +24,8 @@ void pn_common_init(pn_common *common)
     *common = (pn_common){.table = table ? table : "pennon.lance",
                           .model = pn_environment("PENNON_MODEL"),
                           .precision = pn_environment("PENNON_PRECISION"),
-                          .model_url = pn_environment("PENNON_MODEL_URL")};
+                          .model_url = pn_environment("PENNON_MODEL_URL"),
+                          .compaction_mb = 1024};
 }
 
 unsigned long pn_cli_number(const char *text, unsigned long least, unsigned long most,
@@ -43,6 +44,31 @@ double pn_cli_double(const char *text, const char *what, struct argp_state *stat
     if (!pn_str_to_double(pn_str_of(text), &value))
         argp_error(state, "%s \"%s\": a number is needed", what, text);
     return value;
+}
+
+static double number_up_to(const char *text, double most, const char *unit, const char *what,
+                           struct argp_state *state)
+{
+    double value = pn_cli_double(text, what, state);
+    if (!(value >= 0 && value <= most))
+        argp_error(state, "%s \"%s\": 0 to %.0f %s", what, text, most, unit);
+    return value;
+}
+
+static void take_variable(pn_common *common, const char *value, int key, struct argp_state *state)
+{
+    char text[64];
+    if (!value)
+        return;
+    state->name = state->argv[0];                    // argp has not set it yet
+    (void)snprintf(text, sizeof text, "%s", value);  // a longer one is no number
+    (void)pn_common_parse(common, key, text, state); // one of its keys
+}
+
+void pn_common_take_upkeep(pn_common *common, struct argp_state *state)
+{
+    take_variable(common, pn_environment("PENNON_COMPACTION_SIZE"), PN_KEY_COMPACTION, state);
+    take_variable(common, pn_environment("PENNON_VERSION_RETENTION"), PN_KEY_RETENTION, state);
 }
 
 error_t pn_common_parse(pn_common *common, int key, char *arg, struct argp_state *state)
@@ -83,6 +109,12 @@ error_t pn_common_parse(pn_common *common, int key, char *arg, struct argp_state
         return 0;
     case PN_KEY_MODEL_TIMEOUT:
         common->timeout_s = (unsigned)pn_cli_number(arg, 1, 3600, "--model-timeout", state);
+        return 0;
+    case PN_KEY_COMPACTION:
+        common->compaction_mb = number_up_to(arg, 1048576, "MB", "--compaction-size", state);
+        return 0;
+    case PN_KEY_RETENTION:
+        common->retention_days = number_up_to(arg, 36500, "days", "--version-retention", state);
         return 0;
     case PN_KEY_THREADS:
         common->n_threads = (unsigned)pn_cli_number(arg, 1, 256, "--threads", state);
@@ -293,6 +325,26 @@ bool pn_session_open_table_model(pn_session *session, const pn_common *common)
         return true;
     pn_cli_error(&err);
     return false;
+}
+
+bool pn_session_set_table(const pn_session *session, const pn_common *common)
+{
+    pn_error err = {0};
+    if (pn_table_set_compaction_size(session->table, common->compaction_mb, &err) == PN_OK)
+        return true;
+    pn_cli_error(&err);
+    return false;
+}
+
+void pn_session_keep_up(const pn_session *session, const pn_common *common)
+{
+    pn_error err = {0};
+    pn_upkeep_options due = PN_UPKEEP_OPTIONS_INIT;
+    due.retention_days = common->retention_days;
+    due.cancelled = is_stopped;
+    pn_status status = pn_table_upkeep(session->table, &due, NULL, &err);
+    if (status != PN_OK && status != PN_ERR_CANCELLED)
+        pn_cli_complain("no upkeep: %s", err.message);
 }
 
 void pn_session_end(pn_session *session)
