@@ -299,6 +299,15 @@ PN_API pn_status pn_table_set_read_consistency_interval(pn_table *table, double 
                                                         pn_error *err);
 
 /*
+ * How many GB (2^30 bytes) of the table's indexes and vectors lie in memory. They are mapped files: with 0, as every table is opened, what was
+ * read stays as long as the system has room for it. With a size, what searches read first (codes and lists of the indexes, then their 8-bit copies, then vectors)
+ * is read into memory in the background, now and when the table changes, and what is read beyond the size is let go again, from the memory of
+ * the machine as well: searches of a size that is too small wait for the disk. While a search runs it may be passed for some
+ * milliseconds. INVALID: negative, or over 1048576.
+ */
+PN_API pn_status pn_table_set_index_cache_size(pn_table *table, double gigabytes, pn_error *err);
+
+/*
  * A table that is written to row by row stays one of few files: inserts fold the smallest as they come, pn_table_upkeep() the rest. A file
  * of half of this many MB (2^20 bytes) or more is left alone, and small neighbours become one as soon as they amount to it: 1024 as every
  * table is opened. 0: nothing is folded unasked. INVALID: negative, or over 1048576.

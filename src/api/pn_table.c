@@ -101,6 +101,14 @@ pn_status pn_table_set_read_consistency_interval(pn_table *table, double seconds
     return PN_OK;
 }
 
+pn_status pn_table_set_index_cache_size(pn_table *table, double gigabytes, pn_error *err)
+{
+    static const double most = 1048576;
+    if (!(gigabytes >= 0 && gigabytes <= most))
+        return pn_fail(err, PN_ERR_INVALID, "index_cache_size: 0 to %.0f GB are possible", most);
+    return pn_local_engine_set_index_cache(table->engine, (uint64_t)(gigabytes * (1 << 30)), err);
+}
+
 void pn_table_close(pn_table *table)
 {
     if (!table)

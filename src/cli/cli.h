@@ -33,6 +33,7 @@ typedef struct pn_common {
     unsigned n_threads;
     double compaction_mb,
         retention_days;       /* of upkeep; each command has its own default of the second */
+    double index_cache_gb;    /* 0: no limit */
     unsigned long at_version; /* 0: the newest */
     const char *at_tag;       /* or a tag for it, until pn_cli_find_version(); NULL: none */
     pn_output output;
@@ -56,6 +57,7 @@ enum {
     PN_KEY_MODEL_TIMEOUT,
     PN_KEY_COMPACTION,
     PN_KEY_RETENTION,
+    PN_KEY_INDEX_CACHE,
     PN_KEY_FIRST_FREE
 };
 
@@ -148,6 +150,13 @@ enum {
             "; 0: all stay; or $PENNON_VERSION_RETENTION)",                                        \
             0                                                                                      \
     }
+#define PN_OPTION_INDEX_CACHE                                                                      \
+    {                                                                                              \
+        "index-cache-size", PN_KEY_INDEX_CACHE, "GB", 0,                                           \
+            "keep so much of indexes and vectors in memory, and no more (default 0: what the "     \
+            "system keeps; or $PENNON_INDEX_CACHE_SIZE)",                                          \
+            0                                                                                      \
+    }
 #define PN_OPTION_THREADS                                                                          \
     {                                                                                              \
         "threads", PN_KEY_THREADS, "N", 0, "worker threads (default: one a core)", 0               \
@@ -165,9 +174,10 @@ void pn_common_init(pn_common *common);
 /* Take a common option: 0, or ARGP_ERR_UNKNOWN when it is none. */
 error_t pn_common_parse(pn_common *common, int key, char *arg, struct argp_state *state);
 
-/* What the environment says of PN_OPTIONS_UPKEEP: at ARGP_KEY_INIT, before the command line, which wins. A
+/* What the environment says of PN_OPTIONS_UPKEEP and PN_OPTION_INDEX_CACHE: at ARGP_KEY_INIT, before the command line, which wins. A
  * value that is none ends the program. */
 void pn_common_take_upkeep(pn_common *common, struct argp_state *state);
+void pn_common_take_index_cache(pn_common *common, struct argp_state *state);
 
 /* The version that at_tag names into at_version. False, and a message, when there is none. */
 bool pn_cli_find_version(pn_common *common);
@@ -193,7 +203,7 @@ bool pn_session_open_local_model(pn_session *session, const pn_common *common);
 bool pn_session_open_table(pn_session *session, const pn_common *common);
 /* The model of an open table, when none was named: the one that is recorded there. */
 bool pn_session_open_table_model(pn_session *session, const pn_common *common);
-/* compaction_mb for the open table. */
+/* compaction_mb and index_cache_gb for the open table. */
 bool pn_session_set_table(const pn_session *session, const pn_common *common);
 /* What is due of small files and old versions of the open table. What keeps it from that is told, and no failure: the table can be
  * searched as it is. */

@@ -55,6 +55,7 @@ static const struct argp_option options[] = {
     {"exact", KEY_EXACT, NULL, 0, "look at every row, whatever indexes there are", 0},
     {"effort", KEY_EFFORT, "N", 0, "partitions of each index to look at, instead of --min-recall",
      0},
+    PN_OPTION_INDEX_CACHE,
     PN_OPTION_THREADS,
     PN_OPTION_JSON,
     PN_OPTION_TSV,
@@ -130,6 +131,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
     case KEY_EFFORT:
         args->query.effort = (uint32_t)pn_cli_number(arg, 1, 1u << 20, "--effort", state);
         return 0;
+    case ARGP_KEY_INIT:
+        pn_common_take_index_cache(&args->common, state);
+        return 0;
     case KEY_VECTORS:
         args->query.include_vectors = 1;
         return 0;
@@ -179,7 +183,8 @@ static int run(arguments *args, pn_session *session)
     pn_error err = {0};
     pn_results *results = NULL;
     if (!read_files(args) || !pn_session_begin(session, &args->common) ||
-        !pn_session_open_table(session, &args->common))
+        !pn_session_open_table(session, &args->common) ||
+        !pn_session_set_table(session, &args->common))
         return PN_EXIT_FAILURE;
     if (needs_model(args) && !pn_session_open_table_model(session, &args->common))
         return PN_EXIT_FAILURE;

@@ -56,6 +56,7 @@ static const struct argp_option options[] = {
      "newest version)",
      0},
     PN_OPTIONS_UPKEEP("7"),
+    PN_OPTION_INDEX_CACHE,
     PN_OPTION_THREADS,
     {"verbose", 'v', NULL, 0, "log every request on standard error", 0},
     {"log-json", KEY_LOG_JSON, NULL, 0, "the same as JSON lines", 0},
@@ -107,6 +108,7 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case ARGP_KEY_INIT:
         pn_common_take_upkeep(&args->common, state);
+        pn_common_take_index_cache(&args->common, state);
         return 0;
     case KEY_LOG_JSON:
         serve->access_log = PN_ACCESS_LOG_JSON;

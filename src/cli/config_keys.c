@@ -41,6 +41,7 @@ static const pn_config_key keys[] = {
      "PENNON_COMPACTION_SIZE"},
     {NULL, "version-retention", PN_CONFIG_NUMBER, 0, 0, " ingest serve import upsert ",
      "PENNON_VERSION_RETENTION"},
+    {NULL, "index-cache-size", PN_CONFIG_NUMBER, 0, 0, " search serve ", "PENNON_INDEX_CACHE_SIZE"},
     {"ingest", "thumbnail", PN_CONFIG_WHOLE, 0, 2048, NULL, NULL},
     {"ingest", "commit-rows", PN_CONFIG_WHOLE, 1, 65536, NULL, NULL},
     {"ingest", "commit-seconds", PN_CONFIG_SECONDS, 0, 0, NULL, NULL},

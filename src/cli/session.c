@@ -55,20 +55,44 @@ static double number_up_to(const char *text, double most, const char *unit, cons
     return value;
 }
 
+/* Of PN_OPTIONS_UPKEEP and PN_OPTION_INDEX_CACHE. */
+static error_t parse_table_setting(pn_common *common, int key, const char *arg,
+                                   struct argp_state *state)
+{
+    switch (key) {
+    case PN_KEY_COMPACTION:
+        common->compaction_mb = number_up_to(arg, 1048576, "MB", "--compaction-size", state);
+        return 0;
+    case PN_KEY_RETENTION:
+        common->retention_days = number_up_to(arg, 36500, "days", "--version-retention", state);
+        return 0;
+    case PN_KEY_INDEX_CACHE:
+        common->index_cache_gb = number_up_to(arg, 1048576, "GB", "--index-cache-size", state);
+        return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
 static void take_variable(pn_common *common, const char *value, int key, struct argp_state *state)
 {
     char text[64];
     if (!value)
         return;
-    state->name = state->argv[0];                    // argp has not set it yet
-    (void)snprintf(text, sizeof text, "%s", value);  // a longer one is no number
-    (void)pn_common_parse(common, key, text, state); // one of its keys
+    state->name = state->argv[0];                        // argp has not set it yet
+    (void)snprintf(text, sizeof text, "%s", value);      // a longer one is no number
+    (void)parse_table_setting(common, key, text, state); // it is a key of it
 }
 
 void pn_common_take_upkeep(pn_common *common, struct argp_state *state)
 {
     take_variable(common, pn_environment("PENNON_COMPACTION_SIZE"), PN_KEY_COMPACTION, state);
     take_variable(common, pn_environment("PENNON_VERSION_RETENTION"), PN_KEY_RETENTION, state);
+}
+
+void pn_common_take_index_cache(pn_common *common, struct argp_state *state)
+{
+    take_variable(common, pn_environment("PENNON_INDEX_CACHE_SIZE"), PN_KEY_INDEX_CACHE, state);
 }
 
 error_t pn_common_parse(pn_common *common, int key, char *arg, struct argp_state *state)
@@ -110,12 +134,6 @@ error_t pn_common_parse(pn_common *common, int key, char *arg, struct argp_state
     case PN_KEY_MODEL_TIMEOUT:
         common->timeout_s = (unsigned)pn_cli_number(arg, 1, 3600, "--model-timeout", state);
         return 0;
-    case PN_KEY_COMPACTION:
-        common->compaction_mb = number_up_to(arg, 1048576, "MB", "--compaction-size", state);
-        return 0;
-    case PN_KEY_RETENTION:
-        common->retention_days = number_up_to(arg, 36500, "days", "--version-retention", state);
-        return 0;
     case PN_KEY_THREADS:
         common->n_threads = (unsigned)pn_cli_number(arg, 1, 256, "--threads", state);
         return 0;
@@ -138,7 +156,7 @@ error_t pn_common_parse(pn_common *common, int key, char *arg, struct argp_state
         common->verbose = true;
         return 0;
     default:
-        return ARGP_ERR_UNKNOWN;
+        return parse_table_setting(common, key, arg, state);
     }
 }
 
@@ -330,7 +348,8 @@ bool pn_session_open_table_model(pn_session *session, const pn_common *common)
 bool pn_session_set_table(const pn_session *session, const pn_common *common)
 {
     pn_error err = {0};
-    if (pn_table_set_compaction_size(session->table, common->compaction_mb, &err) == PN_OK)
+    if (pn_table_set_compaction_size(session->table, common->compaction_mb, &err) == PN_OK &&
+        pn_table_set_index_cache_size(session->table, common->index_cache_gb, &err) == PN_OK)
         return true;
     pn_cli_error(&err);
     return false;

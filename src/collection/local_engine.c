@@ -16,6 +16,7 @@
 #include "collection/index_upkeep.h"
 #include "collection/insert_queue.h"
 #include "collection/local_search.h"
+#include "collection/page_keeper.h"
 #include "collection/snapshot.h"
 #include "collection/table_upkeep.h"
 #include "os/clock.h"
@@ -43,6 +44,7 @@ typedef struct local_engine {
     pn_id_source ids;          /* guarded by append_mu */
     pn_table_indexes indexes;
     pn_table_upkeep upkeep;
+    pn_page_keeper *pages;
 } local_engine;
 
 /* ---- snapshots ---- */
@@ -154,10 +156,10 @@ static void info(void *self, const pn_snapshot *snapshot, pn_engine_info *out)
 
 /* ---- reading ---- */
 
-static pn_status search(void *self, pn_snapshot *snapshot, const pn_engine_search *asked,
-                        pn_topk *topk, pn_engine_search_stats *stats, pn_error *err)
+static pn_status search_version(const local_engine *e, pn_snapshot *snapshot,
+                                const pn_engine_search *asked, pn_topk *topk,
+                                pn_engine_search_stats *stats, pn_error *err)
 {
-    const local_engine *e = self;
     pn_local_scope scope = {.dataset = snapshot->dataset,
                             .pool = e->pool,
                             .dim = snapshot->dim,
@@ -173,6 +175,16 @@ static pn_status search(void *self, pn_snapshot *snapshot, const pn_engine_searc
     pn_filtered_unref(filtered);
     stats->filter_ns = filtered_at - start;
     stats->scan_ns = pn_clock_monotonic_ns() - filtered_at;
+    return status;
+}
+
+static pn_status search(void *self, pn_snapshot *snapshot, const pn_engine_search *asked,
+                        pn_topk *topk, pn_engine_search_stats *stats, pn_error *err)
+{
+    const local_engine *e = self;
+    pn_page_keeper_search_begins(e->pages);
+    pn_status status = search_version(e, snapshot, asked, topk, stats, err);
+    pn_page_keeper_search_ends(e->pages);
     return status;
 }
 
@@ -597,6 +609,7 @@ static void free_local(void *self)
     local_engine *e = self;
     if (!e)
         return;
+    pn_page_keeper_free(e->pages); // it looks at all that follows
     if (e->own_folder)
         pn_id_source_end(&e->ids, e->own_folder);
     pn_snapshot_unref(e->newest);
@@ -621,6 +634,7 @@ static pn_status start_local(local_engine *e, const char *path, pn_error *err)
     if (!e->path || !e->own_folder)
         return pn_fail_nomem(err);
     (void)snprintf(e->own_folder, strlen(path) + sizeof "/_pennon", "%s/_pennon", path); // fits
+    PN_TRY(pn_page_keeper_create(pin, e, &e->pages, err));
     PN_TRY(pn_table_indexes_init(&e->indexes, path, err));
     e->upkeep.table = e->path;
     e->upkeep.indexes = index_folder(e);
@@ -703,6 +717,12 @@ void pn_local_engine_set_consistency(pn_engine *engine, int64_t interval_ns)
     pthread_mutex_lock(&e->mu);
     e->interval_ns = interval_ns;
     pthread_mutex_unlock(&e->mu);
+}
+
+pn_status pn_local_engine_set_index_cache(pn_engine *engine, uint64_t bytes, pn_error *err)
+{
+    local_engine *e = engine->self;
+    return pn_page_keeper_set_limit(e->pages, bytes, err);
 }
 
 void pn_local_engine_set_compaction(pn_engine *engine, uint64_t bytes)

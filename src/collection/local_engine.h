@@ -27,4 +27,9 @@ void pn_local_engine_set_consistency(pn_engine *engine, int64_t interval_ns);
  * folded unasked. At first PN_COMPACTION_BYTES_DEFAULT. Of an engine as above. */
 void pn_local_engine_set_compaction(pn_engine *engine, uint64_t bytes);
 
+/* Bytes of indexes and mapped vectors that are kept in memory, and not exceeded (page_keeper.h); 0, as at first: what the system keeps. Of
+ * an engine as above. */
+PN_NODISCARD pn_status pn_local_engine_set_index_cache(pn_engine *engine, uint64_t bytes,
+                                                       pn_error *err);
+
 #endif

@@ -11,6 +11,7 @@
 
 #include "column/array.h"
 #include "column/rowset.h"
+#include "os/mapping.h"
 
 typedef struct pn_dataset pn_dataset;
 
@@ -191,6 +192,11 @@ PN_NODISCARD pn_status pn_dataset_filter_rows(pn_dataset *dataset, pn_str filter
 PN_NODISCARD pn_status pn_dataset_take(pn_dataset *dataset, const pn_row_addr *addrs, size_t n,
                                        const char *const *columns, size_t n_columns,
                                        pn_arena *arena, pn_batch *out, pn_error *err);
+
+/* The data file with a fragment's values of a column, as memory; it lives with the dataset. *mapping NULL: there is none. */
+PN_NODISCARD pn_status pn_dataset_column_memory(pn_dataset *dataset, size_t fragment_i,
+                                                const char *column, const pn_mapping **mapping,
+                                                const char **path, pn_error *err);
 
 /*
  * The vectors of a fragment as float32[n_rows][dim] runs: mapped where the file's layout allows, decoded into

@@ -125,6 +125,25 @@ const char *pn_dataset_column_file(const pn_dataset *dataset, size_t fragment_i,
     return file_i != SIZE_MAX ? fragment->message->files[file_i]->path : "";
 }
 
+pn_status pn_dataset_column_memory(pn_dataset *dataset, size_t fragment_i, const char *column,
+                                   const pn_mapping **mapping, const char **path, pn_error *err)
+{
+    ptrdiff_t at = pn_schema_find(&dataset->schema, pn_str_of(column));
+    pn_arena arena;
+    pn_placement placement;
+    if (at < 0)
+        return pn_fail(err, PN_ERR_INVALID, "%s: no column \"%s\"", dataset->path, column);
+    pn_arena_init(&arena, SIZE_MAX);
+    pn_status status = pn_fragment_place(dataset, fragment_i, &dataset->schema.fields[at], &arena,
+                                         &placement, err);
+    if (status == PN_OK && placement.file)
+        *mapping = pn_lance_file_mapping(placement.file, path);
+    else if (status == PN_OK)
+        *mapping = NULL;
+    pn_arena_reset(&arena);
+    return status;
+}
+
 pn_status pn_dataset_vectors(pn_dataset *dataset, size_t fragment_i, const char *column,
                              const pn_vector_run **runs, size_t *n_runs, pn_error *err)
 {

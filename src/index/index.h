@@ -22,6 +22,7 @@
 #include "base/topk.h"
 #include "column/rowset.h"
 #include "index/vector_rows.h"
+#include "os/mapping.h"
 #include "os/pool.h"
 
 typedef struct pn_index pn_index;
@@ -75,6 +76,14 @@ typedef struct pn_index_info {
 void pn_index_info_get(const pn_index *index, pn_index_info *out);
 /* Fragment i: its id, rows and the name of the file with its vectors, which lives with the index. */
 void pn_index_fragment_get(const pn_index *index, size_t i, pn_index_fragment *out);
+
+/* The file in memory. What searches read first comes before the copies or after them; they only refine. No copies: of 0 bytes. */
+typedef struct pn_index_memory {
+    const pn_mapping *mapping;
+    const char *path;
+    size_t copies_offset, copies_bytes;
+} pn_index_memory;
+void pn_index_memory_get(const pn_index *index, pn_index_memory *out);
 
 /* Which kind of queries a vector resembles: that whose mean is nearer. */
 pn_query_kind pn_index_kind_of(const pn_index *index, const float *query);

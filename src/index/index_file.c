@@ -341,6 +341,13 @@ void pn_index_info_get(const pn_index *index, pn_index_info *out)
                            .has_copies = index->copies != NULL};
 }
 
+void pn_index_memory_get(const pn_index *index, pn_index_memory *out)
+{
+    const pn_index_place *copies = &index->facts.sections[PN_SECTION_COPIES];
+    *out = (pn_index_memory){&index->mapping, index->path, (size_t)copies->offset,
+                             (size_t)copies->bytes};
+}
+
 void pn_index_fragment_get(const pn_index *index, size_t i, pn_index_fragment *out)
 {
     const pn_fragment_record *record = &index->fragments[i];

@@ -133,6 +133,12 @@ uint64_t pn_lance_file_column_bytes(const pn_lance_file *file, int32_t column)
     return total;
 }
 
+const pn_mapping *pn_lance_file_mapping(const pn_lance_file *file, const char **path)
+{
+    *path = file->container.path;
+    return &file->container.mapping;
+}
+
 size_t pn_lance_file_columns(const pn_lance_file *file)
 {
     return file->container.n_columns;

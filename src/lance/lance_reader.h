@@ -7,6 +7,7 @@
 #define PN_LANCE_LANCE_READER_H
 
 #include "column/array.h"
+#include "os/mapping.h"
 
 typedef struct pn_lance_file pn_lance_file;
 
@@ -18,6 +19,8 @@ uint64_t pn_lance_file_rows(const pn_lance_file *file);
 uint64_t pn_lance_file_bytes(const pn_lance_file *file);
 uint16_t pn_lance_file_major(const pn_lance_file *file);
 uint16_t pn_lance_file_minor(const pn_lance_file *file);
+/* The file as memory, and its path; both live with it. */
+const pn_mapping *pn_lance_file_mapping(const pn_lance_file *file, const char **path);
 size_t pn_lance_file_columns(const pn_lance_file *file);
 /* The column of a leaf of the file's own schema, depth first; -1: there are no more. */
 int32_t pn_lance_file_leaf_column(const pn_lance_file *file, size_t leaf_i);

@@ -29,6 +29,18 @@ void pn_mapping_advise(const pn_mapping *mapping, size_t offset, size_t n,
  * block should start at a multiple of PN_LARGE_PAGE_BYTES. The system may decline. */
 enum { PN_LARGE_PAGE_BYTES = 2 << 20 };
 void pn_memory_use_large_pages(void *block, size_t n_bytes);
+/*
+ * The pages of a part, rounded out to whole pages.
+ *
+ * resident  bytes of them that lie in memory, whoever brought them there; all of them where the system does not tell (the file of
+ *           another user that may not be written)
+ * load      into memory, and into this process's
+ * evict     out of both; what another process has mapped stays with that. path names the mapping's file; when it names another one by
+ *           now, the pages go out of this process alone
+ */
+size_t pn_mapping_resident(const pn_mapping *mapping, size_t offset, size_t n);
+void pn_mapping_load(const pn_mapping *mapping, size_t offset, size_t n);
+void pn_mapping_evict(const pn_mapping *mapping, const char *path, size_t offset, size_t n);
 void pn_mapping_close(pn_mapping *mapping); /* zeroes it; a zeroed one is welcome */
 
 #endif

@@ -136,6 +136,16 @@ void pn_process_get_usage(pn_process_usage *out)
     out->start_time_seconds = start_time_seconds();
 }
 
+uint64_t pn_process_mapped_bytes(void)
+{
+    char text[256];
+    uint64_t all, resident, shared;
+    read_small_file("/proc/self/statm", text, sizeof text);
+    if (sscanf(text, "%" SCNu64 " %" SCNu64 " %" SCNu64, &all, &resident, &shared) != 3)
+        return 0;
+    return shared * (uint64_t)sysconf(_SC_PAGESIZE);
+}
+
 bool pn_terminal_is(int descriptor)
 {
     return isatty(descriptor) == 1;

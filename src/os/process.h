@@ -29,6 +29,9 @@ typedef struct pn_process_usage {
 } pn_process_usage;
 void pn_process_get_usage(pn_process_usage *out);
 
+/* Bytes of files that are mapped and lie in this process's memory: one short read, to be asked often. 0 when unknown. */
+uint64_t pn_process_mapped_bytes(void);
+
 /* The calling thread gives way to all others from now on. */
 void pn_process_be_patient(void);
 

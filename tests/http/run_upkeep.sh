@@ -30,7 +30,13 @@ done
 stop
 
 printf 'serve:\n  compaction-size: 64\n  version-retention: 1\n' > "$work/c.yaml"
+printf 'index-cache-size: 0.001\n' >> "$work/c.yaml"
 serve --config "$work/c.yaml"
+for _ in $(seq 5); do
+    curl -sf "$url/search" -H 'Content-Type: application/json' -d '{"query": "red sneakers"}' > "$work/answer" || fail "a search with little room"
+done
+PENNON_INDEX_CACHE_SIZE=2 "$PENNON" search red sneakers -k 1 --tsv > "$work/answer" || fail "a search with room"
+[ "$(wc -l < "$work/answer")" = 2 ] || fail "found: $(cat "$work/answer")"
 for _ in $(seq 100); do [ "$(metric pennon_table_fragments)" -lt 10 ] && break; sleep 0.1; done
 [ "$(metric pennon_table_fragments)" -lt 10 ] || fail "nothing was folded: $(metric pennon_table_fragments)"
 [ "$(metric pennon_upkeep_folds_total)" -ge 1 ] || fail 'folds are counted'
@@ -38,7 +44,7 @@ for _ in $(seq 100); do [ "$(metric pennon_table_fragments)" -lt 10 ] && break; 
 [ "$(metric pennon_table_rows)" = 32 ] || fail "rows: $(metric pennon_table_rows)"
 stop
 
-for wrong in --compaction-size=-1 --compaction-size=x --version-retention=-1 --version-retention=40000; do
+for wrong in --compaction-size=-1 --compaction-size=x --version-retention=-1 --version-retention=40000 --index-cache-size=-1 --index-cache-size=all; do
     code=0
     "$PENNON" serve "$wrong" > "$work/out" 2>&1 || code=$?
     [ "$code" = 2 ] || fail "serve $wrong ends with $code"
@@ -46,4 +52,7 @@ done
 code=0
 PENNON_VERSION_RETENTION=soon "$PENNON" serve > "$work/out" 2>&1 || code=$?
 { [ "$code" = 2 ] && grep -q 'pennon serve: --version-retention "soon"' "$work/out"; } || fail "a retention that is none: $(cat "$work/out")"
+code=0
+PENNON_INDEX_CACHE_SIZE=much "$PENNON" search red > "$work/out" 2>&1 || code=$?
+{ [ "$code" = 2 ] && grep -q 'pennon search: --index-cache-size "much"' "$work/out"; } || fail "a size that is none: $(cat "$work/out")"
 echo "folded, counted and set"
