@@ -33,9 +33,10 @@ typedef struct range_list {
     size_t n;
 } range_list;
 
+/* Of an empty list NULL, for i = 0. */
 static pn_row_range *range_at(const range_list *list, size_t i)
 {
-    return (pn_row_range *)(void *)list->bytes.data + i;
+    return list->n > 0 ? (pn_row_range *)(void *)list->bytes.data + i : NULL;
 }
 
 static pn_status add_range(range_list *list, uint64_t first, uint64_t n, pn_error *err)

@@ -185,12 +185,14 @@ static pn_status decode_out_of_line(pn_decoder *d, const Pn__Lance__OutOfLine *h
         return corrupt(d, "bit packing wider than the type");
     size_t bytes = (size_t)bits / 8, unit = (size_t)w * PN_BITPACK_UNIT / 8;
     size_t whole = n / PN_BITPACK_UNIT, tail = n % PN_BITPACK_UNIT, used;
+    const uint8_t *packed =
+        from.n > 0 ? from.data : (const uint8_t *)""; // of no bits there are none
     if (!pn_size_mul(whole, unit, &used) || used > from.n)
         return corrupt(d, "a bit-packed buffer is too short");
     PN_TRY(room(d, (whole + 1) * PN_BITPACK_UNIT, bytes, &memory));
     uint8_t *values = memory;
     for (size_t i = 0; i < whole; i++)
-        pn_bitpack_unpack((unsigned)bits, (unsigned)w, from.data + i * unit,
+        pn_bitpack_unpack((unsigned)bits, (unsigned)w, packed + i * unit,
                           values + i * PN_BITPACK_UNIT * bytes);
     if (tail > 0) {
         uint8_t *to = values + whole * PN_BITPACK_UNIT * bytes;
@@ -199,11 +201,11 @@ static pn_status decode_out_of_line(pn_decoder *d, const Pn__Lance__OutOfLine *h
         if (tail * bytes == unit || (tail * bytes < unit && left < unit)) {
             if (left < tail * bytes)
                 return corrupt(d, "a bit-packed tail is too short");
-            memcpy(to, from.data + used, tail * bytes);
+            memcpy(to, packed + used, tail * bytes);
         } else {
             if (left < unit)
                 return corrupt(d, "a bit-packed tail is too short");
-            pn_bitpack_unpack((unsigned)bits, (unsigned)w, from.data + used, to);
+            pn_bitpack_unpack((unsigned)bits, (unsigned)w, packed + used, to);
         }
     }
     *out = (pn_values){.n = n, .width = bytes, .data = values};
