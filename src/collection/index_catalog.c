@@ -15,13 +15,16 @@
 
 #include "base/alloc.h"
 #include "base/arena.h"
+#include "base/bits.h"
 #include "base/hash.h"
 #include "base/str.h"
 #include "collection/moved_rows.h"
+#include "kernels/kernels.h"
 #include "os/clock.h"
 #include "os/dir.h"
 #include "os/fd.h"
 
+#include <math.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +36,8 @@ struct pn_open_index {
     _Atomic unsigned n_refs;
     pn_index *index;
     char *path;
+    /* A bit a row that is not listed: known to be no number, whose vector then is not read in every version anew. */
+    _Atomic uint64_t *no_numbers;
 };
 
 struct pn_shared_mask {
@@ -59,6 +64,7 @@ static void unref_index(struct pn_open_index *x)
     if (!x || atomic_fetch_sub(&x->n_refs, 1) != 1)
         return;
     pn_index_close(x->index);
+    pn_free(x->no_numbers);
     pn_free(x->path);
     pn_free(x);
 }
@@ -139,6 +145,19 @@ static struct pn_open_index *find_open(const pn_index_catalog *c, const char *pa
     return NULL;
 }
 
+static pn_status open_index(const char *path, struct pn_open_index *x, pn_error *err)
+{
+    pn_index_info info;
+    x->path = pn_strdup(path);
+    if (!x->path)
+        return pn_fail_nomem(err);
+    PN_TRY(pn_index_open(path, &x->index, err));
+    pn_index_info_get(x->index, &info);
+    size_t n_words = pn_words_for_bits((size_t)(info.n_rows - info.n_listed)) + 1;
+    x->no_numbers = pn_alloc_zero(n_words * sizeof *x->no_numbers);
+    return x->no_numbers ? PN_OK : pn_fail_nomem(err);
+}
+
 /* An index that is open already, or opened now; *out NULL when it cannot be. */
 static pn_status open_one(pn_index_catalog *c, const char *path, struct pn_open_index **out,
                           pn_error *err)
@@ -154,9 +173,8 @@ static pn_status open_one(pn_index_catalog *c, const char *path, struct pn_open_
     if (!x)
         return pn_fail_nomem(err);
     atomic_store(&x->n_refs, 1);
-    x->path = pn_strdup(path);
     pn_error why = {0};
-    pn_status status = x->path ? pn_index_open(path, &x->index, &why) : PN_ERR_NOMEM;
+    pn_status status = open_index(path, x, &why);
     if (status != PN_OK) {
         unref_index(x);
         if (status == PN_ERR_NOMEM)
@@ -392,6 +410,7 @@ static pn_status fill_runs(const view_maker *m, pn_index_view *view, const found
     pn_run_list list = {0};
     pn_status status = PN_OK;
     for (size_t i = 0; status == PN_OK && i < n; i++) {
+        view->fragments[i].n_runs = 0;
         if (places[i].at == SIZE_MAX)
             continue;
         size_t before = list.n;
@@ -400,12 +419,54 @@ static pn_status fill_runs(const view_maker *m, pn_index_view *view, const found
     }
     view->runs = list.runs;
     PN_TRY(status);
-    for (size_t i = 0, at = 0; i < n; at += view->fragments[i++].n_runs) {
+    for (size_t i = 0, at = 0; i < n; at += view->fragments[i++].n_runs)
         view->fragments[i].runs = places[i].at != SIZE_MAX ? list.runs + at : NULL;
+    return pn_vector_rows_init(view->fragments, n, m->dim, m->any_length, &view->rows, err);
+}
+
+/* The fragments are this view's from now on. */
+static void claim(const view_maker *m, const found *places, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
         if (places[i].at != SIZE_MAX)
             m->views->view_of[places[i].at] = (uint32_t)(m->views->n_views - 1);
+}
+
+/* Has this version a row of a fragment that the index does not list? Then it was deleted when the index was built, and is not here: the
+ * version is an older one, or was restored. */
+static bool lacks_rows(struct pn_open_index *x, const pn_index_view *view, size_t fragment_i)
+{
+    const uint32_t *all, *offsets;
+    size_t n = pn_index_unlisted(x->index, fragment_i, &offsets);
+    (void)pn_index_unlisted(x->index, 0, &all); // where its bits begin
+    for (size_t i = 0; i < n && view->fragments[fragment_i].n_runs > 0; i++) {
+        size_t bit = (size_t)(offsets - all) + i;
+        uint64_t ordinal = view->rows.fragment_starts[fragment_i] + offsets[i];
+        _Atomic uint64_t *word = &x->no_numbers[bit / 64];
+        if (pn_vector_rows_is_deleted(&view->rows, ordinal) ||
+            (atomic_load_explicit(word, memory_order_relaxed) >> bit % 64 & 1) != 0)
+            continue;
+        if (isfinite(pn_kernels_get()->norm_f32(pn_vector_rows_at(&view->rows, ordinal),
+                                                view->rows.dim)))
+            return true;
+        atomic_fetch_or_explicit(word, (uint64_t)1 << bit % 64, memory_order_relaxed);
     }
-    return PN_OK;
+    return false;
+}
+
+/* Fragments with rows that the index does not list are left to scans, whole. *left: there are some. */
+static void leave_lacking(struct pn_open_index *x, const pn_index_view *view, found *places,
+                          size_t n, bool *left)
+{
+    *left = false;
+    for (size_t i = 0; i < n; i++) {
+        size_t at = places[i].at;
+        if (at == SIZE_MAX || !lacks_rows(x, view, i))
+            continue;
+        *left = true;
+        for (size_t k = 0; k < n; k++) // of several that were folded into it
+            places[k].at = places[k].at == at ? SIZE_MAX : places[k].at;
+    }
 }
 
 /* What a mask depends on: which fragments are there, and what was deleted of them. */
@@ -454,10 +515,11 @@ static pn_status find_mask(pn_index_view *view, const pn_index_views *before, pn
     return PN_OK;
 }
 
-static pn_status fill_view(view_maker *m, pn_index_view *view, found *places,
-                           const pn_index_views *before, pn_error *err)
+static pn_status fill_view(view_maker *m, struct pn_open_index *x, pn_index_view *view,
+                           found *places, const pn_index_views *before, pn_error *err)
 {
     pn_index_info info;
+    bool left;
     pn_index_info_get(view->index, &info);
     for (size_t i = 0; i < info.n_fragments; i++) {
         pn_index_fragment_get(view->index, i, &view->fragments[i]);
@@ -465,8 +527,13 @@ static pn_status fill_view(view_maker *m, pn_index_view *view, found *places,
     }
     leave_incomplete(m, view, places, info.n_fragments);
     PN_TRY(fill_runs(m, view, places, info.n_fragments, err));
-    PN_TRY(pn_vector_rows_init(view->fragments, info.n_fragments, info.dim, m->any_length,
-                               &view->rows, err));
+    leave_lacking(x, view, places, info.n_fragments, &left);
+    if (left) {
+        pn_vector_rows_reset(&view->rows);
+        pn_free(view->runs);
+        PN_TRY(fill_runs(m, view, places, info.n_fragments, err));
+    }
+    claim(m, places, info.n_fragments);
     PN_TRY(find_mask(view, before, err));
     view->n_rows = view->mask ? pn_index_mask_count(view->mask->mask) : info.n_listed;
     return PN_OK;
@@ -487,8 +554,8 @@ static pn_status add_view(view_maker *m, struct pn_open_index *opened, const pn_
                         .fragments = pn_alloc_array(info.n_fragments + 1, sizeof *view->fragments)};
     m->views->opened[m->views->n_views++] = opened;
     atomic_fetch_add(&opened->n_refs, 1);
-    pn_status status =
-        places && view->fragments ? fill_view(m, view, places, before, err) : pn_fail_nomem(err);
+    pn_status status = places && view->fragments ? fill_view(m, opened, view, places, before, err)
+                                                 : pn_fail_nomem(err);
     pn_arena_reset(&m->arena);
     return status;
 }

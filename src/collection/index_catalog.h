@@ -4,7 +4,8 @@
  *     <table>.lance/_pennon/index/<uuid>.idx
  *
  * An index covers whole fragments. It is right for a version as far as the version has those fragments, recognised by id, number of rows and
- * file of its vectors, or what those were folded into; what was deleted since is masked, what came since is covered by no index and scanned exactly. So an index is
+ * file of its vectors, or what those were folded into; what was deleted since is masked, what came since is covered by no index and scanned
+ * exactly, and so is a fragment with rows that were deleted when the index was built, as older versions and restored ones have. So an index is
  * never wrong, only more or less useful, and needs no place in the table's transactions: a file that appears is used from the
  * next search on, one that goes away is missed by nobody. A file that is damaged is reported and left out.
  *

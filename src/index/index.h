@@ -85,6 +85,10 @@ typedef struct pn_index_memory {
 } pn_index_memory;
 void pn_index_memory_get(const pn_index *index, pn_index_memory *out);
 
+/* The rows of fragment i that no search returns, as offsets, ascending: they were deleted, or not a number, when it was built. Live with
+ * the index, those of all fragments one behind the other. */
+size_t pn_index_unlisted(const pn_index *index, size_t i, const uint32_t **out);
+
 /* Which kind of queries a vector resembles: that whose mean is nearer. */
 pn_query_kind pn_index_kind_of(const pn_index *index, const float *query);
 

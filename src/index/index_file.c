@@ -234,6 +234,25 @@ static bool rows_fit(const pn_index *x)
     return good && n_listed == t->n_listed;
 }
 
+static pn_status list_unlisted(pn_index *x, pn_error *err)
+{
+    const pn_index_trailer *t = &x->facts;
+    const uint32_t *positions = x->positions;
+    uint64_t n = 0;
+    x->unlisted = pn_alloc_array((size_t)(t->n_rows - t->n_listed) + 1, sizeof *x->unlisted);
+    x->unlisted_starts = pn_alloc_array((size_t)t->n_fragments + 1, sizeof *x->unlisted_starts);
+    if (!x->unlisted || !x->unlisted_starts)
+        return pn_fail_nomem(err);
+    for (size_t f = 0; f < t->n_fragments; positions += x->fragments[f++].n_rows) {
+        x->unlisted_starts[f] = n;
+        for (uint32_t row = 0; row < x->fragments[f].n_rows && t->n_rows > t->n_listed; row++)
+            if (positions[row] == PN_NOT_LISTED)
+                x->unlisted[n++] = row;
+    }
+    x->unlisted_starts[t->n_fragments] = n;
+    return PN_OK;
+}
+
 /* Numbers that lead to other places. */
 static pn_status check_numbers(const pn_index *x, pn_error *err)
 {
@@ -298,6 +317,7 @@ pn_status pn_index_open(const char *path, pn_index **out, pn_error *err)
     pn_index_place_arrays(x, x->mapping.data);
     PN_GOTO(done, check_hashes(x, false, err));
     PN_GOTO(done, check_numbers(x, err));
+    PN_GOTO(done, list_unlisted(x, err));
     PN_GOTO(done, pn_index_derive(x, err));
     for (size_t b = 0; b < x->facts.n_books; b++)
         if (x->facts.sections[pq_section(b, PN_PQ_SECTIONS - 1)].bytes !=
@@ -316,6 +336,8 @@ void pn_index_close(pn_index *index)
         return;
     pn_mapping_close(&index->mapping);
     pn_free(index->block_starts);
+    pn_free(index->unlisted);
+    pn_free(index->unlisted_starts);
     for (size_t b = 0; b < PN_INDEX_BOOKS; b++)
         pn_free(index->reaches[b]);
     pn_free(index->path);
@@ -346,6 +368,12 @@ void pn_index_memory_get(const pn_index *index, pn_index_memory *out)
     const pn_index_place *copies = &index->facts.sections[PN_SECTION_COPIES];
     *out = (pn_index_memory){&index->mapping, index->path, (size_t)copies->offset,
                              (size_t)copies->bytes};
+}
+
+size_t pn_index_unlisted(const pn_index *index, size_t i, const uint32_t **out)
+{
+    *out = index->unlisted + index->unlisted_starts[i];
+    return (size_t)(index->unlisted_starts[i + 1] - index->unlisted_starts[i]);
 }
 
 void pn_index_fragment_get(const pn_index *index, size_t i, pn_index_fragment *out)

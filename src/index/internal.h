@@ -95,8 +95,10 @@ struct pn_index {
     const char *names;
     pn_pq books[PN_INDEX_BOOKS];
     const uint8_t *codes[PN_INDEX_BOOKS];
-    size_t *block_starts; /* [n_partitions + 1] in blocks; owned */
-    size_t largest;       /* rows of the largest partition */
+    size_t *block_starts;      /* [n_partitions + 1] in blocks; owned */
+    size_t largest;            /* rows of the largest partition */
+    uint32_t *unlisted;        /* [n_rows - n_listed] offsets in their fragments; owned */
+    uint64_t *unlisted_starts; /* [n_fragments + 1] a fragment's first of them; owned */
     /* [n_regions + n_partitions], in standard deviations of q . residual: how far above its centroid the best row of a region or partition
      * is expected; owned */
     float *reaches[PN_INDEX_BOOKS];

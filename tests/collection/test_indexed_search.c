@@ -713,6 +713,48 @@ static void search__of_another_version(void **state)
     free_world(w);
 }
 
+/* Rows that were deleted when the index was built are not in it. They are found in the versions that have them. */
+static void search__of_rows_that_came_back(void **state)
+{
+    enum { GONE = 3000 };
+    world *w = make_world(17);
+    pn_error err = {0};
+    pn_engine *old;
+    pn_dataset *newest, *restored;
+    pn_engine_search_stats stats;
+    (void)state;
+    append(w, 10000);
+    append(w, 11000);
+    append(w, 200);
+    check(pn_dataset_open(w->path, 0, &newest, &err), &err);
+    uint64_t version = pn_dataset_version(newest);
+    pn_dataset_unref(newest);
+    delete_range(w, 0, GONE);
+    delete_range(w, 21100, 21150);
+    (void)build(w, (pn_engine_index_options){.is_wanted = true});
+    (void)ask(w, w->table.vectors, NULL, 0, &stats);
+    assert_string_equal(stats.plan, "index");
+    check(pn_local_engine_open_version(w->path, version, w->pool, &old, &err), &err);
+    check(pn_dataset_open(w->path, 0, &newest, &err), &err);
+    check(pn_dataset_restore(newest, version, &restored, &err), &err);
+    pn_engine *const engines[] = {old, w->engine};
+    for (size_t e = 0; e < PN_COUNT_OF(engines); e++)
+        for (size_t i = 0; i < 21200; i += i % 3 == 0 ? 1 : 97) {
+            const pn_engine_search asked = {
+                .query = w->table.vectors + i * DIM, .k = K, .exact = i % 2 == 0};
+            answer a = ask_engine(engines[e], &asked);
+            assert_int_equal(a.stats.n_matching, 21200);
+            assert_int_equal(a.n, K);
+            if (a.ids[0] != (int64_t)i && a.found[0].distance > 1e-6f && (asked.exact || i < GONE))
+                fail_msg("row %zu is not found by its own vector", i);
+            assert_true(asked.exact || a.stats.n_scanned < 21200); // the other file is in the index
+        }
+    pn_dataset_unref(newest);
+    pn_dataset_unref(restored);
+    pn_engine_free(old);
+    free_world(w);
+}
+
 static void flip_a_byte(const char *path)
 {
     pn_error err = {0};
@@ -871,6 +913,7 @@ int main(void)
         cmocka_unit_test(search__of_a_table_that_lives),
         cmocka_unit_test(index__grows_in_levels),
         cmocka_unit_test(search__of_another_version),
+        cmocka_unit_test(search__of_rows_that_came_back),
         cmocka_unit_test(index__that_is_damaged_is_left_out),
         cmocka_unit_test(index__is_built_by_one_at_a_time),
         cmocka_unit_test(index__leftovers_are_removed),
