@@ -20,5 +20,5 @@ ctest --preset dev -j "$jobs" --label-exclude program
 # Rooms whose code runs on several threads, or may; the rest would only repeat what ASan's run has shown, five times slower. Of the index
 # what collection/test_indexed_search does with it: its own tests take minutes here, most of them on one thread.
 TSAN_OPTIONS="suppressions=$PWD/tools/tsan.supp" ctest --preset tsan -j "$jobs" \
-    -E '^index/test_index' -R '^(os|embed|collection|index|ingest|search|api|serve)/|clip/test_clip_golden|image/test_(decode|hostile|thumbnail)'
+    -E '^index/test_index' -R '^(os|embed|collection|index|ingest|search|api|serve)/|clip/test_clip_golden|dataset/test_race|image/test_(decode|hostile|thumbnail)'
 ctest --preset release -j "$jobs" -L program
