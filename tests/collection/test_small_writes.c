@@ -2,7 +2,8 @@
  * test_small_writes.c - row by row, all day: few files, no row lost, none twice, and searches all along
  *
  * PN_SMALL_WRITES is the number of rows, and PN_SMALL_WRITES_TOGETHER that of rows that 32 threads insert one by one;
- * PN_SMALL_WRITES_KEEP a folder where the table stays, for a look at it by others.
+ * PN_SMALL_WRITES_KEEP a folder where the table stays, for a look at it by others. PN_SMALL_WRITES_PROCESSES is the number of those that two
+ * processes insert.
  */
 #include "collection/local_engine.h"
 
@@ -22,7 +23,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-/* cmocka wants the four above first */
+#include <sys/wait.h>
+#include <unistd.h>
+/* cmocka wants some of the above first */
 #include <cmocka.h>
 
 enum { DIM = 16, MAX_FILES = 100, WRITERS = 8 };
@@ -32,6 +35,7 @@ typedef struct world {
     char *folder, *path;
     pn_engine *engine;
     pn_schema schema; /* vector and path; the engine gives ids */
+    bool folds_all;   /* upkeep folds all small files, whether it is due or not */
     atomic_bool stop;
     atomic_size_t n_failed, most_files, n_searches;
     int64_t *search_ns;
@@ -160,7 +164,8 @@ static void check_all_there(world *w, size_t n)
 static void upkeep_main(void *context)
 {
     world *w = context;
-    const pn_engine_upkeep_options options = PN_ENGINE_UPKEEP_OPTIONS_INIT;
+    pn_engine_upkeep_options options = PN_ENGINE_UPKEEP_OPTIONS_INIT;
+    options.all = w->folds_all;
     pn_process_be_patient();
     while (!atomic_load(&w->stop)) {
         pn_error err = {0};
@@ -170,11 +175,12 @@ static void upkeep_main(void *context)
         pn_status status = w->engine->upkeep(w->engine->self, &options, &report, &err);
         if (status == PN_OK)
             status = w->engine->index_build(w->engine->self, &as_due, &built, &err);
-        if (status != PN_OK && status != PN_ERR_CANCELLED) {
+        bool other_builds = w->folds_all && status == PN_ERR_CONFLICT; // the other process
+        if (status != PN_OK && status != PN_ERR_CANCELLED && !other_builds) {
             print_error("upkeep: %s\n", err.message);
             atomic_fetch_add(&w->n_failed, 1);
         }
-        pn_clock_sleep_ms(200);
+        pn_clock_sleep_ms(w->folds_all ? 20 : 200);
     }
 }
 
@@ -393,6 +399,121 @@ static void rows_of_many_threads__leave_few_files(void **state)
     free_world(w);
 }
 
+/* ---- two processes ---- */
+
+static int compare_ids(const void *left, const void *right)
+{
+    const int64_t *a = left, *b = right;
+    return *a < *b ? -1 : *a > *b;
+}
+
+typedef struct given {
+    int64_t *ids; /* in any order: what a process put aside and did not need is a gap */
+    bool *paths;
+    size_t n, most;
+} given;
+
+static pn_status take_given(void *context, const pn_batch *batch, const pn_row_addr *addrs,
+                            pn_error *err)
+{
+    given *g = context;
+    (void)addrs;
+    (void)err;
+    for (size_t i = 0; i < batch->n_rows; i++) {
+        uint64_t row;
+        assert_true(g->n < g->most);
+        assert_true(pn_str_to_u64(pn_array_bytes(&batch->columns[1], i), &row) && row < g->most);
+        if (g->paths[row])
+            fail_msg("row %d is there twice", (int)row);
+        g->paths[row] = true;
+        g->ids[g->n++] = pn_array_i64(&batch->columns[0], i);
+    }
+    return PN_OK;
+}
+
+/* Rows [0, n), each once, and no id twice. */
+static void check_given(world *w, size_t n)
+{
+    static const char *const columns[] = {PN_COLUMN_ID, PN_COLUMN_IMAGE_PATH};
+    pn_error err = {0};
+    pn_snapshot *snapshot;
+    given g = {pn_alloc_array(n, sizeof *g.ids), pn_alloc_zero(n), 0, n};
+    assert_true(g.ids && g.paths);
+    check(w->engine->pin_newest(w->engine->self, &snapshot, &err), &err);
+    check(w->engine->scan(w->engine->self, snapshot, columns, 2, NULL, take_given, &g, &err), &err);
+    w->engine->unpin(w->engine->self, snapshot);
+    assert_int_equal(g.n, n);
+    qsort(g.ids, n, sizeof *g.ids, compare_ids);
+    for (size_t i = 1; i < n; i++)
+        if (g.ids[i] == g.ids[i - 1])
+            fail_msg("the id %" PRId64 " was given twice", g.ids[i]);
+    pn_free(g.ids);
+    pn_free(g.paths);
+}
+
+/* Rows [first, first + n) from two threads, while a third folds. 0: all were acknowledged, and upkeep found nothing to complain of. */
+static int write_and_keep(world *w, size_t first, size_t n)
+{
+    pn_error err = {0};
+    pn_thread *upkeep, *other;
+    pn_engine_upkeep_totals totals;
+    if (pn_local_engine_open(w->path, NULL, &w->engine, &err) != PN_OK)
+        return 2;
+    w->folds_all = true;
+    writer writers[2] = {{.w = w, .first = first, .n = n / 2},
+                         {.w = w, .first = first + n / 2, .n = n - n / 2}};
+    if (pn_thread_start(upkeep_main, w, "upkeep", &upkeep, &err) != PN_OK ||
+        pn_thread_start(writer_main, &writers[0], "writer", &other, &err) != PN_OK)
+        return 2;
+    writer_main(&writers[1]);
+    pn_thread_join(other);
+    atomic_store(&w->stop, true);
+    pn_thread_join(upkeep);
+    w->engine->upkeep_totals(w->engine->self, &totals);
+    for (size_t i = 0; i < 2; i++)
+        if (writers[i].status != PN_OK)
+            print_error("insert: %s\n", writers[i].err.message);
+    if (totals.n_failures > 0)
+        print_error("upkeep: %s\n", totals.last_error.message);
+    print_message("%zu rows: %" PRIu64 " folds of %" PRIu64 " files\n", n, totals.n_folds,
+                  totals.n_folded);
+    pn_engine_free(w->engine);
+    bool good = writers[0].status == PN_OK && writers[1].status == PN_OK;
+    return good && totals.n_failures == 0 && atomic_load(&w->n_failed) == 0 && totals.n_folds > 0
+               ? 0
+               : 1;
+}
+
+static void two_processes_with_upkeep__lose_nothing(void **state)
+{
+    const char *asked = pn_environment("PN_SMALL_WRITES_PROCESSES");
+    size_t n = (asked ? (size_t)strtoull(asked, NULL, 10) : 400) / 2;
+    world *w = make_world();
+    pid_t children[2];
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        children[i] = fork();
+        assert_true(children[i] >= 0);
+        if (children[i] == 0) {
+            int code = write_and_keep(w, i * n, n);
+            (void)fflush(NULL);
+            _exit(code);
+        }
+    }
+    for (size_t i = 0; i < 2; i++) {
+        int code;
+        assert_int_equal(waitpid(children[i], &code, 0), children[i]);
+        assert_true(WIFEXITED(code));
+        assert_int_equal(WEXITSTATUS(code), 0);
+    }
+    check_given(w, 2 * n);
+    pn_engine_info info = info_of(w);
+    print_message("two processes: %zu rows, version %" PRIu64 ", %" PRIu64 " files\n", 2 * n,
+                  info.version, info.n_fragments);
+    assert_true(info.n_fragments < MAX_FILES);
+    free_world(w);
+}
+
 /* How many a second, by threads: for docs/SPEED.md. */
 static void inserts_a_second__are_told(void **state)
 {
@@ -416,6 +537,7 @@ static void inserts_a_second__are_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(two_processes_with_upkeep__lose_nothing), // first: it forks
         cmocka_unit_test(a_closed_engine__leaves_no_gap_in_the_ids),
         cmocka_unit_test(inserts_at_once__share_a_commit),
         cmocka_unit_test(rows_one_by_one__leave_few_files),
