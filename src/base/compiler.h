@@ -20,6 +20,8 @@
 #define PN_UNLIKELY(x) __builtin_expect(!!(x), 0)
 /* Begin to fetch the cache line at this address for reading. */
 #define PN_PREFETCH(address) __builtin_prefetch(address)
+/* The same, into the second-level cache and no further. */
+#define PN_PREFETCH_FAR(address) __builtin_prefetch(address, 0, 2)
 /* In front of a loop with few, constant turns: kernels keep its array in registers only when it is unrolled. */
 #ifdef __clang__
 #    define PN_UNROLL _Pragma("unroll")

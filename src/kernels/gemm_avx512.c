@@ -47,7 +47,8 @@ static PN_ALWAYS_INLINE __m512 line(const uint8_t *panel, size_t p, const pn_pan
 static PN_ALWAYS_INLINE void tile(const pn_gemm *g, size_t row, size_t panel, const int rows,
                                   const int panels, const pn_panel_type type)
 {
-    const size_t lda = g->lda, k = g->k, panel_bytes = LANES * k * (type == PN_PANEL_F32 ? 4 : 2);
+    const size_t lda = g->lda, k = g->k, line_bytes = LANES * (type == PN_PANEL_F32 ? 4 : 2);
+    const size_t panel_bytes = k * line_bytes;
     const uint8_t *b = (const uint8_t *)g->w.packed + panel * panel_bytes, *next = b + panel_bytes;
     /* Three rows hang on one pointer: base, base + lda, base + 2 lda are one address each. */
     const float *a[MAX_ROWS / 3 + 1];
@@ -58,7 +59,11 @@ static PN_ALWAYS_INLINE void tile(const pn_gemm *g, size_t row, size_t panel, co
         sum[r][0] = _mm512_setzero_ps();
         sum[r][1] = _mm512_setzero_ps();
     }
+    /* the next two panels, once: see pn_gemm_tile */
+    const size_t ahead = row == 0 ? 2 * panel_bytes : 0;
     for (size_t p = 0; p < k; p++) {
+        PN_PREFETCH_FAR(b + p * line_bytes + ahead);
+        PN_PREFETCH_FAR(next + p * line_bytes + ahead);
         __m512 b0 = line(b, p, type);
         __m512 b1 = panels == 2 ? line(next, p, type) : b0;
         PN_UNROLL for (int r = 0; r < rows; r++)
