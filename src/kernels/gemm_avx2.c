@@ -56,8 +56,8 @@ static PN_ALWAYS_INLINE void tile(const pn_gemm *g, size_t row, size_t panel, co
                                   const pn_panel_type type)
 {
     const size_t lda = g->lda, k = g->k;
-    const uint8_t *b =
-        (const uint8_t *)g->w.packed + panel * PN_GEMM_PANEL * k * (type == PN_PANEL_F32 ? 4 : 2);
+    const size_t line_bytes = PN_GEMM_PANEL * (type == PN_PANEL_F32 ? 4 : 2);
+    const uint8_t *b = (const uint8_t *)g->w.packed + panel * k * line_bytes;
     /* Three rows hang on one pointer: base, base + lda, base + 2 lda are one address each. */
     const float *a0 = g->a + row * lda, *a3 = a0 + 3 * lda;
     __m256 sum[MAX_ROWS][HALVES];
@@ -66,7 +66,10 @@ static PN_ALWAYS_INLINE void tile(const pn_gemm *g, size_t row, size_t panel, co
         sum[r][0] = _mm256_setzero_ps();
         sum[r][1] = _mm256_setzero_ps();
     }
+    /* the next panel, once: see pn_gemm_tile */
+    const size_t ahead = row == 0 ? k * line_bytes : 0;
     for (size_t p = 0; p < k; p++) {
+        PN_PREFETCH_FAR(b + p * line_bytes + ahead);
         __m256 b0 = half_line(b, p * PN_GEMM_PANEL, type);
         __m256 b1 = half_line(b, p * PN_GEMM_PANEL + LANES, type);
         PN_UNROLL for (int r = 0; r < rows; r++)
