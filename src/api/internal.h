@@ -11,6 +11,7 @@
 #include "collection/engine.h"
 #include "embed/hosted.h"
 #include "embed/local.h"
+#include "ingest/path_locks.h"
 #include "os/pool.h"
 #include "search/results.h"
 
@@ -32,10 +33,10 @@ struct pn_table {
     char *path;
     pn_engine *engine;
     pthread_mutex_t facets_mu;
-    char *facets;              /* of facets_version; guarded by facets_mu */
-    uint64_t facets_version;   /* 0: none; guarded by facets_mu */
-    size_t facets_max;         /* guarded by facets_mu */
-    pthread_mutex_t upload_mu; /* of pn_ingest_one() */
+    char *facets;            /* of facets_version; guarded by facets_mu */
+    uint64_t facets_version; /* 0: none; guarded by facets_mu */
+    size_t facets_max;       /* guarded by facets_mu */
+    pn_path_locks uploads;   /* of pn_ingest_one() */
 };
 
 struct pn_results {

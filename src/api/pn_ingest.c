@@ -81,7 +81,7 @@ static pn_ingest_settings make_settings(bridge *b, pn_table *table)
                                 .cancelled = options->cancelled ? cancelled : NULL,
                                 .context = b,
                                 .root = options->root_folder,
-                                .upload_lock = &table->upload_mu};
+                                .paths = &table->uploads};
 }
 
 pn_status pn_table_ingest(pn_table *table, pn_model *model, const char *const *sources,

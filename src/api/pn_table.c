@@ -20,13 +20,13 @@ static pn_status make_table(pn_library *library, const char *path, pn_engine *en
 {
     pn_table *table = pn_alloc_zero(sizeof *table);
     char *copy = pn_strdup(path);
-    if (!table || !copy || pthread_mutex_init(&table->facets_mu, NULL) != 0 ||
-        pthread_mutex_init(&table->upload_mu, NULL) != 0) {
+    if (!table || !copy || pthread_mutex_init(&table->facets_mu, NULL) != 0) {
         pn_free(copy);
         pn_free(table);
         pn_engine_free(engine);
         return pn_fail_nomem(err);
     }
+    pn_path_locks_init(&table->uploads);
     table->library = library;
     table->engine = engine;
     table->path = copy;
@@ -115,7 +115,7 @@ void pn_table_close(pn_table *table)
         return;
     pn_engine_free(table->engine);
     pthread_mutex_destroy(&table->facets_mu);
-    pthread_mutex_destroy(&table->upload_mu);
+    pn_path_locks_reset(&table->uploads);
     pn_free(table->facets);
     pn_free(table->path);
     pn_free(table);

@@ -11,9 +11,8 @@
 
 #include "collection/engine.h"
 #include "embed/embedder.h"
+#include "ingest/path_locks.h"
 #include "ingest/source.h"
-
-#include <pthread.h>
 
 #define PN_INGEST_COMMIT_ROWS_DEFAULT 1024
 #define PN_INGEST_COMMIT_ROWS_MAX 65536
@@ -33,9 +32,9 @@ typedef struct pn_ingest_settings {
     double commit_seconds; /* 0: the default */
     unsigned n_decoders;   /* at least 1 */
     const char *root;      /* files outside of this folder are refused; NULL: none are */
-    /* Held by pn_ingest_one() between its look at the table and its commit, so that two uploads of one path make one
-     * row; NULL: the caller sees to that. */
-    pthread_mutex_t *upload_lock;
+    /* What pn_ingest_one() holds of its path between its look at the table and its commit, so that two uploads of one path make
+     * one row; NULL: the caller sees to that. */
+    pn_path_locks *paths;
     void (*progress)(void *context, const pn_ingest_counts *counts);
     void (*failed)(void *context, const char *path, pn_status status, const char *reason);
     bool (*cancelled)(void *context);

@@ -22,6 +22,7 @@ struct pn_row_writer {
     pn_arena arena; /* paths of the changed rows */
     const char *changed_paths[MAX_CHANGED_ROWS];
     size_t n_changed, changed_bytes;
+    int64_t first_id; /* of the new rows committed last */
 };
 
 pn_status pn_row_writer_create(pn_engine *engine, pn_row_writer **out, pn_error *err)
@@ -31,6 +32,7 @@ pn_status pn_row_writer_create(pn_engine *engine, pn_row_writer **out, pn_error 
     if (!writer)
         return pn_fail_nomem(err);
     writer->engine = engine;
+    writer->first_id = -1;
     pn_arena_init(&writer->arena, SIZE_MAX);
     PN_GOTO(done, engine->pin_newest(engine->self, &writer->schema_owner, err));
     pn_engine_info info;
@@ -163,12 +165,13 @@ static pn_status commit_fresh(pn_row_writer *writer, pn_error *err)
 {
     pn_engine *engine = writer->engine;
     pn_batch batch;
-    pn_snapshot *snapshot;
     PN_TRY(pn_row_batch_view(writer->fresh, &batch, err));
-    PN_TRY(engine->pin_newest(engine->self, &snapshot, err));
-    pn_status status = engine->append(engine->self, snapshot, &batch, NULL, err);
-    engine->unpin(engine->self, snapshot);
-    return status;
+    return engine->insert(engine->self, &batch, &writer->first_id, err);
+}
+
+int64_t pn_row_writer_first_id(const pn_row_writer *writer)
+{
+    return writer->first_id;
 }
 
 pn_status pn_row_writer_commit(pn_row_writer *writer, uint64_t *n_committed, pn_error *err)

@@ -26,6 +26,9 @@ size_t pn_row_writer_pending(const pn_row_writer *writer);
 PN_NODISCARD pn_status pn_row_writer_commit(pn_row_writer *writer, uint64_t *n_committed,
                                             pn_error *err);
 
+/* The id of the first new row of the last commit, the others' follow; -1: there was none, or it has no id. */
+int64_t pn_row_writer_first_id(const pn_row_writer *writer);
+
 /* "image_path = '...'" with quotes doubled; in arena. NULL: no memory. */
 PN_NODISCARD char *pn_path_filter(const char *path, pn_arena *arena);
 

@@ -3,7 +3,8 @@
  *
  * The same steps as the pipeline's, in a row: hash, known? decode, embed, commit. The table is asked for the path with a
  * filter, because reading what all rows are, as the pipeline does once, is too much for one picture. It is asked again
- * under the lock, after the slow part: two uploads of one new path at once must not both find it free.
+ * holding the path, after the slow part: two uploads of one new path at once must not both find it free. Uploads of other paths
+ * go on meanwhile, and what they add is committed together (collection/insert_queue.h).
  */
 #include "ingest/ingest.h"
 
@@ -91,7 +92,8 @@ static pn_status embed(pn_embedder *embedder, pn_ingest_item *item,
     return embedder->embed_images(embedder->self, &item->input, 1, &how, item->vector, err);
 }
 
-static pn_status commit(pn_engine *engine, const pn_ingest_item *item, pn_error *err)
+/* *id: that of the row that is replaced, or the new one's. */
+static pn_status commit(pn_engine *engine, const pn_ingest_item *item, int64_t *id, pn_error *err)
 {
     pn_row_writer *writer;
     uint64_t n_committed;
@@ -99,6 +101,8 @@ static pn_status commit(pn_engine *engine, const pn_ingest_item *item, pn_error 
     pn_status status = pn_row_writer_add(writer, item, item->id, err);
     if (status == PN_OK)
         status = pn_row_writer_commit(writer, &n_committed, err);
+    if (status == PN_OK)
+        *id = item->replaces ? item->id : pn_row_writer_first_id(writer);
     pn_row_writer_free(writer);
     return status;
 }
@@ -116,12 +120,22 @@ static pn_status place(pn_engine *engine, pn_ingest_item *item, pn_ingest_outcom
     }
     item->replaces = known.found;
     item->id = known.id;
-    PN_TRY(commit(engine, item, err));
-    if (!known.found)
-        PN_TRY(look_up(engine, item->path, &known, err));
+    PN_TRY(commit(engine, item, id, err));
     *outcome = item->replaces ? PN_INGEST_UPDATED : PN_INGEST_ADDED;
-    *id = known.id;
     return PN_OK;
+}
+
+/* While nobody else places this path. */
+static pn_status place_alone(pn_engine *engine, pn_ingest_item *item, pn_path_locks *paths,
+                             pn_ingest_outcome *outcome, int64_t *id, pn_error *err)
+{
+    pn_path_lock lock;
+    if (!paths)
+        return place(engine, item, outcome, id, err);
+    pn_path_lock_take(paths, &lock, item->path);
+    pn_status status = place(engine, item, outcome, id, err);
+    pn_path_lock_release(paths, &lock);
+    return status;
 }
 
 pn_status pn_ingest_one(pn_engine *engine, pn_embedder *embedder, const pn_ingest_picture *picture,
@@ -145,11 +159,7 @@ pn_status pn_ingest_one(pn_engine *engine, pn_embedder *embedder, const pn_inges
         goto done;
     }
     PN_GOTO(done, embed(embedder, item, picture, settings, err));
-    if (settings->upload_lock)
-        pthread_mutex_lock(settings->upload_lock);
-    status = place(engine, item, outcome, id, err);
-    if (settings->upload_lock)
-        pthread_mutex_unlock(settings->upload_lock);
+    status = place_alone(engine, item, settings->paths, outcome, id, err);
 done:
     pn_ingest_item_free(item);
     return status;

@@ -22,7 +22,7 @@ typedef struct world {
     scratch_folder *scratch;
     pn_engine *engine;
     fake_embedder fake;
-    pthread_mutex_t lock;
+    pn_path_locks paths;
     pn_ingest_settings settings;
 } world;
 
@@ -36,8 +36,8 @@ static int setup(void **state)
     w.scratch = scratch;
     fake_embedder_make(&w.fake);
     w.engine = image_table_make(w.scratch, "t.lance", FAKE_DIM, "fake:1");
-    pthread_mutex_init(&w.lock, NULL);
-    w.settings = (pn_ingest_settings){.n_decoders = 1, .upload_lock = &w.lock};
+    pn_path_locks_init(&w.paths);
+    w.settings = (pn_ingest_settings){.n_decoders = 1, .paths = &w.paths};
     *state = &w;
     return 0;
 }
@@ -46,7 +46,7 @@ static int teardown(void **state)
 {
     world *w = *state;
     pn_engine_free(w->engine);
-    pthread_mutex_destroy(&w->lock);
+    pn_path_locks_reset(&w->paths);
     void *scratch = w->scratch;
     return scratch_folder_teardown(&scratch);
 }
@@ -121,7 +121,8 @@ enum { UPLOADS = 8 };
 
 typedef struct crew {
     world *w;
-    bool same; /* all of one content */
+    bool same;  /* all of one content */
+    bool apart; /* each under a path of its own */
     int64_t ids[UPLOADS];
     pn_ingest_outcome outcomes[UPLOADS];
     _Atomic unsigned n_faults, next;
@@ -132,8 +133,10 @@ static void upload_one(void *context)
     crew *c = context;
     pn_error err = {0};
     unsigned i = atomic_fetch_add(&c->next, 1);
-    if (upload(c->w, "same.jpg", c->same ? 7 : i, NULL, 0, &c->outcomes[i], &c->ids[i], &err) !=
-        PN_OK) {
+    char path[24] = "same.jpg";
+    if (c->apart)
+        (void)snprintf(path, sizeof path, "%u.jpg", i); // fits
+    if (upload(c->w, path, c->same ? 7 : i, NULL, 0, &c->outcomes[i], &c->ids[i], &err) != PN_OK) {
         (void)fprintf(stderr, "%s\n", err.message);
         atomic_fetch_add(&c->n_faults, 1);
     }
@@ -172,6 +175,36 @@ static void one__makes_one_row_of_one_path(void **state)
     }
 }
 
+static uint64_t version_of(const world *w)
+{
+    pn_error err = {0};
+    pn_snapshot *snapshot;
+    pn_engine_info info;
+    assert_int_equal(w->engine->pin_newest(w->engine->self, &snapshot, &err), PN_OK);
+    w->engine->info(w->engine->self, snapshot, &info);
+    w->engine->unpin(w->engine->self, snapshot);
+    return info.version;
+}
+
+/* All are there before the first commit ends: one makes it, and one of the others commits for all others. */
+static void many__share_commits(void **state)
+{
+    world *w = *state;
+    w->fake.sleep_ms = 50;
+    uint64_t before = version_of(w);
+    bool seen[UPLOADS] = {false};
+    crew c = {.w = w, .apart = true};
+    upload_together(&c);
+    for (size_t i = 0; i < UPLOADS; i++) {
+        assert_int_equal(c.outcomes[i], PN_INGEST_ADDED);
+        assert_in_range(c.ids[i], 0, UPLOADS - 1);
+        assert_false(seen[c.ids[i]]);
+        seen[c.ids[i]] = true;
+    }
+    assert_int_equal(image_table_count(w->engine, NULL), UPLOADS);
+    assert_true(version_of(w) - before <= UPLOADS / 2); // 2, when nobody was late
+}
+
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -180,6 +213,7 @@ int main(void)
         TEST(one__says_what_became_of_it),
         TEST(one__leaves_the_table_alone_when_it_fails),
         TEST(one__makes_one_row_of_one_path),
+        TEST(many__share_commits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
