@@ -56,7 +56,7 @@ static PN_ALWAYS_INLINE void tile(const pn_gemm *g, size_t row, size_t panel, co
                                   const pn_panel_type type)
 {
     const size_t lda = g->lda, k = g->k;
-    const size_t line_bytes = PN_GEMM_PANEL * (type == PN_PANEL_F32 ? 4 : 2);
+    const size_t line_bytes = (size_t)PN_GEMM_PANEL * (type == PN_PANEL_F32 ? 4 : 2);
     const uint8_t *b = (const uint8_t *)g->w.packed + panel * k * line_bytes;
     /* Three rows hang on one pointer: base, base + lda, base + 2 lda are one address each. */
     const float *a0 = g->a + row * lda, *a3 = a0 + 3 * lda;

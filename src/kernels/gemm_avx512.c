@@ -47,7 +47,8 @@ static PN_ALWAYS_INLINE __m512 line(const uint8_t *panel, size_t p, const pn_pan
 static PN_ALWAYS_INLINE void tile(const pn_gemm *g, size_t row, size_t panel, const int rows,
                                   const int panels, const pn_panel_type type)
 {
-    const size_t lda = g->lda, k = g->k, line_bytes = LANES * (type == PN_PANEL_F32 ? 4 : 2);
+    const size_t lda = g->lda, k = g->k,
+                 line_bytes = (size_t)LANES * (type == PN_PANEL_F32 ? 4 : 2);
     const size_t panel_bytes = k * line_bytes;
     const uint8_t *b = (const uint8_t *)g->w.packed + panel * panel_bytes, *next = b + panel_bytes;
     /* Three rows hang on one pointer: base, base + lda, base + 2 lda are one address each. */

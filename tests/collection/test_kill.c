@@ -312,7 +312,7 @@ static void tell(const hunt *h)
         print_message("  %-17s old %4" PRIu64 ", new %4" PRIu64 ", the same %4" PRIu64
                       "; done %5" PRId64 ", %.1f ms each\n",
                       living_kind_name((living_kind)k), t->n_old, t->n_new, t->n_same, t->n_done,
-                      t->n_done > 0 ? (double)(t->sum_ns / t->n_done) * 1e-6 : 0.0);
+                      t->n_done > 0 ? (double)t->sum_ns / (double)t->n_done * 1e-6 : 0.0);
     }
 }
 

@@ -99,7 +99,7 @@ static pn_status upsert(pn_dataset *newest, int64_t id, pn_dataset **out, pn_err
     pn_upsert *upsert;
     pn_upsert_report report;
     small_batch rows;
-    small_batch_make(id, 2 * STEP_ROWS, &rows);
+    small_batch_make(id, (size_t)2 * STEP_ROWS, &rows);
     pn_status status = pn_upsert_begin(newest, &rows.schema, &options, &upsert, err);
     if (status == PN_OK) {
         status = pn_upsert_batch(upsert, &rows.batch, err);
@@ -253,11 +253,11 @@ static const struct {
     int64_t first_id;
     bool writes;
 } crew[] = {
-    {append_main, 1 * WRITER_IDS, true},
-    {append_main, 2 * WRITER_IDS, true},
+    {append_main, (int64_t)1 * WRITER_IDS, true},
+    {append_main, (int64_t)2 * WRITER_IDS, true},
     {delete_main, 0, true},
-    {upsert_main, 3 * WRITER_IDS, true},
-    {upsert_main, 4 * WRITER_IDS, true},
+    {upsert_main, (int64_t)3 * WRITER_IDS, true},
+    {upsert_main, (int64_t)4 * WRITER_IDS, true},
     {fold_main, 0, false},
     {clean_main, 0, false},
     {read_main, 0, false},
@@ -278,7 +278,7 @@ static void check_end(race *r)
     pn_dataset *t;
     size_t n = add_ids(expected, 0, 1, 2, FIRST_ROWS / 2), n_read;
     for (int w = 1; w <= 4; w++)
-        n = add_ids(expected, n, w * WRITER_IDS, 1, STEP_ROWS * (STEPS + (w > 2)));
+        n = add_ids(expected, n, (int64_t)w * WRITER_IDS, 1, (size_t)STEP_ROWS * (STEPS + (w > 2)));
     EXPECT(PN_OK, pn_dataset_latest(r->root, &t, &err));
     EXPECT(PN_OK, read_rows(t, ids, &n_read, &err));
     assert_int_equal(n_read, n);

@@ -627,7 +627,7 @@ pn_status living_do(const char *table, pn_engine *engine, const living_model *m,
 void living_create(const char *table, living_model *out)
 {
     pn_error err = {0};
-    pn_dataset *t, *next;
+    pn_dataset *t = NULL, *next = NULL;
     columns c;
     *out = (living_model){0};
     make_columns(&out->now, WITH_ID | WITH_BASE, &c);
