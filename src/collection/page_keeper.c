@@ -12,11 +12,10 @@
 #include "base/alloc.h"
 #include "base/arena.h"
 #include "os/clock.h"
+#include "os/cond.h"
 #include "os/mapping.h"
 #include "os/pool.h"
 #include "os/process.h"
-
-#include <time.h>
 
 enum { BUSY_MS = 5, IDLE_MS = 1000, STEP_BYTES = 2 << 20, LOAD_BYTES = 16 << 20 };
 #define NS_A_MS INT64_C(1000000)
@@ -284,11 +283,7 @@ static bool work(pn_page_keeper *k, uint64_t limit)
 
 static void sleep_ms(pn_page_keeper *k, int64_t ms)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until); // always there
-    int64_t ns = until.tv_nsec + ms * NS_A_MS;
-    until.tv_sec += (time_t)(ns / 1000000000);
-    until.tv_nsec = (long)(ns % 1000000000);
+    const struct timespec until = pn_cond_deadline(ms);
     (void)pthread_cond_timedwait(&k->changed, &k->mu, &until); // on time, or sooner
 }
 
@@ -320,7 +315,6 @@ static void keeper_main(void *context)
 
 pn_status pn_page_keeper_create(pn_page_pin pin, void *context, pn_page_keeper **out, pn_error *err)
 {
-    pthread_condattr_t clock;
     pn_page_keeper *k = pn_alloc_zero(sizeof *k);
     if (!k)
         return pn_fail_nomem(err);
@@ -328,10 +322,7 @@ pn_status pn_page_keeper_create(pn_page_pin pin, void *context, pn_page_keeper *
     k->context = context;
     pn_arena_init(&k->plan.arena, SIZE_MAX);
     pthread_mutex_init(&k->mu, NULL);
-    pthread_condattr_init(&clock);
-    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    pthread_cond_init(&k->changed, &clock);
-    pthread_condattr_destroy(&clock);
+    pn_cond_init(&k->changed);
     *out = k;
     return PN_OK;
 }

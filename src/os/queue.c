@@ -4,9 +4,7 @@
 #include "os/queue.h"
 
 #include "base/alloc.h"
-
-#include <pthread.h>
-#include <time.h>
+#include "os/cond.h"
 
 struct pn_queue {
     pthread_mutex_t mu;
@@ -30,14 +28,9 @@ pn_status pn_queue_create(size_t capacity, pn_queue **out, pn_error *err)
     }
     queue->ring = ring;
     queue->capacity = capacity;
-    pthread_condattr_t monotonic;
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic,
-                              CLOCK_MONOTONIC); // a changed wall clock must not stretch a time-out
     pthread_mutex_init(&queue->mu, NULL);
-    pthread_cond_init(&queue->not_empty, &monotonic);
-    pthread_cond_init(&queue->not_full, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    pn_cond_init(&queue->not_empty);
+    pn_cond_init(&queue->not_full);
     *out = queue;
     return PN_OK;
 }
@@ -91,12 +84,7 @@ bool pn_queue_pop(pn_queue *queue, void **item)
 
 bool pn_queue_pop_timeout(pn_queue *queue, int64_t timeout_ms, void **item)
 {
-    struct timespec until;
-    (void)clock_gettime(CLOCK_MONOTONIC, &until); // always there
-    int64_t ns = until.tv_nsec + timeout_ms % 1000 * 1000000;
-    until.tv_sec += timeout_ms / 1000 + ns / 1000000000;
-    until.tv_nsec = ns % 1000000000;
-
+    const struct timespec until = pn_cond_deadline(timeout_ms);
     pthread_mutex_lock(&queue->mu);
     int waited = 0;
     while (queue->n == 0 && !queue->closed && waited == 0)
