@@ -142,6 +142,24 @@ static pn_status append_levels(const encoding *e, bool repetition, size_t first,
     return PN_OK;
 }
 
+/* ---- values ---- */
+
+/* A byte each -> a bit each. */
+static pn_status append_bits(const encoding *e, const uint8_t *bytes, size_t n, pn_buffer *out)
+{
+    size_t at = out->n_bytes;
+    PN_TRY(pn_buffer_append_fill(out, 0, pn_bytes_for_bits(n), e->err));
+    for (size_t i = 0; i < n; i++)
+        if (bytes[i])
+            pn_bit_set(out->data + at, i);
+    return PN_OK;
+}
+
+static const int64_t *offsets_of(const encoding *e)
+{
+    return (const int64_t *)(const void *)e->entries->offsets.data;
+}
+
 /* ---- messages ---- */
 
 static pn_status pack_layout(Pn__Lance__PageLayout *layout, pn_buffer *out, pn_error *err)
@@ -211,19 +229,16 @@ static pn_status append_control(const encoding *e, size_t entry, pn_buffer *out)
     return pn_buffer_append(out, bytes, n, e->err);
 }
 
-static pn_status append_item_validity(const encoding *e, size_t value, pn_buffer *out)
+/* A bit for each item of n values, 0 for null. */
+static pn_status append_item_validity(const encoding *e, size_t value, size_t n, pn_buffer *out)
 {
-    size_t items = (size_t)e->leaf->size, at = out->n_bytes;
-    PN_TRY(pn_buffer_append_fill(out, 0, e->validity_bytes, e->err));
-    for (size_t i = 0; i < items; i++)
-        if (e->entries->item_valid[0].data[value * items + i])
-            pn_bit_set(out->data + at, i);
-    return PN_OK;
+    size_t items = (size_t)e->leaf->size;
+    return append_bits(e, e->entries->item_valid[0].data + value * items, n * items, out);
 }
 
 static pn_status append_variable(const encoding *e, size_t value, pn_buffer *out)
 {
-    const int64_t *offsets = (const int64_t *)(const void *)e->entries->offsets.data;
+    const int64_t *offsets = offsets_of(e);
     uint8_t length[8];
     size_t n = (size_t)(offsets[value + 1] - offsets[value]);
     pn_store_le64(length, n);
@@ -238,7 +253,7 @@ static pn_status append_slot(const encoding *e, size_t entry, size_t value, pn_b
         return e->entries->stop.data[entry] == 0 ? append_variable(e, value, out) : PN_OK;
     size_t width = pn_type_width(e->leaf);
     if (e->validity_bytes > 0)
-        PN_TRY(append_item_validity(e, value, out));
+        PN_TRY(append_item_validity(e, value, 1, out));
     return pn_buffer_append(out, e->entries->data.data + value * width, width, e->err);
 }
 
@@ -286,8 +301,6 @@ static pn_status encode_zip(encoding *e, pn_encoded_page *page)
 {
     const pn_stream *s = e->entries;
     bool variable = pn_type_is_variable(e->leaf->type);
-    if (s->item_valid[0].n_bytes > 0)
-        e->validity_bytes = pn_bytes_for_bits((size_t)e->leaf->size);
     if (e->bits_rep + e->bits_def == 0 && !variable && e->validity_bytes == 0) {
         PN_TRY(pn_buffer_append(&page->buffers[0], s->data.data, s->data.n_bytes, e->err));
         page->n_buffers = 1;
@@ -329,22 +342,6 @@ typedef struct chunk {
 static pn_status pad_chunk(const encoding *e, pn_buffer *out)
 {
     return pn_buffer_append_fill(out, CHUNK_PADDING, (size_t)(-(uint64_t)out->n_bytes & 7), e->err);
-}
-
-/* A byte each -> a bit each. */
-static pn_status append_bits(const encoding *e, const uint8_t *bytes, size_t n, pn_buffer *out)
-{
-    size_t at = out->n_bytes;
-    PN_TRY(pn_buffer_append_fill(out, 0, pn_bytes_for_bits(n), e->err));
-    for (size_t i = 0; i < n; i++)
-        if (bytes[i])
-            pn_bit_set(out->data + at, i);
-    return PN_OK;
-}
-
-static const int64_t *offsets_of(const encoding *e)
-{
-    return (const int64_t *)(const void *)e->entries->offsets.data;
 }
 
 /* Offsets from the buffer's start, which they are in themselves; then the bytes, to a multiple of an offset's width. */
@@ -410,8 +407,7 @@ static pn_status append_chunk(const encoding *e, const chunk *c, pn_encoded_page
         PN_TRY(append_levels(e, false, c->first_entry, c->n_entries, out));
     PN_TRY(pad_chunk(e, out));
     if (items > 0)
-        PN_TRY(append_bits(e, e->entries->item_valid[0].data + c->first_value * items,
-                           c->n_values * items, out));
+        PN_TRY(append_item_validity(e, c->first_value, c->n_values, out));
     PN_TRY(pad_chunk(e, out));
     PN_TRY(append_values(e, c, out));
     PN_TRY(pad_chunk(e, out));
@@ -531,8 +527,6 @@ static pn_status append_chunks(const encoding *e, pn_encoded_page *page, bool *a
 
 static pn_status encode_chunks(encoding *e, pn_encoded_page *page, bool *all_fit)
 {
-    if (e->entries->item_valid[0].n_bytes > 0)
-        e->validity_bytes = pn_bytes_for_bits((size_t)e->leaf->size);
     PN_TRY(append_chunks(e, page, all_fit));
     if (!*all_fit)
         return PN_OK;
@@ -614,6 +608,8 @@ static pn_status try_chunks(encoding *e, pn_encoded_page *page, bool *done)
 static pn_status encode(encoding *e, pn_encoded_page *page)
 {
     number_levels(e);
+    if (e->entries->item_valid[0].n_bytes > 0)
+        e->validity_bytes = pn_bytes_for_bits((size_t)e->leaf->size);
     bool done = false;
     bool in_chunks =
         e->leaf->type == PN_TYPE_BOOL || e->dictionary || pn_page_may_hide_lists(e->path);
