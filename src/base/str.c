@@ -52,6 +52,23 @@ bool pn_str_ends_with(pn_str text, const char *suffix)
     return n == 0 || (text.len >= n && memcmp(text.ptr + text.len - n, suffix, n) == 0);
 }
 
+size_t pn_str_count(pn_str text, char c)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < text.len; i++)
+        n += text.ptr[i] == c;
+    return n;
+}
+
+int pn_hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    if (c >= 'a' && c <= 'f')
+        return c - 'a' + 10;
+    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
 static bool is_space(char c)
 {
     return c == ' ' || (c >= '\t' && c <= '\r');

@@ -57,6 +57,12 @@ bool pn_str_ends_with(pn_str text, const char *suffix);
 /* Without ASCII white space at both ends. */
 pn_str pn_str_trim(pn_str text);
 
+/* How often a byte occurs. */
+size_t pn_str_count(pn_str text, char c);
+
+/* The value of a hexadecimal digit; -1: it is none. */
+int pn_hex_digit(char c);
+
 /* Take the part before the first separator off *rest and return it; *rest becomes what follows. When there is no
  * separator, all of it, and *rest has ptr NULL. Loop while (rest.ptr). */
 pn_str pn_str_split(pn_str *rest, char separator);

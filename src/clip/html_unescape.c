@@ -63,11 +63,8 @@ static pn_status append_number(uint64_t c, pn_buffer *out, pn_error *err)
 
 static int digit_of(char c, int base)
 {
-    int v = c >= '0' && c <= '9'                 ? c - '0'
-            : base == 16 && c >= 'a' && c <= 'f' ? c - 'a' + 10
-            : base == 16 && c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                                 : -1;
-    return v;
+    int digit = pn_hex_digit(c);
+    return digit < base ? digit : -1;
 }
 
 /* "#123;" or "#x1F;" behind the ampersand; *used 0 when it is none. */

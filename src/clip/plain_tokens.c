@@ -9,6 +9,7 @@
 #include "clip/plain_tokens.h"
 
 #include <string.h>
+#include <utf8proc.h>
 
 typedef struct reader {
     const char *at, *end;
@@ -31,14 +32,6 @@ static bool take(reader *r, char c)
     return true;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* Behind a backslash and a u. 0: no character that stands alone. */
 static unsigned take_code(reader *r)
 {
@@ -46,29 +39,12 @@ static unsigned take_code(reader *r)
     if (r->end - r->at < 4)
         return 0;
     for (int i = 0; i < 4; i++) {
-        int digit = hex_digit(*r->at++);
+        int digit = pn_hex_digit(*r->at++);
         if (digit < 0)
             return 0;
         code = code << 4 | (unsigned)digit;
     }
     return code >= 0xD800 && code <= 0xDFFF ? 0 : code;
-}
-
-static size_t put_code(unsigned code, char *out)
-{
-    if (code < 0x80) {
-        out[0] = (char)code;
-        return 1;
-    }
-    if (code < 0x800) {
-        out[0] = (char)(0xC0 | code >> 6);
-        out[1] = (char)(0x80 | (code & 0x3F));
-        return 2;
-    }
-    out[0] = (char)(0xE0 | code >> 12);
-    out[1] = (char)(0x80 | (code >> 6 & 0x3F));
-    out[2] = (char)(0x80 | (code & 0x3F));
-    return 3;
 }
 
 /* Behind a backslash: one character, at most as long as its escape. 0 bytes: none that we know. */
@@ -80,7 +56,9 @@ static size_t take_escape(reader *r, char *out)
     char name = *r->at++;
     if (name == 'u') {
         unsigned code = take_code(r);
-        return code == 0 ? 0 : put_code(code, out);
+        return code == 0
+                   ? 0
+                   : (size_t)utf8proc_encode_char((utf8proc_int32_t)code, (utf8proc_uint8_t *)out);
     }
     const char *found = memchr(names, name, sizeof names - 1);
     if (!found)
@@ -137,17 +115,9 @@ static bool take_token(reader *r, pn_plain_token *out)
     return take(r, '"') && take_text(r, &out->text) && take(r, ':') && take_id(r, &out->id);
 }
 
-static size_t count(pn_str text, char c)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < text.len; i++)
-        n += text.ptr[i] == c;
-    return n;
-}
-
 bool pn_plain_tokens_read(pn_str json, pn_arena *arena, pn_plain_token **out, size_t *n)
 {
-    const size_t most = count(json, ':') + 1;
+    const size_t most = pn_str_count(json, ':') + 1;
     reader r = {json.ptr, json.ptr + json.len, pn_arena_alloc(arena, json.len + 1)};
     pn_plain_token *tokens = PN_ARENA_NEW(arena, pn_plain_token, most);
     size_t n_tokens = 0;

@@ -92,13 +92,19 @@ static pn_status put_token(pn_vocabulary *v, const char *file, pn_str text, uint
     return PN_OK;
 }
 
-static pn_status add_token(pn_vocabulary *v, const char *file, pn_str text, const json_t *value,
+/* An id that a file gives. */
+static pn_status add_token(pn_vocabulary *v, const char *file, pn_str text, int64_t id,
                            pn_error *err)
 {
-    json_int_t id = json_is_integer(value) ? json_integer_value(value) : -1;
     if (id < 0 || id >= PN_VOCABULARY_MAX_TOKENS)
-        return pn_fail(err, PN_ERR_CORRUPT, "%s: token \"%.40s\" has no usable id", file, text.ptr);
+        return pn_fail(err, PN_ERR_CORRUPT, "%s: token \"%.*s\" has no usable id", file,
+                       (int)PN_MIN(text.len, (size_t)40), text.ptr);
     return put_token(v, file, text, (uint32_t)id, err);
+}
+
+static int64_t id_of(const json_t *value)
+{
+    return json_is_integer(value) ? json_integer_value(value) : -1;
 }
 
 /* Two texts of one id would make the vector of a text depend on which of them it holds. */
@@ -197,7 +203,7 @@ static pn_status add_vocabulary(pn_vocabulary *v, const char *file, json_t *toke
     json_t *id;
     json_object_foreach(tokens, text, id)
     {
-        PN_TRY(add_token(v, file, pn_str_of(text), id, err));
+        PN_TRY(add_token(v, file, pn_str_of(text), id_of(id), err));
     }
     return PN_OK;
 }
@@ -218,13 +224,10 @@ static pn_status add_plain_tokens(pn_vocabulary *v, const char *path, const pn_p
                                   size_t n, pn_error *err)
 {
     for (size_t i = 0; i < n; i++) {
-        if (tokens[i].id >= PN_VOCABULARY_MAX_TOKENS)
-            return pn_fail(err, PN_ERR_CORRUPT, "%s: token \"" PN_STR_FORMAT "\" has no usable id",
-                           path, PN_STR_ARG(tokens[i].text));
         if (token_slot(v, tokens[i].text)->text.ptr)
             return pn_fail(err, PN_ERR_CORRUPT, "%s: token \"" PN_STR_FORMAT "\" stands twice",
                            path, PN_STR_ARG(tokens[i].text));
-        PN_TRY(put_token(v, path, tokens[i].text, tokens[i].id, err));
+        PN_TRY(add_token(v, path, tokens[i].text, tokens[i].id, err));
     }
     return PN_OK;
 }
@@ -268,10 +271,7 @@ static pn_status add_tokens(pn_vocabulary *v, const char *path, const pn_buffer 
 
 static size_t count_lines(pn_str text)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < text.len; i++)
-        n += text.ptr[i] == '\n';
-    return n + 1;
+    return pn_str_count(text, '\n') + 1;
 }
 
 static pn_status add_merge_lines(pn_vocabulary *v, const char *path, pn_str text, pn_error *err)
@@ -345,7 +345,7 @@ static pn_status add_special_tokens(pn_vocabulary *v, const char *path, const js
         const char *text = json_string_value(json_object_get(token, "content"));
         if (!text)
             return pn_fail(err, PN_ERR_CORRUPT, "%s: added token %zu has no content", path, i);
-        PN_TRY(add_token(v, path, pn_str_of(text), json_object_get(token, "id"), err));
+        PN_TRY(add_token(v, path, pn_str_of(text), id_of(json_object_get(token, "id")), err));
     }
     return PN_OK;
 }

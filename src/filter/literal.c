@@ -101,21 +101,12 @@ bool pn_literal_time(pn_str text, pn_value *out)
     return true;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 bool pn_literal_hex(pn_str text, char *out)
 {
     if (text.len % 2 != 0)
         return false;
     for (size_t i = 0; i < text.len; i += 2) {
-        int high = hex_digit(text.ptr[i]), low = hex_digit(text.ptr[i + 1]);
+        int high = pn_hex_digit(text.ptr[i]), low = pn_hex_digit(text.ptr[i + 1]);
         if (high < 0 || low < 0)
             return false;
         out[i / 2] = (char)(high * 16 + low);

@@ -108,14 +108,6 @@ static size_t line_end(pn_str text)
     return text.ptr[0] == '\r' && text.len > 1 && text.ptr[1] == '\n' ? 2 : 0;
 }
 
-static uint64_t count_lines(pn_str text)
-{
-    uint64_t n = 0;
-    for (size_t i = 0; i < text.len; i++)
-        n += text.ptr[i] == '\n';
-    return n;
-}
-
 /* The next piece of a row: a run, a line end (*ended), or a special character. Its length. */
 static pn_status take_piece(pn_csv_row *row, pn_str text, csv_state *state, size_t *first,
                             size_t *n_taken, bool *ended, pn_error *err)
@@ -156,7 +148,7 @@ pn_status pn_csv_row_read(pn_text_source *source, pn_csv_row *row, bool *is_end,
         return PN_OK;
     if (state == CSV_QUOTED)
         return wrong(row, "a quote that is never closed", err);
-    source->line += count_lines(pn_str_make(pn_text_source_peek(source).ptr, at));
+    source->line += pn_str_count(pn_str_make(pn_text_source_peek(source).ptr, at), '\n');
     pn_text_source_take(source, at);
     return end_field(row, first, state, err);
 }

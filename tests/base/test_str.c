@@ -354,9 +354,26 @@ static void utf8__is_what_unicode_says(void **state)
     assert_true(pn_str_is_utf8(nothing));
 }
 
+static void hex_digits_and_counts(void **state)
+{
+    static const char digits[] = "0123456789abcdef", capitals[] = "0123456789ABCDEF";
+    (void)state;
+    for (int i = 0; i < 16; i++) {
+        assert_int_equal(pn_hex_digit(digits[i]), i);
+        assert_int_equal(pn_hex_digit(capitals[i]), i);
+    }
+    for (const char *c = "/:@G`g \xB1"; *c; c++)
+        assert_int_equal(pn_hex_digit(*c), -1);
+    assert_int_equal(pn_hex_digit('\0'), -1);
+    assert_int_equal(pn_str_count(pn_str_of("a,b,,"), ','), 3);
+    assert_int_equal(pn_str_count(pn_str_of(""), ','), 0);
+    assert_int_equal(pn_str_count((pn_str){NULL, 0}, ','), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hex_digits_and_counts),
         cmocka_unit_test(equal__compares_every_byte),
         cmocka_unit_test(compare__is_the_order_of_bytes),
         cmocka_unit_test(ignore_case__folds_ascii_only),
