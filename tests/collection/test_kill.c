@@ -13,6 +13,7 @@
  * PN_TABLE_KILLS is how often (40), PN_TABLE_KILLS_SEED where it starts (1).
  */
 #include "collection/local_engine.h"
+#include "support/how_many.h"
 #include "support/living_table.h"
 #include "support/scratch_folder.h"
 #include "support/table_sight.h"
@@ -22,7 +23,6 @@
 #include "os/clock.h"
 #include "os/dir.h"
 #include "os/fd.h"
-#include "os/process.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -316,17 +316,11 @@ static void tell(const hunt *h)
     }
 }
 
-static uint64_t number_of(const char *name, uint64_t otherwise)
-{
-    const char *text = pn_environment(name);
-    return text ? strtoull(text, NULL, 10) : otherwise;
-}
-
 static void a_killed_process__leaves_what_it_was_told_or_what_it_had_begun(void **state)
 {
     static hunt h;
-    uint64_t n_kills = number_of("PN_TABLE_KILLS", KILLS),
-             first = number_of("PN_TABLE_KILLS_SEED", 1);
+    uint64_t n_kills = how_many("PN_TABLE_KILLS", KILLS),
+             first = how_many("PN_TABLE_KILLS_SEED", 1);
     h = (hunt){.s = *state,
                .table = scratch_path(*state, "t.lance"),
                .seed = first - 1,

@@ -15,6 +15,8 @@
 #include "os/clock.h"
 #include "os/dir.h"
 #include "os/process.h"
+#include "support/how_many.h"
+#include "support/small_table.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -291,8 +293,7 @@ static void end_crew(crew *c, size_t n, int64_t start)
 
 static void rows_one_by_one__leave_few_files(void **state)
 {
-    const char *asked = pn_environment("PN_SMALL_WRITES");
-    size_t n = asked ? (size_t)strtoull(asked, NULL, 10) : 2000;
+    size_t n = (size_t)how_many("PN_SMALL_WRITES", 2000);
     world *w = make_world();
     pn_error err = {0};
     crew c = start_crew(w);
@@ -388,8 +389,7 @@ static void a_closed_engine__leaves_no_gap_in_the_ids(void **state)
 static void rows_of_many_threads__leave_few_files(void **state)
 {
     enum { THREADS = 32 };
-    const char *asked = pn_environment("PN_SMALL_WRITES_TOGETHER");
-    size_t n = (asked ? (size_t)strtoull(asked, NULL, 10) : 3200) / THREADS * THREADS;
+    size_t n = (size_t)how_many("PN_SMALL_WRITES_TOGETHER", 3200) / THREADS * THREADS;
     world *w = make_world();
     (void)state;
     int64_t start = pn_clock_monotonic_ns();
@@ -400,12 +400,6 @@ static void rows_of_many_threads__leave_few_files(void **state)
 }
 
 /* ---- two processes ---- */
-
-static int compare_ids(const void *left, const void *right)
-{
-    const int64_t *a = left, *b = right;
-    return *a < *b ? -1 : *a > *b;
-}
 
 typedef struct given {
     int64_t *ids; /* in any order: what a process put aside and did not need is a gap */
@@ -486,8 +480,7 @@ static int write_and_keep(world *w, size_t first, size_t n)
 
 static void two_processes_with_upkeep__lose_nothing(void **state)
 {
-    const char *asked = pn_environment("PN_SMALL_WRITES_PROCESSES");
-    size_t n = (asked ? (size_t)strtoull(asked, NULL, 10) : 400) / 2;
+    size_t n = (size_t)how_many("PN_SMALL_WRITES_PROCESSES", 400) / 2;
     world *w = make_world();
     pid_t children[2];
     (void)state;

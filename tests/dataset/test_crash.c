@@ -82,19 +82,6 @@ static pn_status replace(pn_dataset *t, pn_dataset **next, pn_error *err)
     return status;
 }
 
-static pn_status upsert_batch(pn_dataset *t, const pn_batch *batch,
-                              const pn_upsert_options *options, pn_dataset **next, pn_error *err)
-{
-    pn_upsert *upsert;
-    pn_upsert_report report;
-    PN_TRY(pn_upsert_begin(t, batch->schema, options, &upsert, err));
-    pn_status status = pn_upsert_batch(upsert, batch, err);
-    if (status == PN_OK)
-        return pn_upsert_commit(upsert, &report, next, err);
-    pn_upsert_abort(upsert);
-    return status;
-}
-
 /* Ids 80 to 139 with the vectors and names of others: 20 of them are there already. n_columns: that come, from the left. */
 static pn_status upsert_columns(pn_dataset *t, size_t n_columns, bool leave_unmatched,
                                 pn_dataset **next, pn_error *err)
@@ -109,7 +96,7 @@ static pn_status upsert_columns(pn_dataset *t, size_t n_columns, bool leave_unma
                                  rows.arrays[3]};
     const pn_schema schema = {.fields = rows.schema.fields, .n_fields = n_columns};
     const pn_batch batch = {.schema = &schema, .columns = columns, .n_rows = 60};
-    pn_status status = upsert_batch(t, &batch, &options, next, err);
+    pn_status status = small_table_upsert(t, &batch, &options, next, err);
     small_batch_free(&others);
     small_batch_free(&rows);
     return status;

@@ -96,18 +96,9 @@ static pn_status upsert(pn_dataset *newest, int64_t id, pn_dataset **out, pn_err
 {
     static const char *const keys[] = {"id"};
     const pn_upsert_options options = {.keys = keys, .n_keys = 1};
-    pn_upsert *upsert;
-    pn_upsert_report report;
     small_batch rows;
     small_batch_make(id, (size_t)2 * STEP_ROWS, &rows);
-    pn_status status = pn_upsert_begin(newest, &rows.schema, &options, &upsert, err);
-    if (status == PN_OK) {
-        status = pn_upsert_batch(upsert, &rows.batch, err);
-        if (status == PN_OK)
-            status = pn_upsert_commit(upsert, &report, out, err);
-        else
-            pn_upsert_abort(upsert);
-    }
+    pn_status status = small_table_upsert(newest, &rows.batch, &options, out, err);
     small_batch_free(&rows);
     return status;
 }
@@ -179,12 +170,6 @@ static void clean_main(void *context)
         pn_arena_reset(&arena);
         pn_clock_sleep_ms(10);
     }
-}
-
-static int compare_ids(const void *left, const void *right)
-{
-    const int64_t *a = left, *b = right;
-    return *a < *b ? -1 : *a > *b;
 }
 
 /* Is a row that of its id? Without cmocka, which is for one thread. */

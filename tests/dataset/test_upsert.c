@@ -21,6 +21,7 @@
 #include "os/dir.h"
 #include "os/fd.h"
 #include "support/golden.h"
+#include "support/how_many.h"
 #include "support/small_table.h"
 #include "support/table_place.h"
 
@@ -344,8 +345,7 @@ static void random_upserts__are_what_the_model_says(void **state)
     table_place *p = *state;
     pn_error err;
     rows *model = calloc(1, sizeof *model), *more = calloc(1, sizeof *more);
-    const char *tables = getenv("PN_UPSERT_TABLES"); // more of them
-    uint64_t n = tables ? strtoull(tables, NULL, 10) : 24;
+    uint64_t n = how_many("PN_UPSERT_TABLES", 24);
     for (uint64_t seed = 1; seed <= n; seed++) {
         one_random_table(p, seed, model, more);
         EXPECT(PN_OK, pn_dir_remove_all(p->table, &err));

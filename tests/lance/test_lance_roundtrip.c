@@ -20,6 +20,7 @@
 #include "lance/lance_writer.h"
 #include "os/dir.h"
 #include "os/fd.h"
+#include "support/how_many.h"
 #include "support/lance_checks.h"
 
 enum { MAX_DEPTH = 4, MAX_COLUMNS = 6, WIDE_BYTES = 40000 };
@@ -276,8 +277,7 @@ static void random_tables__come_back_equal(void **state)
     char *folder;
     pn_arena_init(&arena, SIZE_MAX);
     assert_int_equal(pn_dir_make_temporary("pn-roundtrip", &arena, &folder, NULL), PN_OK);
-    const char *wish = getenv("PN_ROUNDTRIP_SEEDS");
-    uint64_t n = wish ? strtoull(wish, NULL, 10) : 60;
+    uint64_t n = how_many("PN_ROUNDTRIP_SEEDS", 60);
     for (uint64_t seed = 0; seed < n; seed++)
         check_seed(folder, seed);
     assert_int_equal(pn_dir_remove_all(folder, NULL), PN_OK);

@@ -2,16 +2,7 @@
 # Random tables that LanceDB makes from a seed, in every storage version it offers: pennon reads each value as LanceDB reads it, or refuses the
 # column by name. PN_RANDOM_SEED takes up a run again, PN_RANDOM_TABLES makes it longer.
 set -euo pipefail
-. "$PN_SOURCE_DIR/tests/lance_client/npm_packages.sh"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-fail() { echo "FAILED: $1"; exit 1; }
-seed=${PN_RANDOM_SEED:-$((RANDOM * 32768 + RANDOM))}
-tables=${PN_RANDOM_TABLES:-340}
-echo "PN_RANDOM_SEED=$seed PN_RANDOM_TABLES=$tables"
-cp "$PN_SOURCE_DIR"/tests/lance_client/{lance_random,random_columns,answer_text}.mjs "$work/"
-ln -s "$PN_NODE_MODULES" "$work/node_modules"
-mkdir "$work/tables"
+. "$PN_SOURCE_DIR/tests/lance_client/random_tables.sh" lance_random 340
 "$NODE" "$work/lance_random.mjs" "$work/tables" "$seed" "$tables" > "$work/made" 2> "$work/complaints" || fail "$(tail -5 "$work/complaints")"
 # What LanceDB itself refuses to write or fails to read tells nothing of pennon.
 grep -vP '\t(not made|no answer)\t' "$work/made" | cut -f1 > "$work/names"

@@ -2,16 +2,7 @@
 # Random nested tables that LanceDB and pennon write in turn, in each version that pennon writes: whatever pennon writes LanceDB reads as it was put in,
 # and pennon reads what both leave. PN_RANDOM_SEED takes up a run again, PN_RANDOM_TABLES makes it longer.
 set -euo pipefail
-. "$PN_SOURCE_DIR/tests/lance_client/npm_packages.sh"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-fail() { echo "FAILED: $1"; exit 1; }
-seed=${PN_RANDOM_SEED:-$((RANDOM * 32768 + RANDOM))}
-tables=${PN_RANDOM_TABLES:-150}
-echo "PN_RANDOM_SEED=$seed PN_RANDOM_TABLES=$tables"
-cp "$PN_SOURCE_DIR"/tests/lance_client/{lance_rewritten,random_columns,answer_text}.mjs "$work/"
-ln -s "$PN_NODE_MODULES" "$work/node_modules"
-mkdir "$work/tables"
+. "$PN_SOURCE_DIR/tests/lance_client/random_tables.sh" lance_rewritten 150
 DATASET_TOOL="$PN_BINARY_DIR/dataset_tool" "$NODE" "$work/lance_rewritten.mjs" "$work/tables" "$seed" "$tables" > "$work/made" 2> "$work/complaints" ||
     fail "$(tail -5 "$work/complaints")"
 grep -P '\tFAILED' "$work/made" && fail "LanceDB does not read what pennon wrote: PN_RANDOM_SEED=$seed"

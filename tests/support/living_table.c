@@ -15,6 +15,7 @@
 #include "dataset/tags.h"
 #include "dataset/upsert.h"
 #include "kernels/kernels.h"
+#include "support/small_table.h"
 #include "support/table_sight.h"
 
 #include <inttypes.h>
@@ -472,21 +473,12 @@ static pn_status do_upsert(pn_dataset *t, const living_model *m, const living_st
     static living_content rows;
     const bool partial = step->kind == LIVING_UPDATE;
     const pn_upsert_options options = {.keys = keys, .n_keys = 1, .leave_unmatched = partial};
-    pn_upsert *upsert;
-    pn_upsert_report report;
     columns c;
     part p = part_of(step);
     make_changed(m, &p, &rows);
     make_rows(m, step, step->n / 2, false, &rows); // an update leaves them out
     make_columns(&rows, partial ? WITH_BASE : WITH_ID | WITH_BASE, &c);
-    pn_status status = pn_upsert_begin(t, &c.schema, &options, &upsert, err);
-    if (status == PN_OK) {
-        status = pn_upsert_batch(upsert, &c.batch, err);
-        if (status == PN_OK)
-            status = pn_upsert_commit(upsert, &report, out, err);
-        else
-            pn_upsert_abort(upsert);
-    }
+    pn_status status = small_table_upsert(t, &c.batch, &options, out, err);
     free_columns(&c);
     return status;
 }
@@ -687,12 +679,6 @@ bool living_is(const char *table, const living_model *m)
             return false;
     }
     return true;
-}
-
-static int compare_ids(const void *left, const void *right)
-{
-    const int64_t *a = left, *b = right;
-    return *a < *b ? -1 : *a > *b;
 }
 
 int64_t living_check_ids(const char *table)

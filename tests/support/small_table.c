@@ -118,6 +118,19 @@ pn_status small_table_delete(pn_dataset *dataset, const char *filter, uint64_t *
     return status;
 }
 
+pn_status small_table_upsert(pn_dataset *dataset, const pn_batch *batch,
+                             const pn_upsert_options *options, pn_dataset **out, pn_error *err)
+{
+    pn_upsert *upsert;
+    pn_upsert_report report;
+    PN_TRY(pn_upsert_begin(dataset, batch->schema, options, &upsert, err));
+    pn_status status = pn_upsert_batch(upsert, batch, err);
+    if (status == PN_OK)
+        return pn_upsert_commit(upsert, &report, out, err);
+    pn_upsert_abort(upsert);
+    return status;
+}
+
 static void check_row(const pn_batch *batch, size_t i)
 {
     char text[40];
@@ -138,7 +151,7 @@ static void check_row(const pn_batch *batch, size_t i)
         fail_msg("id %" PRId64 ": the metadata is wrong", id);
 }
 
-static int compare_ids(const void *left, const void *right)
+int compare_ids(const void *left, const void *right)
 {
     const int64_t *a = left, *b = right;
     return *a < *b ? -1 : *a > *b;

@@ -12,6 +12,7 @@
 #define PN_TESTS_SUPPORT_SMALL_TABLE_H
 
 #include "dataset/dataset.h"
+#include "dataset/upsert.h"
 
 #define SMALL_TABLE_DIM 16
 
@@ -36,6 +37,12 @@ pn_status small_table_append(pn_dataset *dataset, int64_t first, size_t n,
 pn_status small_table_delete(pn_dataset *dataset, const char *filter, uint64_t *n_deleted,
                              pn_dataset **out, pn_error *err);
 
+/* All of a batch in one upsert. */
+pn_status small_table_upsert(pn_dataset *dataset, const pn_batch *batch,
+                             const pn_upsert_options *options, pn_dataset **out, pn_error *err);
+
+/* For qsort(): int64_t, ascending. */
+int compare_ids(const void *left, const void *right);
 /* The ids in ascending order, in arena. Every value of every row is checked; a fault fails the running test. */
 int64_t *small_table_read(pn_dataset *dataset, pn_arena *arena, size_t *n);
 /* Is the table exactly the ids first, first + step, ... (n of them)? Fails the test when not. */
