@@ -61,7 +61,7 @@ static PN_ALWAYS_INLINE void tile_bf16_pairs(const pn_gemm *g, size_t row, size_
         sum[r][1] = (sums16){0};
     }
     /* the next two panels, once: see pn_gemm_tile */
-    const size_t ahead = row == 0 ? 2 * LANES * bytes : 0;
+    const size_t ahead = row == 0 ? (size_t)2 * LANES * bytes : 0;
     for (size_t p = 0; p < bytes; p += PAIR) {
         PN_PREFETCH_FAR(b + p * LANES + ahead);
         PN_PREFETCH_FAR(next + p * LANES + ahead);

@@ -123,7 +123,7 @@ static PN_ALWAYS_INLINE void tile_i8(const pn_gemm *g, size_t row, size_t panel,
         sum[r][1] = (sums16){0};
     }
     /* the next two panels, once: see pn_gemm_tile */
-    const size_t ahead = row == 0 ? 2 * LANES * depth : 0;
+    const size_t ahead = row == 0 ? (size_t)2 * LANES * depth : 0;
     for (size_t p = 0; p < depth; p += PN_GEMM_I8_DEPTH) {
         PN_PREFETCH_FAR(b + p * LANES + ahead);
         PN_PREFETCH_FAR(next + p * LANES + ahead);
