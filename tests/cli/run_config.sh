@@ -121,8 +121,8 @@ kill $server && wait $server
 server=
 
 # Wrong files name themselves, the line and the key, whatever the command.
-refuse 3:3 '"serve.prot" is not a key: is "serve.port" meant? There are table, model, precision, exact-decode, model-url, api-key-file, allow-http, model-requests, model-timeout, threads, ' 'table: x\nserve:\n  prot: 1\n'
-refuse 1:1 '"tabel" is not a key: is "table" meant? There are table, model, preprocess, precision, exact-decode, model-url, api-key-file, allow-http, model-requests, model-timeout, threads, compaction-size, version-retention, ' 'tabel: x\n'
+refuse 3:3 '"serve.prot" is not a key: is "serve.port" meant? There are table, model, precision, exact-decode, model-url, api-key-file, allow-http, model-requests, model-timeout, threads, compaction-size, version-retention, index-cache-size, host, port' 'table: x\nserve:\n  prot: 1\n'
+refuse 1:1 '"tabel" is not a key: is "table" meant? There are table, model, preprocess, precision, exact-decode, model-url, api-key-file, allow-http, model-requests, model-timeout, threads, compaction-size, version-retention, index-cache-size, ingest, import, export, search, list, serve' 'tabel: x\n'
 refuse 2:1 '"port" is not a key: is "serve.port" meant?' 'table: x\nport: 1\n'
 refuse 1:1 '"where" is not a key. There are' 'where: "a = 1"\n'
 refuse 2:1 '"table" is there already, in line 1' 'table: x\ntable: y\n'
