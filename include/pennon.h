@@ -580,12 +580,13 @@ PN_API pn_status pn_table_delete_ids(pn_table *table, const int64_t *ids, size_t
 /*
  * An index is a file in the folder _pennon/index of the table. It makes searches of large tables fast, and nothing depends on it: rows
  * that came after it are scanned, deleted ones are never returned, and without any index every search is exact. Several share a table: new
- * rows get a small one, which a later one takes over.
+ * rows get a small one, which a later one takes over. Where the largest is of low memory, so are those that come later, until all rows
+ * are indexed without it.
  */
 typedef struct pn_index_options {
     size_t struct_bytes;
     int all;               /* one index of the whole table, instead of what is due */
-    int low_memory;        /* 80 bytes a row instead of 600; searches read the vectors instead */
+    int low_memory;        /* 80 bytes a row instead of 600: searches read the vectors; see above */
     uint32_t n_partitions; /* 0: four times the square root of the number of rows */
     const char *const
         *texts;     /* [n_texts] texts as your customers type them; NULL: typical ones of a shop */

@@ -49,7 +49,7 @@ typedef struct pn_engine_info {
 typedef struct pn_engine_index_options {
     bool all;        /* one index of the whole table, instead of one of what needs it */
     bool is_wanted;  /* also where a scan is quick: by default small tables have no index */
-    bool low_memory; /* as in pn_index_build_options, like all below */
+    bool low_memory; /* as in pn_index_build_options; without all, also where the largest is so */
     size_t n_partitions;
     const float *texts; /* [n_texts][dim]; kept beside the indexes. NULL: those that were kept */
     size_t n_texts;

@@ -193,6 +193,20 @@ static pn_status remove_replaced(const pn_index_views *views, const bool *carrie
     return PN_OK;
 }
 
+/* What comes later is as sparing as the index that most rows have: who chose that for a table did not choose it for one day. */
+static bool is_of_low_memory(const pn_index_views *views)
+{
+    const pn_index_view *largest = NULL;
+    pn_index_info info;
+    for (size_t i = 0; i < views->n_views; i++)
+        if (!largest || views->views[i].n_rows > largest->n_rows)
+            largest = &views->views[i];
+    if (!largest)
+        return false;
+    pn_index_info_get(largest->index, &info);
+    return !info.has_copies;
+}
+
 static pn_status build_chosen(const char *path, pn_snapshot *snapshot, const pn_index_views *views,
                               const bool *carried, const pn_engine_index_options *options,
                               pn_engine_index_report *out, pn_error *err)
@@ -229,7 +243,7 @@ pn_status pn_index_upkeep_build(const char *folder, pn_snapshot *snapshot,
     uint8_t uuid[16];
     char name[PN_UUID_TEXT_BYTES + sizeof PN_INDEX_SUFFIX];
     size_t leftovers;
-    pn_engine_index_options with_texts = *options;
+    pn_engine_index_options settled = *options;
     *out = (pn_engine_index_report){.table_version = pn_dataset_version(snapshot->dataset)};
     PN_TRY(remove_files(folder, ".part", &leftovers, err));
     PN_TRY(pn_snapshot_views(snapshot, &views, err));
@@ -244,10 +258,11 @@ pn_status pn_index_upkeep_build(const char *folder, pn_snapshot *snapshot,
     const char *path = pn_path_join(&arena, folder, name);
     pn_status status = carried && path ? PN_OK : pn_fail_nomem(err);
     if (status == PN_OK)
-        status = take_texts(folder, snapshot->dim, &with_texts, &arena, err);
+        status = take_texts(folder, snapshot->dim, &settled, &arena, err);
     if (status == PN_OK) {
         (void)choose_views(views, options->all, carried);
-        status = build_chosen(path, snapshot, views, carried, &with_texts, out, err);
+        settled.low_memory |= !options->all && is_of_low_memory(views);
+        status = build_chosen(path, snapshot, views, carried, &settled, out, err);
     }
     pn_arena_reset(&arena);
     return status;

@@ -72,6 +72,15 @@ expect 0 "an index of 33,000 rows" index build --all --low-memory --partitions 1
 expect 0 '"low_memory": true' index status -t t.lance --json
 [ "$(value '["indexes"].__len__()')" = 1 ] || fail "$(cat out)"
 
+# What is indexed later needs no more memory than the first.
+expect 0 "9000 rows" table import more.ndjson --table t.lance
+expect 0 "an index of 9,000 rows" index build -t t.lance
+expect 0 '"low_memory": true' index status -t t.lance --json
+[ "$(value '["indexes"].__len__()')" = 2 ] || fail "$(cat out)"
+grep -q '"low_memory": false' out && fail "an index with copies beside one without: $(cat out)"
+expect 0 "an index of 42,000 rows" index build --all -t t.lance
+expect 0 '"low_memory": false' index status -t t.lance --json
+
 # A damaged file is named, left out, and built again.
 index=$(ls t.lance/_pennon/index/*.idx)
 truncate -s -100 "$index"
