@@ -25,6 +25,13 @@ void pn_buffer_reset(pn_buffer *buffer)
     pn_buffer_init(buffer, buffer->max_bytes);
 }
 
+void pn_buffer_trim(pn_buffer *buffer, size_t kept_bytes)
+{
+    if (buffer->capacity > kept_bytes)
+        pn_buffer_reset(buffer);
+    pn_buffer_clear(buffer);
+}
+
 static pn_status check_limit(const pn_buffer *buffer, size_t extra, pn_error *err)
 {
     size_t needed;

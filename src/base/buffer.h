@@ -24,6 +24,9 @@ static inline void pn_buffer_clear(pn_buffer *buffer)
     buffer->n_bytes = 0;
 }
 
+/* Cleared; the memory is kept where it is at most kept_bytes. */
+void pn_buffer_trim(pn_buffer *buffer, size_t kept_bytes);
+
 /* Room for extra more bytes behind n_bytes. */
 PN_NODISCARD pn_status pn_buffer_reserve(pn_buffer *buffer, size_t extra, pn_error *err);
 PN_NODISCARD pn_status pn_buffer_append(pn_buffer *buffer, const void *bytes, size_t n,

@@ -24,7 +24,11 @@
 
 enum {
     PAGE_BYTES = 8 << 20,
-    PAGE_ENTRIES = 8 << 20, /* levels take a byte each */
+    KEPT_BYTES =
+        2 *
+        PAGE_BYTES, /* of a buffer from page to page: new memory costs more than what is copied to it */
+    WRITE_BACK_BYTES = 4 << 20, /* that the disk may begin with while the next page is made */
+    PAGE_ENTRIES = 8 << 20,     /* levels take a byte each */
     PAGE_BARREN_ENTRIES =
         PN_LANCE_MAX_CHUNK_LEVELS / 2, /* on end: a chunk takes them, and a row's */
     BLOCK_ROWS = 1024,
@@ -58,7 +62,9 @@ struct pn_lance_writer {
     const pn_schema *schema;
     leaf_writer *leaves;
     size_t n_leaves;
+    pn_encoded_page encoded;
     uint64_t offset; /* bytes written */
+    uint64_t begun;  /* of which the disk has been told */
     uint64_t n_rows;
 };
 
@@ -194,31 +200,34 @@ static pn_status write_encoded(pn_lance_writer *w, leaf_writer *leaf,
 {
     uint64_t offsets[PN_COUNT_OF(encoded->buffers)], sizes[PN_COUNT_OF(encoded->buffers)];
     for (size_t i = 0; i < encoded->n_buffers; i++) {
+        const pn_buffer *buffer =
+            i == 0 && encoded->as_it_lies ? encoded->as_it_lies : &encoded->buffers[i];
         PN_TRY(align(w, i == 0 ? encoded->alignment : BUFFER_ALIGNMENT, err));
         offsets[i] = w->offset;
-        sizes[i] = encoded->buffers[i].n_bytes;
-        PN_TRY(write_bytes(w, encoded->buffers[i].data, encoded->buffers[i].n_bytes, err));
+        sizes[i] = buffer->n_bytes;
+        PN_TRY(write_bytes(w, buffer->data, buffer->n_bytes, err));
+    }
+    if (w->offset - w->begun >= WRITE_BACK_BYTES) {
+        pn_fd_begin_write_back(w->fd, w->begun, w->offset - w->begun);
+        w->begun = w->offset;
     }
     return describe_page(leaf, encoded, offsets, sizes, err);
 }
 
 static pn_status write_page(pn_lance_writer *w, leaf_writer *leaf, pn_error *err)
 {
-    pn_encoded_page encoded;
     if (leaf->n_rows == 0)
         return PN_OK;
-    pn_encoded_page_init(&encoded, MAX_PAGE_BYTES);
     pn_status status =
-        pn_page_encode(&leaf->stream, &leaf->path, leaf->n_rows, w->minor, &encoded, err);
+        pn_page_encode(&leaf->stream, &leaf->path, leaf->n_rows, w->minor, &w->encoded, err);
     if (status == PN_OK)
-        status = write_encoded(w, leaf, &encoded, err);
-    pn_encoded_page_reset(&encoded);
+        status = write_encoded(w, leaf, &w->encoded, err);
+    pn_encoded_page_clear(&w->encoded, KEPT_BYTES);
     leaf->pages_rows += leaf->n_rows;
     leaf->n_rows = leaf->n_barren = 0;
     leaf->page_needs = 0;
     leaf->ends = false;
-    pn_stream_reset(&leaf->stream);
-    pn_stream_init(&leaf->stream, MAX_PAGE_BYTES);
+    pn_stream_clear(&leaf->stream, KEPT_BYTES);
     return status;
 }
 
@@ -388,6 +397,7 @@ pn_status pn_lance_writer_create_version(const char *path, const pn_schema *sche
     if (!w)
         return pn_fail_nomem(err);
     w->fd = PN_FD_NONE;
+    pn_encoded_page_init(&w->encoded, MAX_PAGE_BYTES);
     w->schema = schema;
     w->minor = minor;
     PN_GOTO(done, make_leaves(w, err));
@@ -548,6 +558,7 @@ void pn_lance_writer_close(pn_lance_writer *w)
         pn_stream_reset(&w->leaves[i].stream);
         pn_buffer_reset(&w->leaves[i].pages);
     }
+    pn_encoded_page_reset(&w->encoded);
     pn_free(w->leaves);
     pn_free(w->path);
     pn_free(w);

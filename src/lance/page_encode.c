@@ -71,6 +71,16 @@ void pn_encoded_page_reset(pn_encoded_page *page)
         pn_buffer_reset(&page->buffers[i]);
 }
 
+void pn_encoded_page_clear(pn_encoded_page *page, size_t kept_bytes)
+{
+    pn_buffer_clear(&page->layout);
+    for (size_t i = 0; i < PN_COUNT_OF(page->buffers); i++)
+        pn_buffer_trim(&page->buffers[i], kept_bytes);
+    page->as_it_lies = NULL;
+    page->n_buffers = 0;
+    page->alignment = BUFFER_ALIGNMENT;
+}
+
 /* ---- levels ---- */
 
 static unsigned bit_length(unsigned value)
@@ -302,7 +312,10 @@ static pn_status encode_zip(encoding *e, pn_encoded_page *page)
     const pn_stream *s = e->entries;
     bool variable = pn_type_is_variable(e->leaf->type);
     if (e->bits_rep + e->bits_def == 0 && !variable && e->validity_bytes == 0) {
-        PN_TRY(pn_buffer_append(&page->buffers[0], s->data.data, s->data.n_bytes, e->err));
+        if (!e->dictionary)
+            page->as_it_lies = &s->data;
+        else // whose stream does not outlive the encoding
+            PN_TRY(pn_buffer_append(&page->buffers[0], s->data.data, s->data.n_bytes, e->err));
         page->n_buffers = 1;
     } else {
         PN_TRY(zip_entries(e, page));

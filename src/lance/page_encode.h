@@ -19,6 +19,8 @@
 typedef struct pn_encoded_page {
     pn_buffer layout; /* a PageLayout message */
     pn_buffer buffers[4];
+    const pn_buffer *
+        as_it_lies; /* the stream's own, instead of buffer 0, until the stream changes; NULL: none */
     size_t n_buffers;
     size_t alignment; /* in the file, of buffer 0 */
 } pn_encoded_page;
@@ -28,8 +30,10 @@ bool pn_page_may_hide_lists(const pn_leaf_path *path);
 
 void pn_encoded_page_init(pn_encoded_page *page, size_t max_bytes);
 void pn_encoded_page_reset(pn_encoded_page *page);
+/* As initialised, for the next page; buffers of at most kept_bytes keep their memory. */
+void pn_encoded_page_clear(pn_encoded_page *page, size_t kept_bytes);
 
-/* minor is of the file's version, 2.minor. page is freshly initialised. LIMIT: booleans with more
+/* minor is of the file's version, 2.minor. page is as initialised. LIMIT: booleans with more
  * entries without a value between them than chunks take; NOMEM. */
 PN_NODISCARD pn_status pn_page_encode(const pn_stream *entries, const pn_leaf_path *path,
                                       size_t n_rows, uint16_t minor, pn_encoded_page *page,

@@ -26,6 +26,16 @@ void pn_stream_reset(pn_stream *stream)
         pn_buffer_reset(buffer_at(stream, i));
 }
 
+void pn_stream_clear(pn_stream *stream, size_t kept_bytes)
+{
+    pn_stream empty = {.all_valid = true};
+    for (size_t i = 0; i < N_BUFFERS; i++) {
+        pn_buffer_trim(buffer_at(stream, i), kept_bytes);
+        *buffer_at(&empty, i) = *buffer_at(stream, i);
+    }
+    *stream = empty;
+}
+
 size_t pn_stream_bytes(const pn_stream *stream)
 {
     size_t n =

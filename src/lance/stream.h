@@ -46,6 +46,8 @@ typedef struct pn_stream {
 
 void pn_stream_init(pn_stream *stream, size_t max_bytes);
 void pn_stream_reset(pn_stream *stream);
+/* As initialised, but buffers of at most kept_bytes keep their memory. */
+void pn_stream_clear(pn_stream *stream, size_t kept_bytes);
 size_t pn_stream_bytes(const pn_stream *stream); /* that it holds */
 /* UNSUPPORTED when fixed-size lists are nested deeper than limits.h says. */
 PN_NODISCARD pn_status pn_stream_expect(pn_stream *stream, const pn_field *leaf, pn_error *err);

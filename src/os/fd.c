@@ -240,6 +240,12 @@ bool pn_fd_wait_input(pn_fd fd, int timeout_ms)
     return n > 0 || (n < 0 && errno != EINTR); // a signal is no input: the caller looks why it came
 }
 
+void pn_fd_begin_write_back(pn_fd fd, uint64_t offset, uint64_t n)
+{
+    (void)sync_file_range(fd, (off_t)offset, (off_t)n,
+                          SYNC_FILE_RANGE_WRITE); // errors are the sync's to tell
+}
+
 pn_status pn_fd_sync(pn_fd fd, const char *path, pn_error *err)
 {
     int failed;

@@ -50,6 +50,8 @@ bool pn_fd_wait_input(pn_fd fd, int timeout_ms);
 /* All n bytes behind the current position. */
 PN_NODISCARD pn_status pn_fd_write(pn_fd fd, const char *path, const void *bytes, size_t n,
                                    pn_error *err);
+/* Let the disk begin with n bytes at offset, and do not wait: a later sync has less to wait for. Only a hint. */
+void pn_fd_begin_write_back(pn_fd fd, uint64_t offset, uint64_t n);
 /* Wait until the file's bytes are on the disk. */
 PN_NODISCARD pn_status pn_fd_sync(pn_fd fd, const char *path, pn_error *err);
 

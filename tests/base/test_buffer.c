@@ -70,6 +70,25 @@ static void appends__are_those_of_a_plain_array(void **state)
     }
 }
 
+static void trimming__empties_and_keeps_little_memory(void **state)
+{
+    pn_buffer *buffer = *state;
+    pn_error err = {0};
+    assert_int_equal(pn_buffer_append_fill(buffer, 'x', 700, &err), PN_OK);
+    const uint8_t *memory = buffer->data;
+    size_t capacity = buffer->capacity;
+    pn_buffer_trim(buffer, capacity);
+    assert_int_equal(buffer->n_bytes, 0);
+    assert_int_equal(buffer->capacity, capacity);
+    assert_ptr_equal(buffer->data, memory);
+    pn_buffer_trim(buffer, capacity - 1);
+    assert_int_equal(buffer->capacity, 0);
+    assert_null(buffer->data);
+    assert_int_equal(pn_buffer_append_fill(buffer, 'x', 1001, &err),
+                     PN_ERR_LIMIT); // still its maximum
+    assert_int_equal(pn_buffer_append_fill(buffer, 'x', 1000, &err), PN_OK);
+}
+
 static void the_maximum__can_be_reached_exactly(void **state)
 {
     pn_buffer *buffer = *state;
@@ -150,6 +169,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(appends__are_those_of_a_plain_array, setup, teardown),
+        cmocka_unit_test_setup_teardown(trimming__empties_and_keeps_little_memory, setup, teardown),
         cmocka_unit_test_setup_teardown(the_maximum__can_be_reached_exactly, setup, teardown),
         cmocka_unit_test_setup_teardown(memory__stays_near_the_maximum, setup, teardown),
         cmocka_unit_test_setup_teardown(text__ends_in_a_nul_that_does_not_count, setup, teardown),
