@@ -376,7 +376,7 @@ typedef struct pn_version_entry {
     uint64_t version;
     int64_t timestamp_ms;
     uint64_t n_rows;
-    char operation[32];
+    char operation[32]; /* "append", ...; "damaged": it cannot be read, and time and rows are 0 */
 } pn_version_entry;
 /* Ascending; *out is freed with pn_memory_free(). */
 PN_API pn_status pn_table_list_versions(pn_table *table, pn_version_entry **out, size_t *n,
@@ -813,7 +813,8 @@ PN_API pn_status pn_lance_check_json(const char *path, const pn_check_options *o
 PN_API pn_status pn_lance_find_version(const char *path, const char *name, uint64_t *version,
                                        pn_error *err);
 
-/* Make the content of an old version the newest version. NOT_FOUND: no such version; CORRUPT: a file of it is missing. */
+/* Make the content of an old version the newest version. A newest version that is damaged is gone back from, too. NOT_FOUND: no such version;
+ * CORRUPT: a file of it is missing. */
 PN_API pn_status pn_lance_restore(const char *path, uint64_t old_version, uint64_t *version,
                                   pn_error *err);
 

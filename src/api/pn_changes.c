@@ -38,13 +38,16 @@ static pn_status finish(pn_status status, pn_dataset *dataset, pn_dataset *made,
     return status;
 }
 
-/* A folder without a table has no tags either. */
+/* A folder without a table has no tags either. Whatever became of its newest version, tags lead to others. */
 static pn_status check_table(const char *path, pn_error *err)
 {
-    pn_dataset *dataset;
-    PN_TRY(open_newest(path, &dataset, err));
-    pn_dataset_unref(dataset);
-    return PN_OK;
+    pn_arena arena;
+    pn_version_list list;
+    PN_TRY(pn_check_path(path, err));
+    pn_arena_init(&arena, SIZE_MAX);
+    pn_status status = pn_manifest_list(path, &arena, &list, err);
+    pn_arena_reset(&arena);
+    return status;
 }
 
 /* ---- versions and tags ---- */
@@ -69,8 +72,13 @@ pn_status pn_lance_find_version(const char *path, const char *name, uint64_t *ve
 pn_status pn_lance_restore(const char *path, uint64_t old_version, uint64_t *version, pn_error *err)
 {
     pn_dataset *dataset, *made = NULL;
-    PN_TRY(open_newest(path, &dataset, err));
-    pn_status status = pn_dataset_restore(dataset, old_version, &made, err);
+    pn_error why = {0};
+    pn_status status = open_newest(path, &dataset, &why);
+    if (pn_is_damage(status)) // what one goes back from
+        status = pn_dataset_open(path, old_version, &dataset, &why);
+    if (status != PN_OK)
+        return pn_fail(err, status, "%s", why.message);
+    status = pn_dataset_restore(dataset, old_version, &made, err);
     return finish(status, dataset, made, version);
 }
 
@@ -100,9 +108,10 @@ static pn_status check_tag(const char *path, const char *name, uint64_t *version
     pn_dataset *dataset;
     if (!name)
         return pn_fail(err, PN_ERR_INVALID, "no tag was named");
+    if (*version != 0)
+        return check_table(path, err);
     PN_TRY(open_newest(path, &dataset, err));
-    if (*version == 0)
-        *version = pn_dataset_version(dataset);
+    *version = pn_dataset_version(dataset);
     pn_dataset_unref(dataset);
     return PN_OK;
 }

@@ -9,7 +9,7 @@
 #include "api/facets.h"
 #include "base/alloc.h"
 #include "collection/local_engine.h"
-#include "dataset/dataset.h"
+#include "dataset/summary.h"
 
 #include <inttypes.h>
 #include <jansson.h>
@@ -187,16 +187,17 @@ pn_status pn_table_list_versions(pn_table *table, pn_version_entry **out, size_t
 {
     pn_arena arena;
     pn_arena_init(&arena, SIZE_MAX);
-    pn_version_info *versions;
+    pn_version_survey *versions;
     size_t n_versions;
-    pn_status status = pn_dataset_list_versions(table->path, &arena, &versions, &n_versions, err);
+    pn_status status = pn_dataset_survey_versions(table->path, &arena, &versions, &n_versions, err);
     if (status == PN_OK) {
         pn_version_entry *entries = pn_alloc_zero((n_versions + 1) * sizeof *entries);
         for (size_t i = 0; entries && i < n_versions; i++) {
             entries[i].version = versions[i].version;
             entries[i].timestamp_ms = versions[i].timestamp_ms;
             entries[i].n_rows = versions[i].n_rows;
-            copy_text(entries[i].operation, sizeof entries[i].operation, versions[i].operation);
+            copy_text(entries[i].operation, sizeof entries[i].operation,
+                      versions[i].problem ? "damaged" : versions[i].operation);
         }
         if (entries) {
             *out = entries;

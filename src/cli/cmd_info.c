@@ -90,8 +90,9 @@ static int run_info(const pn_common *common, pn_session *session)
 
 static void print_version(const pn_version_entry *version)
 {
-    printf("%6" PRIu64 "  %s  %12" PRIu64 " rows  ", version->version,
-           pn_term_time(version->timestamp_ms), version->n_rows);
+    printf("%6" PRIu64 "  ", version->version);
+    if (strcmp(version->operation, "damaged") != 0)
+        printf("%s  %12" PRIu64 " rows  ", pn_term_time(version->timestamp_ms), version->n_rows);
     pn_term_print_text(stdout, version->operation, false);
     fputc('\n', stdout);
 }

@@ -218,10 +218,40 @@ static pn_status publish_and_open(attempt *a, pn_dataset *newest, pn_draft *draf
     return status;
 }
 
-/* One try on top of newest. *lost: somebody was faster. */
-static pn_status try_commit(pn_dataset *newest, const pn_commit_plan *plan, pn_commit_end *end,
+/* What the next version is made of, and its number. */
+typedef struct footing {
+    pn_dataset *newest; /* referenced */
+    uint64_t next;
+} footing;
+
+/* The newest version; `read` where that is damaged and the plan passes over it. */
+static pn_status find_footing(pn_dataset *read, const pn_commit_plan *plan, footing *out,
+                              pn_error *err)
+{
+    pn_error why = {0};
+    pn_arena arena;
+    pn_version_list list;
+    pn_dataset *newest;
+    pn_status status = pn_dataset_latest(read, &newest, &why);
+    if (status == PN_OK) {
+        *out = (footing){newest, pn_dataset_version(newest) + 1};
+        return PN_OK;
+    }
+    if (!plan->passes_damage || !pn_is_damage(status))
+        return pn_fail(err, status, "%s", why.message);
+    pn_arena_init(&arena, SIZE_MAX);
+    status = pn_manifest_list(read->path, &arena, &list, err);
+    if (status == PN_OK)
+        *out = (footing){pn_dataset_ref(read), list.versions[list.n - 1] + 1};
+    pn_arena_reset(&arena);
+    return status;
+}
+
+/* One try on this footing. *lost: somebody was faster. */
+static pn_status try_commit(const footing *on, const pn_commit_plan *plan, pn_commit_end *end,
                             bool *lost, pn_dataset **out, pn_error *err)
 {
+    pn_dataset *newest = on->newest;
     attempt a = {.table = newest->path, .scheme = newest->scheme};
     pn_arena_init(&a.arena, SIZE_MAX);
     Pn__Table__Manifest next = *newest->manifest.message; // shares what does not change
@@ -235,7 +265,7 @@ static pn_status try_commit(pn_dataset *newest, const pn_commit_plan *plan, pn_c
     if (status == PN_OK)
         status = name_transaction(&a, pn_dataset_version(newest), &txn, &next, err);
     if (status == PN_OK)
-        status = stamp(&a, &next, pn_dataset_version(newest) + 1, err);
+        status = stamp(&a, &next, on->next, err);
     if (status == PN_OK)
         status = plan->apply(plan->context, newest, &draft, err);
     if (status == PN_OK && draft.nothing)
@@ -257,13 +287,13 @@ pn_status pn_commit_run(pn_dataset *read, const pn_commit_plan *plan, pn_commit_
     *end = (pn_commit_end){0};
     pn_rng rng = pn_rng_seed((uint64_t)pn_clock_monotonic_ns());
     for (int i = 0; i < PN_COMMIT_MAX_ATTEMPTS; i++) {
-        pn_dataset *newest;
+        footing on;
         bool lost = false;
-        PN_TRY(pn_dataset_latest(read, &newest, err));
-        pn_status status = check_conflicts(read, newest, plan, end, err);
+        PN_TRY(find_footing(read, plan, &on, err));
+        pn_status status = check_conflicts(read, on.newest, plan, end, err);
         if (status == PN_OK)
-            status = try_commit(newest, plan, end, &lost, out, err);
-        pn_dataset_unref(newest);
+            status = try_commit(&on, plan, end, &lost, out, err);
+        pn_dataset_unref(on.newest);
         if (!lost)
             return status;
         pn_clock_sleep_ms((int64_t)pn_rng_below(&rng, (uint64_t)(4 << PN_MIN(i, 6)) +

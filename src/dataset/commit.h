@@ -33,6 +33,8 @@ typedef struct pn_commit_plan {
     /* Remove the files that the last apply wrote: its version was not published. NULL: it writes none. */
     void (*undo)(void *context);
     void *context;
+    /* When the newest version is damaged, apply to `read` instead; the version made has the next number all the same. */
+    bool passes_damage;
 } pn_commit_plan;
 
 typedef struct pn_commit_end {

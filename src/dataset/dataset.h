@@ -31,6 +31,11 @@ PN_NODISCARD pn_status pn_dataset_create_format(const char *path, const pn_schem
 /* version 0: the newest. NOT_FOUND (no table, or no such version), CORRUPT, UNSUPPORTED (feature flags, file versions). */
 PN_NODISCARD pn_status pn_dataset_open(const char *path, uint64_t version, pn_dataset **out,
                                        pn_error *err);
+/* Was it refused because its bytes make no sense? Not so where it is of a kind that is not supported, or the disk cannot be read. */
+static inline bool pn_is_damage(pn_status status)
+{
+    return status == PN_ERR_CORRUPT || status == PN_ERR_LIMIT;
+}
 pn_dataset *pn_dataset_ref(pn_dataset *dataset);
 void pn_dataset_unref(pn_dataset *dataset); /* NULL is welcome */
 
@@ -116,7 +121,8 @@ PN_NODISCARD pn_status pn_dataset_delete(pn_dataset *dataset, const pn_rowset *r
                                          pn_dataset **out, pn_error *err);
 
 /*
- * Make an old version the newest again: a new version with its content. What came after it stays in the versions between.
+ * Make an old version the newest again: a new version with its content. What came after it stays in the versions between. The newest
+ * version may be damaged (pn_is_damage()); then dataset is any that can be read.
  * Errors: NOT_FOUND; CORRUPT when a file of that version is missing.
  */
 PN_NODISCARD pn_status pn_dataset_restore(pn_dataset *dataset, uint64_t version, pn_dataset **out,

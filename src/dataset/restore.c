@@ -4,6 +4,9 @@
  * The new version is the old one's manifest under a new number: its schema, fragments and indexes, whatever came after it. Nothing
  * of what came after is lost; it stays in its versions until they are cleaned up. Two numbers do not go back: the highest
  * fragment id and the next row id, which would otherwise be given a second time.
+ *
+ * A newest version that is damaged is what one goes back from. Then there is nothing to build upon but the old version itself, and those
+ * of the versions since that can be read tell which numbers were given; what the damaged one gave, nobody knows.
  */
 #include "dataset/commit.h"
 
@@ -34,6 +37,34 @@ static pn_status check_file(const pn_dataset *newest, pn_draft *draft, const cha
     return PN_OK;
 }
 
+static void keep_numbers(Pn__Table__Manifest *m, const Pn__Table__Manifest *other)
+{
+    m->has_max_fragment_id = m->has_max_fragment_id || other->has_max_fragment_id;
+    m->max_fragment_id = PN_MAX(m->max_fragment_id, other->max_fragment_id);
+    m->has_next_row_id = m->has_next_row_id || other->has_next_row_id;
+    m->next_row_id = PN_MAX(m->next_row_id, other->next_row_id);
+}
+
+/* Of versions that are passed over because the newest is damaged. */
+static pn_status keep_numbers_since(const pn_dataset *newest, Pn__Table__Manifest *m,
+                                    pn_arena *arena, pn_error *err)
+{
+    pn_version_list list;
+    PN_TRY(pn_manifest_list(newest->path, arena, &list, err));
+    for (size_t i = 0; i < list.n; i++) {
+        pn_manifest between = {0};
+        pn_status status = PN_ERR_NOT_FOUND;
+        if (list.versions[i] > pn_dataset_version(newest))
+            status = pn_manifest_read(newest->path, list.versions[i], list.scheme, &between, err);
+        if (status == PN_ERR_NOMEM)
+            return status;
+        if (status == PN_OK)
+            keep_numbers(m, between.message);
+        pn_manifest_free(&between);
+    }
+    return PN_OK;
+}
+
 static pn_status apply_restore(void *context, pn_dataset *newest, pn_draft *draft, pn_error *err)
 {
     restoring *r = context;
@@ -51,10 +82,9 @@ static pn_status apply_restore(void *context, pn_dataset *newest, pn_draft *draf
     m->timestamp = stamped.timestamp;
     m->writer_version = stamped.writer_version;
     m->transaction_file = stamped.transaction_file;
-    m->has_max_fragment_id = m->has_max_fragment_id || stamped.has_max_fragment_id;
-    m->max_fragment_id = PN_MAX(m->max_fragment_id, stamped.max_fragment_id);
-    m->has_next_row_id = m->has_next_row_id || stamped.has_next_row_id;
-    m->next_row_id = PN_MAX(m->next_row_id, stamped.next_row_id);
+    keep_numbers(m, &stamped);
+    if (stamped.version != pn_dataset_version(newest) + 1)
+        PN_TRY(keep_numbers_since(newest, m, draft->arena, err));
     for (size_t i = 0; i < m->n_fragments; i++)
         for (size_t f = 0; f < m->fragments[i]->n_files; f++)
             if (m->fragments[i]->files[f]->path)
@@ -73,8 +103,11 @@ pn_status pn_dataset_restore(pn_dataset *dataset, uint64_t version, pn_dataset *
 {
     pn_commit_end end;
     restoring r = {.version = version};
-    const pn_commit_plan plan = {
-        .operation = PN_OPERATION_RESTORE, .apply = apply_restore, .undo = forget, .context = &r};
+    const pn_commit_plan plan = {.operation = PN_OPERATION_RESTORE,
+                                 .apply = apply_restore,
+                                 .undo = forget,
+                                 .context = &r,
+                                 .passes_damage = true};
     pn_status status = pn_commit_run(dataset, &plan, &end, out, err);
     pn_manifest_free(&r.old);
     return status;

@@ -59,6 +59,22 @@ expect 0 "$newest: does not end" table versions -t "$work/damaged.lance"
 expect 0 '^     2  .* 9 rows  append$' table versions -t "$work/damaged.lance"
 expect 0 '"problem": null' table versions -t "$work/damaged.lance" --json
 
+# Back from a newest version that is damaged; to a tag as well as to a number.
+cp -r "$work/damaged.lance" "$work/back.lance"
+"$PENNON" table tag create good 2 -t "$work/back.lance"
+expect 1 "$newest: does not end" table info -t "$work/back.lance"
+expect 1 "$newest: does not end" list -t "$work/back.lance"
+expect 1 '^the last good version is 2$' table check -t "$work/back.lance"
+expect 0 '^version 2 of ' table checkout 2 -t "$work/back.lance"
+expect 0 '"id": 8,' show 8 --json -t "$work/back.lance" --at-version 2
+expect 1 "$newest: does not end" ingest "$work/photos" -t "$work/back.lance"
+expect 1 'no version 7' table restore 7 -t "$work/back.lance"
+expect 1 "$newest: does not end" table restore 3 -t "$work/back.lance"
+expect 0 '^version 4 is version 2 again$' table restore good -t "$work/back.lance"
+expect 0 '"id": 8,' show 8 --json -t "$work/back.lance"
+expect 0 '^     3  damaged$' versions -t "$work/back.lance"
+expect 0 '^     4  .* 9 rows  restore$' versions -t "$work/back.lance"
+
 # Export, import: every form gives the same rows again, and a table that can be searched.
 expect 0 '^0 ' table head --limit 2
 expect 0 '"image_path": ' table head --limit 2 --column image_path --json
