@@ -4,8 +4,8 @@
  *     version -> manifest, transaction -> fragments -> data files -> columns -> pages
  *                                                   -> deletion file
  *
- * Data files are shared by versions and never change, so each is looked at once; a later version that needs a bad one is bad for the same
- * reason. Pages are decoded as a scan does it, window by window.
+ * Data files are shared by versions and never change, so each is looked at once, as long as the versions say the same of it; a later version
+ * that needs a bad one is bad for the same reason. Pages are decoded as a scan does it, window by window.
  *
  * What the format cannot tell: it has no checksums, so a number that became another number, or a file that became another good file of as many
  * rows, is seen only where the table has checksums of ours. How many files have none is part of the answer.
@@ -26,13 +26,14 @@
 #include <stdio.h>
 
 enum { WINDOW_ROWS = 8192 };
+#define WRONG_SIZE "has %" PRIu64 " bytes, the manifest says %" PRIu64
 
 typedef struct checker {
     const char *table;
     const pn_check_plan *plan;
     pn_arena *arena; /* of findings */
     pn_checksums *sums, *fresh;
-    pn_keyset *seen, *bad; /* files; seen has columns of files, too: "path#field" */
+    pn_keyset *seen, *bad; /* files; seen has parts of files, too: "path#..." */
     pn_manifest_scheme scheme;
     uint64_t version; /* in hand */
     bool is_bad;      /* that version */
@@ -109,9 +110,7 @@ static pn_status check_bytes(checker *c, const char *file, uint64_t n_bytes, boo
     } else if (status != PN_OK) {
         PN_TRY(judge(c, file, status, &why, err));
     } else if (n_bytes != 0 && n_bytes != now.n_bytes) {
-        (void)snprintf(reason, sizeof reason,
-                       "has %" PRIu64 " bytes, the manifest says %" PRIu64, // fits
-                       now.n_bytes, n_bytes);
+        (void)snprintf(reason, sizeof reason, WRONG_SIZE, now.n_bytes, n_bytes); // fits
         PN_TRY(find_fault(c, file, reason, err));
     } else {
         PN_TRY(compare_sum(c, file, &now, err));
@@ -216,12 +215,33 @@ static int32_t first_leaf(const pn_field *field)
     return is_leaf ? field->id : first_leaf(&field->children[0]);
 }
 
+/*
+ * A file is what it is, but a damaged manifest may look for something else in it: so what was decoded is told by all that the decoding
+ * goes by. NULL: no memory.
+ */
+static char *name_column(const pn_fragment *fragment, const Pn__Table__DataFile *file,
+                         const pn_field *field, pn_arena *arena)
+{
+    const char *type = pn_type_text(field, arena);
+    if (!type || !file)
+        return type ? pn_arena_strdup(arena, "") : NULL;
+    const uint64_t parts[] = {
+        pn_hash64(type, strlen(type)),
+        pn_hash64(file->fields, file->n_fields * sizeof *file->fields),
+        pn_hash64(file->column_indices, file->n_column_indices * sizeof *file->column_indices),
+        (uint64_t)file->major << 32 | file->minor,
+        (uint64_t)fragment->n_rows << 1 | field->nullable,
+    };
+    return pn_arena_printf(arena, "data/%s#%" PRId32 "#%016" PRIx64, file->path, field->id,
+                           pn_hash64(parts, sizeof parts));
+}
+
 static pn_status check_columns(checker *c, pn_dataset *dataset, size_t fragment_i, pn_error *err)
 {
     for (size_t i = 0; i < dataset->schema.n_fields; i++) {
         const pn_field *field = &dataset->schema.fields[i];
-        const Pn__Table__DataFile *file =
-            file_of(&dataset->fragments[fragment_i], first_leaf(field));
+        const pn_fragment *fragment = &dataset->fragments[fragment_i];
+        const Pn__Table__DataFile *file = file_of(fragment, first_leaf(field));
         pn_arena arena;
         pn_error why = {0};
         bool is_new = true;
@@ -229,8 +249,7 @@ static pn_status check_columns(checker *c, pn_dataset *dataset, size_t fragment_
             continue; // null for all rows: there is nothing to decode
         pn_arena_init(&arena, SIZE_MAX);
         char *name = pn_arena_printf(&arena, "data/%s", file ? file->path : "");
-        char *column =
-            pn_arena_printf(&arena, "data/%s#%" PRId32, file ? file->path : "", field->id);
+        char *column = name_column(fragment, file, field, &arena);
         pn_status status = name && column ? PN_OK : pn_fail_nomem(err);
         if (status == PN_OK && file)
             status = pn_keyset_add(c->seen, pn_str_of(column), &is_new, err);
@@ -242,6 +261,24 @@ static pn_status check_columns(checker *c, pn_dataset *dataset, size_t fragment_
     return PN_OK;
 }
 
+/* A file that was looked at, and that this version says is of another size. */
+static pn_status check_size(checker *c, const char *name, uint64_t n_bytes, pn_arena *arena,
+                            pn_error *err)
+{
+    pn_file_info info;
+    bool is_new;
+    char *path = pn_path_join(arena, c->table, name);
+    char *key = pn_arena_printf(arena, "%s##%" PRIu64, name, n_bytes);
+    if (!path || !key)
+        return pn_fail_nomem(err);
+    PN_TRY(pn_keyset_add(c->seen, pn_str_of(key), &is_new, err));
+    if (!is_new || n_bytes == 0 || pn_path_info(path, &info, NULL) != PN_OK ||
+        info.size_bytes == n_bytes)
+        return PN_OK;
+    const char *reason = pn_arena_printf(arena, WRONG_SIZE, info.size_bytes, n_bytes);
+    return reason ? find_fault(c, name, reason, err) : pn_fail_nomem(err);
+}
+
 static pn_status check_data_file(checker *c, const Pn__Table__DataFile *file, pn_error *err)
 {
     pn_arena arena;
@@ -251,6 +288,8 @@ static pn_status check_data_file(checker *c, const Pn__Table__DataFile *file, pn
     pn_status status = name ? meet(c, name, &is_new, err) : pn_fail_nomem(err);
     if (status == PN_OK && is_new)
         status = check_bytes(c, name, file->size, &is_good, err);
+    else if (status == PN_OK)
+        status = check_size(c, name, file->size, &arena, err);
     pn_arena_reset(&arena);
     return status;
 }
@@ -261,7 +300,7 @@ static pn_status check_deletions(checker *c, pn_dataset *dataset, size_t fragmen
     const Pn__Table__DeletionFile *file = fragment->message->deletion_file;
     pn_arena arena;
     pn_error why = {0};
-    bool is_new, is_good = false;
+    bool is_new, is_good = true;
     const uint64_t *words;
     if (!file)
         return PN_OK;
@@ -269,10 +308,15 @@ static pn_status check_deletions(checker *c, pn_dataset *dataset, size_t fragmen
     char *name =
         pn_arena_printf(&arena, "_deletions/%" PRIu32 "-%" PRIu64 "-%" PRIu64 ".%s", fragment->id,
                         file->read_version, file->id, file->file_type == 1 ? "bin" : "arrow");
-    pn_status status = name ? meet(c, name, &is_new, err) : pn_fail_nomem(err);
+    char *key = name ? pn_arena_printf(&arena, "%s#%" PRIu32 "#%" PRIu64, name, fragment->n_rows,
+                                       file->num_deleted_rows)
+                     : NULL;
+    pn_status status = key ? meet(c, name, &is_new, err) : pn_fail_nomem(err);
     if (status == PN_OK && is_new)
         status = check_bytes(c, name, 0, &is_good, err);
-    if (status == PN_OK && is_good)
+    if (status == PN_OK)
+        status = pn_keyset_add(c->seen, pn_str_of(key), &is_new, err);
+    if (status == PN_OK && is_new && is_good)
         status = judge(c, name, pn_dataset_deletions(dataset, fragment_i, &words, &why), &why, err);
     pn_arena_reset(&arena);
     return status;

@@ -381,15 +381,6 @@ pn_status pn_dataset_deletions(pn_dataset *dataset, size_t fragment_i, const uin
     if (!fragment->deletions_read && fragment->message->deletion_file)
         status = pn_deletion_read(dataset->path, fragment->id, fragment->message->deletion_file,
                                   fragment->n_rows, &fragment->deleted, err);
-    if (status == PN_OK && fragment->deleted && !fragment->deletions_read &&
-        count_bits(fragment->deleted, fragment->n_rows) != fragment->n_deleted) {
-        pn_free(fragment->deleted);
-        fragment->deleted = NULL;
-        status = pn_fail(err, PN_ERR_CORRUPT,
-                         "%s: the deletion file of fragment %" PRIu32
-                         " has another number of rows than the manifest says, %" PRIu32,
-                         dataset->path, fragment->id, fragment->n_deleted);
-    }
     if (status == PN_OK) {
         fragment->deletions_read = true;
         *words = fragment->deleted;

@@ -173,6 +173,19 @@ pn_status pn_deletion_parse(const uint8_t *bytes, size_t n, const char *name, bo
     return status;
 }
 
+/* A manifest of an old writer does not say how many. */
+static pn_status check_count(const uint64_t *words, uint32_t n_rows, uint64_t wanted,
+                             const char *path, pn_error *err)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < pn_words_for_bits(n_rows); i++)
+        n += pn_popcount64(words[i]);
+    if (wanted != 0 && n != wanted)
+        return pn_fail(err, PN_ERR_CORRUPT,
+                       "%s: deletes %" PRIu64 " rows, the manifest says %" PRIu64, path, n, wanted);
+    return PN_OK;
+}
+
 pn_status pn_deletion_read(const char *table, uint64_t fragment_id,
                            const Pn__Table__DeletionFile *file, uint32_t n_rows, uint64_t **words,
                            pn_error *err)
@@ -182,6 +195,7 @@ pn_status pn_deletion_read(const char *table, uint64_t fragment_id,
     pn_status status = PN_OK;
     pn_arena arena;
     pn_buffer bytes;
+    uint64_t *read = NULL;
     bool bitmap = file->file_type == 1;
     pn_arena_init(&arena, SIZE_MAX);
     pn_buffer_init(&bytes, PN_MANIFEST_MAX_BYTES);
@@ -193,8 +207,12 @@ pn_status pn_deletion_read(const char *table, uint64_t fragment_id,
         status = pn_fail_wrap(err, PN_ERR_CORRUPT, "a deletion file of the version is missing: ");
     if (status != PN_OK)
         goto done;
-    status = pn_deletion_parse(bytes.data, bytes.n_bytes, path, bitmap, n_rows, words, err);
+    PN_GOTO(done, pn_deletion_parse(bytes.data, bytes.n_bytes, path, bitmap, n_rows, &read, err));
+    PN_GOTO(done, check_count(read, n_rows, file->num_deleted_rows, path, err));
+    *words = read;
+    read = NULL;
 done:
+    pn_free(read);
     pn_buffer_reset(&bytes);
     pn_arena_reset(&arena);
     return status;

@@ -252,7 +252,7 @@ static void strange_manifests__are_refused_by_name(void **state)
         {edit_format, PN_ERR_UNSUPPORTED, "0.1"},
         {edit_same_id, PN_ERR_CORRUPT, "the id 0"},
         {edit_deleted, PN_ERR_CORRUPT, "more deleted rows"},
-        {edit_count, PN_ERR_CORRUPT, "another number of rows"},
+        {edit_count, PN_ERR_CORRUPT, ".bin: deletes "},
         {edit_path, PN_ERR_UNSUPPORTED, "outside"},
         {edit_missing, PN_ERR_CORRUPT, "missing"},
         {edit_rows, PN_ERR_CORRUPT, "51"},
