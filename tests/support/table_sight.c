@@ -43,6 +43,11 @@ static uint64_t see_value(const pn_array *array, size_t i)
         pn_str text = pn_array_bytes(array, i);
         return pn_hash64(text.ptr, text.len);
     }
+    if (type == PN_TYPE_DECIMAL128 || type == PN_TYPE_DECIMAL256 ||
+        type == PN_TYPE_FIXED_SIZE_BINARY) {
+        size_t width = pn_type_width(array->field);
+        return pn_hash64((const uint8_t *)array->values + i * width, width);
+    }
     uint64_t hash = type + 1;
     if (type == PN_TYPE_STRUCT) {
         for (size_t c = 0; c < array->n_children; c++)
