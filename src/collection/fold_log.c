@@ -171,6 +171,7 @@ static void take_line(pn_fold_log *log, pn_str content)
         uint32_t n_left;
         good = take_part(pn_str_split(&content, ' '), (uint32_t)next, new_file, &log->arena,
                          &log->parts[log->n_parts], &n_left);
+        log->parts[log->n_parts].line = log->n_lines;
         log->n_parts += good;
         next += good ? n_left : 0;
         good = good && next <= n_rows;
@@ -183,6 +184,13 @@ static int by_old_file(const void *left, const void *right)
 {
     const pn_fold_part *a = left, *b = right;
     return strcmp(a->old_file, b->old_file);
+}
+
+static int by_old_file_and_line(const void *left, const void *right)
+{
+    const pn_fold_part *a = left, *b = right;
+    int order = by_old_file(a, b);
+    return order != 0 ? order : (a->line > b->line) - (a->line < b->line);
 }
 
 static pn_status parse(pn_fold_log *log, pn_str text, pn_error *err)
@@ -202,7 +210,7 @@ static pn_status parse(pn_fold_log *log, pn_str text, pn_error *err)
         log->n_lines++;
         take_line(log, content);
     }
-    qsort(log->parts, log->n_parts, sizeof *log->parts, by_old_file);
+    qsort(log->parts, log->n_parts, sizeof *log->parts, by_old_file_and_line);
     return PN_OK;
 }
 
@@ -243,11 +251,20 @@ pn_status pn_fold_log_refresh(pn_fold_log *log, pn_error *err)
     return status;
 }
 
-const pn_fold_part *pn_fold_log_find(const pn_fold_log *log, const char *old_file)
+const pn_fold_part *pn_fold_log_find(const pn_fold_log *log, const char *old_file, size_t *n)
 {
-    const pn_fold_part key = {.old_file = old_file};
-    return log->n_parts > 0 ? bsearch(&key, log->parts, log->n_parts, sizeof key, by_old_file)
-                            : NULL;
+    const pn_fold_part key = {.old_file = old_file}, *end = log->parts + log->n_parts;
+    const pn_fold_part *first = NULL;
+    *n = 0;
+    if (log->n_parts > 0)
+        first = bsearch(&key, log->parts, log->n_parts, sizeof key, by_old_file);
+    if (!first)
+        return NULL;
+    while (first > log->parts && by_old_file(first - 1, &key) == 0)
+        first--;
+    while (first + *n < end && by_old_file(first + *n, &key) == 0)
+        ++*n;
+    return first;
 }
 
 /* ---- writing ---- */

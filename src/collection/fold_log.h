@@ -6,8 +6,9 @@
  *
  * An index knows a row by the file of its vectors and its place in there. When fragments are folded (dataset/compact.h), the rows of the
  * new file are those of the old ones in order, without the deleted ones; a line says so, and is written before the fold is
- * committed. A line of a fold that never came names a file that no version has, and does no harm; a line that is lost, or torn by
- * a power cut, makes rows uncovered until the next index. So lines are not synced, and those with a wrong hash are passed over.
+ * committed. A line of a fold that never came names a file that no version has, and does no harm: a file may have become several,
+ * of which a version has one at most. A line that is lost, or torn by a power cut, makes rows uncovered until the next index. So
+ * lines are not synced, and those with a wrong hash are passed over.
  *
  * deleted: "-" for none, else ranges of rows, "3-5,9".
  *
@@ -33,6 +34,7 @@ typedef struct pn_fold_part {
     uint32_t first_row; /* in the new one */
     const pn_fold_gap *gaps;
     size_t n_gaps;
+    size_t line; /* that tells of it */
 } pn_fold_part;
 
 typedef struct pn_fold_log pn_fold_log;
@@ -44,8 +46,9 @@ void pn_fold_log_free(pn_fold_log *log); /* NULL is welcome */
 /* Read what came since the last time; one look at the file system when nothing did. */
 PN_NODISCARD pn_status pn_fold_log_refresh(pn_fold_log *log, pn_error *err);
 
-/* What became of a file; NULL: it was not folded. Lives until the next refresh. */
-const pn_fold_part *pn_fold_log_find(const pn_fold_log *log, const char *old_file);
+/* What became of a file, [*n], as the lines tell it from first to last: a fold that came to nothing is tried again, and an old version that
+ * was restored is folded anew. *n 0: it was not folded. Lives until the next refresh. */
+const pn_fold_part *pn_fold_log_find(const pn_fold_log *log, const char *old_file, size_t *n);
 
 /* Tell of folds that are about to be committed, of a table with a folder for indexes; else nothing is written. column: of the
  * vectors. */

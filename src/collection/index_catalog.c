@@ -338,23 +338,48 @@ static bool is_free(const view_maker *m, const place *p)
     return m->views->view_of[p->at] == PN_NO_VIEW;
 }
 
-/* Folds lead from one file to another; each makes a new one, so this ends. A log that says otherwise is given up. */
+/* Files that rows may have come to, not looked at yet. */
+enum { MAX_TRAILS = 64, MAX_FOLDS = 256 };
+typedef struct trails {
+    pn_moved_rows rows[MAX_TRAILS];
+    size_t n;
+} trails;
+
+/* Behind every fold of the file that these rows are in; that of the last line is looked at first. */
+static pn_status follow_all(view_maker *m, const pn_moved_rows *rows, trails *t, pn_error *err)
+{
+    size_t n;
+    const pn_fold_part *parts = pn_fold_log_find(m->folds, rows->file, &n);
+    for (size_t i = 0; i < n && t->n < MAX_TRAILS; i++) {
+        bool moved;
+        PN_TRY(pn_moved_rows_follow(&parts[i], &m->arena, rows, &t->rows[t->n], &moved, err));
+        t->n += moved && t->rows[t->n].n_runs > 0;
+    }
+    return PN_OK;
+}
+
+/*
+ * Folds lead from one file to another; each makes a new one, so this ends. A log that says otherwise is given up. Some lead nowhere:
+ * those that came to nothing, or belong to other versions.
+ */
 static pn_status find_moved(view_maker *m, const pn_index_fragment *wanted, found *out,
                             pn_error *err)
 {
-    enum { MAX_FOLDS = 64 };
-    bool moved = true;
-    PN_TRY(pn_moved_rows_begin(wanted->name, wanted->n_rows, &m->arena, &out->rows, err));
-    for (int i = 0; i < MAX_FOLDS; i++) {
-        PN_TRY(pn_moved_rows_follow(m->folds, &m->arena, &out->rows, &moved, err));
-        if (!moved || out->rows.n_runs == 0)
-            return PN_OK;
-        const place key = {.file = out->rows.file},
+    trails t = {.n = 0};
+    pn_moved_rows rows;
+    PN_TRY(pn_moved_rows_begin(wanted->name, wanted->n_rows, &m->arena, &rows, err));
+    PN_TRY(follow_all(m, &rows, &t, err));
+    for (int i = 0; i < MAX_FOLDS && t.n > 0; i++) {
+        rows = t.rows[--t.n];
+        const place key = {.file = rows.file},
                     *p = bsearch(&key, m->by_file, m->n_places, sizeof key, by_file);
-        if (!p)
+        if (!p) {
+            PN_TRY(follow_all(m, &rows, &t, err));
             continue;
-        const pn_moved_run *last = &out->rows.runs[out->rows.n_runs - 1];
+        }
+        const pn_moved_run *last = &rows.runs[rows.n_runs - 1];
         if (is_free(m, p) && last->at + (uint64_t)last->n_rows <= p->n_rows) {
+            out->rows = rows;
             out->at = p->at;
             out->is_moved = true;
         }

@@ -1,7 +1,7 @@
 /*
  * index_upkeep.c - which rows need an index, and building it beside a table that lives
  *
- * The order on disk: the new index gets its name, then the ones it replaces lose theirs. A crash in between leaves rows covered
+ * The order on disk: the new index gets its name, which is synced, then the ones it replaces lose theirs. A crash in between leaves rows covered
  * twice, which a search sorts out and the next build cleans up.
  */
 #include "collection/index_upkeep.h"
@@ -207,9 +207,10 @@ static bool is_of_low_memory(const pn_index_views *views)
     return !info.has_copies;
 }
 
-static pn_status build_chosen(const char *path, pn_snapshot *snapshot, const pn_index_views *views,
-                              const bool *carried, const pn_engine_index_options *options,
-                              pn_engine_index_report *out, pn_error *err)
+static pn_status build_chosen(const char *folder, const char *path, pn_snapshot *snapshot,
+                              const pn_index_views *views, const bool *carried,
+                              const pn_engine_index_options *options, pn_engine_index_report *out,
+                              pn_error *err)
 {
     chosen_rows chosen = {0};
     pn_status status = gather(snapshot, views, carried, &chosen, err);
@@ -217,6 +218,8 @@ static pn_status build_chosen(const char *path, pn_snapshot *snapshot, const pn_
     if (status == PN_OK && n >= PN_INDEX_MIN_ROWS) {
         status = build(path, snapshot, &chosen.rows, options, err);
         out->n_rows = n;
+        if (status == PN_OK)
+            status = pn_folder_sync(folder, err);
         if (status == PN_OK)
             status = remove_replaced(views, carried, &out->n_replaced, err);
     }
@@ -262,7 +265,7 @@ pn_status pn_index_upkeep_build(const char *folder, pn_snapshot *snapshot,
     if (status == PN_OK) {
         (void)choose_views(views, options->all, carried);
         settled.low_memory |= !options->all && is_of_low_memory(views);
-        status = build_chosen(path, snapshot, views, carried, &settled, out, err);
+        status = build_chosen(folder, path, snapshot, views, carried, &settled, out, err);
     }
     pn_arena_reset(&arena);
     return status;

@@ -50,25 +50,21 @@ static pn_moved_run *cut(const pn_fold_part *part, pn_moved_run run, pn_moved_ru
     return push(out, run, at, end, part->first_row + at - gone);
 }
 
-pn_status pn_moved_rows_follow(const pn_fold_log *log, pn_arena *arena, pn_moved_rows *rows,
-                               bool *moved, pn_error *err)
+pn_status pn_moved_rows_follow(const pn_fold_part *part, pn_arena *arena, const pn_moved_rows *rows,
+                               pn_moved_rows *out, bool *moved, pn_error *err)
 {
-    const pn_fold_part *part = pn_fold_log_find(log, rows->file);
     *moved = false;
-    if (!part)
-        return PN_OK;
     for (size_t i = 0; i < rows->n_runs; i++)
         if (rows->runs[i].at + (uint64_t)rows->runs[i].n_rows > part->n_rows)
-            return PN_OK; /* a line about another file of that name */
+            return PN_OK;
     size_t most = rows->n_runs + part->n_gaps;
     pn_moved_run *runs = PN_ARENA_NEW(arena, pn_moved_run, most + 1), *end = runs;
     if (!runs)
         return pn_fail_nomem(err);
     for (size_t i = 0; i < rows->n_runs; i++)
         end = cut(part, rows->runs[i], end);
-    rows->runs = runs;
-    rows->n_runs = (size_t)(end - runs);
-    rows->file = part->new_file;
+    *out = (pn_moved_rows){
+        .file = part->new_file, .runs = runs, .n_runs = (size_t)(end - runs), .n_old = rows->n_old};
     *moved = true;
     return PN_OK;
 }

@@ -23,9 +23,10 @@ typedef struct pn_moved_rows {
 /* All rows of a file, where they are. runs are in arena. */
 PN_NODISCARD pn_status pn_moved_rows_begin(const char *file, uint32_t n_rows, pn_arena *arena,
                                            pn_moved_rows *out, pn_error *err);
-/* Follow them through the next fold; *moved false when none is known. */
-PN_NODISCARD pn_status pn_moved_rows_follow(const pn_fold_log *log, pn_arena *arena,
-                                            pn_moved_rows *rows, bool *moved, pn_error *err);
+/* Follow them through a fold of their file; *moved false, and out as it was, when it is one of another file of that name. */
+PN_NODISCARD pn_status pn_moved_rows_follow(const pn_fold_part *part, pn_arena *arena,
+                                            const pn_moved_rows *rows, pn_moved_rows *out,
+                                            bool *moved, pn_error *err);
 uint64_t pn_moved_rows_count(const pn_moved_rows *rows);
 
 /*
