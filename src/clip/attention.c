@@ -13,7 +13,7 @@
  * product. (The first product computes them for nothing: at most 77 x 77 x 64 multiply-adds.)
  *
  * A shared first row (block.h) lies elsewhere. Its sequences are packed from one row earlier, which is some other row of
- * the matrix, and what came of that row is replaced in the panels.
+ * the matrix or the one in front of it, and what came of that row is replaced in the panels.
  *
  * In 8 bits both products run on bytes, where the level is fast at it and the sequence is long (ViT-L/14: 257 tokens, where
  * attention in f32 is a sixth of the time of a model in 8 bits). Tokens are the columns of k, each with its own scale;
@@ -44,16 +44,17 @@ static head head_of(const job *j, size_t i)
     const pn_attention *a = j->a;
     const size_t width = a->head_width;
     const size_t sequence = i / a->heads, column = i % a->heads * width;
-    const bool shared = a->sequences->first_shared;
-    const size_t token = a->sequences->starts[sequence] - shared, query = a->query_starts[sequence];
+    const bool elsewhere = a->first_k;
+    const size_t token = a->sequences->starts[sequence], query = a->query_starts[sequence];
+    const size_t back = elsewhere ? a->kv_stride : 0;
     return (head){.q = a->q + query * a->q_stride + column,
-                  .k = a->k + token * a->kv_stride + column,
-                  .v = a->v + token * a->kv_stride + column,
-                  .first_k = shared ? a->k + column : NULL,
-                  .first_v = shared ? a->v + column : NULL,
+                  .k = a->k + token * a->kv_stride + column - back,
+                  .v = a->v + token * a->kv_stride + column - back,
+                  .first_k = elsewhere ? a->first_k + column : NULL,
+                  .first_v = elsewhere ? a->first_v + column : NULL,
                   .out = a->out + query * a->out_stride + column,
                   .n_queries = a->query_starts[sequence + 1] - query,
-                  .n_tokens = a->sequences->starts[sequence + 1] - token,
+                  .n_tokens = a->sequences->starts[sequence + 1] - token + elsewhere,
                   .width = width};
 }
 

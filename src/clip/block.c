@@ -306,19 +306,39 @@ static pn_attention attention_of(const pn_forward *f, const pn_block *b, const p
 {
     const pn_activations *a = &f->act;
     const size_t qkv_stride = pn_qkv_stride(b->attention);
+    const float *k = a->wide + qkv_stride, *first = s->first_shared ? k : s->first_kv;
+    const size_t first_stride =
+        s->first_shared ? qkv_stride : pn_first_row_stride(f->config); /* from k to v */
     return (pn_attention){.sequences = s,
                           .heads = b->heads,
                           .head_width = f->config->head_width,
                           .query_starts = s->starts,
                           .q = a->wide,
                           .q_stride = a->wide_stride,
-                          .k = a->wide + qkv_stride,
-                          .v = a->wide + 2 * qkv_stride,
+                          .k = k,
+                          .v = k + qkv_stride,
+                          .first_k = first,
+                          .first_v = first ? first + first_stride : NULL,
                           .kv_stride = a->wide_stride,
                           .out = a->normed,
                           .out_stride = a->x_stride,
                           .in_bytes =
                               b->qkv.w.type == PN_PANEL_I8 && !s->causal && f->kernels->fast_i8};
+}
+
+size_t pn_first_row_stride(const pn_encoder_config *config)
+{
+    return pn_qkv_stride(pn_attention_width(config));
+}
+
+static void keep_first(const pn_forward *f, const pn_block *b, const pn_sequences *s)
+{
+    const float *k = f->act.wide + pn_qkv_stride(b->attention);
+    if (!s->keep_first)
+        return;
+    memcpy(s->keep_first, k, b->attention * sizeof *k);
+    memcpy(s->keep_first + pn_first_row_stride(f->config), k + pn_qkv_stride(b->attention),
+           b->attention * sizeof *k);
 }
 
 static void run_block(const pn_forward *f, const pn_block *b, const pn_sequences *s)
@@ -328,6 +348,7 @@ static void run_block(const pn_forward *f, const pn_block *b, const pn_sequences
     const float *in = first_input(f, b, rows);
     pn_gemm qkv = {.c = a->wide, .ldc = a->wide_stride, .a = in, .lda = a->x_stride, .m = rows};
     pn_linear_run_all(f, &b->qkv, qkv);
+    keep_first(f, b, s);
     const pn_attention attention = attention_of(f, b, s);
     pn_attention_run(f, &attention);
     if (s->first_shared) /* it sees itself alone */
@@ -371,6 +392,7 @@ static void run_last_block(const pn_forward *f, const pn_block *b, const pn_sequ
     const pn_activations *a = &f->act;
     float *in = first_input(f, b, s->starts[s->n]);
     make_keys(f, b, s, in);
+    keep_first(f, b, s);
     keep_pooled(f, s, a->x);
     if (in != a->x)
         keep_pooled(f, s, in);
@@ -383,10 +405,16 @@ static void run_last_block(const pn_forward *f, const pn_block *b, const pn_sequ
 void pn_blocks_run(const pn_forward *f, const pn_block *blocks, const pn_sequences *s)
 {
     const uint32_t whole = s->pooled ? f->config->layers - 1 : f->config->layers;
-    for (uint32_t i = 0; i < whole; i++)
-        run_block(f, &blocks[i], s);
-    if (s->pooled)
-        run_last_block(f, &blocks[whole], s);
+    const size_t kept = 2 * pn_first_row_stride(f->config);
+    pn_sequences at = *s;
+    for (uint32_t i = 0; i < f->config->layers; i++) {
+        at.first_kv = s->first_kv ? s->first_kv + i * kept : NULL;
+        at.keep_first = s->keep_first ? s->keep_first + i * kept : NULL;
+        if (i < whole)
+            run_block(f, &blocks[i], &at);
+        else
+            run_last_block(f, &blocks[i], &at);
+    }
 }
 
 void pn_head_run(const pn_forward *f, const pn_block *head, const float *probe_query,

@@ -8,7 +8,7 @@
  * over all rows at once, and only attention knows where a sequence ends.
  *
  * Causal sequences that begin with the same token have the same first row in every block, since that row sees nothing but
- * itself. It need not be computed more than once.
+ * itself. It need not be computed more than once: in one matrix, or, when its keys and values were kept, at all.
  */
 #ifndef PN_CLIP_BLOCK_H
 #define PN_CLIP_BLOCK_H
@@ -24,7 +24,11 @@ typedef struct pn_sequences {
         pooled; /* [n], ascending; the last row of its sequence when causal. NULL: all rows are needed */
     const size_t *ones; /* [n + 1]: 0, 1, ... n */
     bool first_shared;  /* row 0 of the matrix is the first row of every sequence; starts[0] is 1 */
-    bool causal; /* a row sees the rows before it and itself; otherwise all of its sequence */
+    /* Keys and values of the first row of every sequence, which is not in the matrix; NULL: it is. [layers][2][stride], stride
+     * that of pn_first_row_stride(). There has to be memory for one row in front of act.wide. */
+    const float *first_kv;
+    float *keep_first; /* the same, to be filled from row 0 of the matrix; NULL: not wanted */
+    bool causal;       /* a row sees the rows before it and itself; otherwise all of its sequence */
 } pn_sequences;
 
 /* What every step of a forward pass needs. */
@@ -34,6 +38,9 @@ typedef struct pn_forward {
     const pn_encoder_config *config;
     pn_activations act;
 } pn_forward;
+
+/* Floats of one of the two. */
+size_t pn_first_row_stride(const pn_encoder_config *config);
 
 /*
  * Run all blocks over forward->act.x. On return row i of act.x is the pooled row of sequence i, before the last norm; or
@@ -74,6 +81,8 @@ typedef struct pn_attention {
     const float *q;
     size_t q_stride;
     const float *k, *v; /* rows as in sequences->starts */
+    const float *first_k,
+        *first_v; /* of the first row of every sequence, where it lies elsewhere; or NULL */
     size_t kv_stride;
     float *out; /* rows as q */
     size_t out_stride;

@@ -25,6 +25,7 @@ struct pn_clip {
     pn_clip_weights weights;
     pn_tokenizer *tokenizer;
     pn_scratch *scratch;
+    pn_first_row *first_row;
     pn_clip_info info;
 };
 
@@ -133,6 +134,9 @@ static pn_status open_parts(pn_clip *clip, const char *dir, const pn_clip_option
     pn_safetensors_rest(clip->tensors); /* all but some rows of the token embedding were copied */
     PN_TRY(pn_tokenizer_load(dir, NULL, &clip->tokenizer, err));
     PN_TRY(check_tokenizer(clip, dir, err));
+    clip->first_row = pn_first_row_create(pn_text_first_row_floats(&clip->config.text));
+    if (!clip->first_row)
+        return pn_fail_nomem(err);
     fill_info(clip);
     return make_fingerprint(clip, err);
 }
@@ -160,6 +164,7 @@ void pn_clip_close(pn_clip *clip)
     pn_safetensors_close(clip->tensors);
     pn_tokenizer_free(clip->tokenizer);
     pn_scratch_free(clip->scratch);
+    pn_first_row_free(clip->first_row);
     pn_free(clip);
 }
 
@@ -200,7 +205,7 @@ pn_status pn_clip_embed_images(const pn_clip *clip, const float *pixels, size_t 
 {
     if (n == 0)
         return pn_fail(err, PN_ERR_INVALID, "no picture to embed");
-    const pn_clip_means means = {clip->scratch, pool};
+    const pn_clip_means means = {clip->scratch, pool, clip->first_row};
     PN_TRY(pn_vision_run(&clip->config, &clip->weights, pixels, n, &means, out, err));
     return finish(clip, norm, "picture", n, out, err);
 }
@@ -210,7 +215,7 @@ pn_status pn_clip_embed_ids(const pn_clip *clip, const uint32_t *ids, const size
 {
     if (n == 0)
         return pn_fail(err, PN_ERR_INVALID, "no text to embed");
-    const pn_clip_means means = {clip->scratch, pool};
+    const pn_clip_means means = {clip->scratch, pool, clip->first_row};
     PN_TRY(pn_text_run(&clip->config, &clip->weights, ids, lengths, n, &means, out, err));
     return finish(clip, norm, "text", n, out, err);
 }

@@ -8,6 +8,7 @@
 #ifndef PN_CLIP_SCRATCH_H
 #define PN_CLIP_SCRATCH_H
 
+#include "clip/first_row.h"
 #include "os/pool.h"
 
 typedef struct pn_scratch pn_scratch;
@@ -21,7 +22,8 @@ void pn_scratch_give(pn_scratch *scratch, void *block); /* NULL is welcome */
 /* What a forward pass works with. */
 typedef struct pn_clip_means {
     pn_scratch *scratch;
-    pn_pool *pool; /* NULL: one thread */
+    pn_pool *pool;           /* NULL: one thread */
+    pn_first_row *first_row; /* of texts */
 } pn_clip_means;
 
 #endif

@@ -7,6 +7,9 @@
 #include "clip/scratch.h"
 #include "clip/weights.h"
 
+/* What pn_first_row_create() has to make room for. */
+size_t pn_text_first_row_floats(const pn_encoder_config *config);
+
 /*
  * ids [n][context], lengths[i] of them meant -> out [n][dim], not normalised. n >= 1.
  *

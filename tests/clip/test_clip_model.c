@@ -4,6 +4,7 @@
 #include "base/alloc.h"
 #include "base/rng.h"
 #include "clip/clip.h"
+#include "os/pool.h"
 #include "support/golden.h"
 #include "support/stage.h"
 #include "support/tiny_clip.h"
@@ -544,6 +545,108 @@ static void text__alone_or_among_others_has_the_same_bits(void **state)
     tiny_clip_free(&tiny);
 }
 
+/* ---- the first row, which the first text leaves for those that follow */
+
+enum { FIRST_TEXTS = 4, FIRST_CONTEXT = 9, FIRST_DIM = 7, AT_ONCE = 4, TIMES = 20 };
+
+static const uint32_t first_ids[FIRST_TEXTS][FIRST_CONTEXT] = {
+    {TINY_START, 5, 6, 7, TINY_END},
+    {TINY_START, TINY_END},
+    {7, 5, 6, TINY_END}, /* begins otherwise */
+    {TINY_START, 9, 8, 7, 6, 5, 4, 3, TINY_END},
+};
+static const size_t first_lengths[FIRST_TEXTS] = {5, 2, 4, 9};
+
+static void embed_text(const pn_clip *clip, size_t i, float *out)
+{
+    assert_int_equal(
+        pn_clip_embed_ids(clip, first_ids[i], &first_lengths[i], 1, PN_CLIP_RAW, NULL, out, NULL),
+        PN_OK);
+}
+
+/* Each text as the first one of a model. */
+static void embed_first(float out[FIRST_TEXTS][FIRST_DIM])
+{
+    for (size_t i = 0; i < FIRST_TEXTS; i++) {
+        pn_clip *clip = open_model();
+        assert_int_equal(pn_clip_get_info(clip)->dim, FIRST_DIM);
+        embed_text(clip, i, out[i]);
+        pn_clip_close(clip);
+    }
+}
+
+static void text__first_or_later_has_the_same_bits(void **state)
+{
+    (void)state;
+    const tiny_spec specs[] = {tiny_spec_odd(), pruned_spec(183, 131)};
+    for (size_t k = 0; k < PN_COUNT_OF(specs); k++) {
+        tiny_clip tiny;
+        tiny_clip_make(&tiny, &specs[k]);
+        stage_remove(&folder);
+        stage_make(&folder);
+        tiny_clip_write(&tiny, folder.dir, TINY_OPEN_CLIP, "F32", "");
+        float want[FIRST_TEXTS][FIRST_DIM], got[FIRST_DIM];
+        embed_first(want);
+        for (size_t begin = 0; begin < FIRST_TEXTS; begin++) {
+            pn_clip *clip = open_model();
+            for (size_t i = 0; i < (size_t)2 * FIRST_TEXTS; i++) {
+                size_t text = (begin + i) % FIRST_TEXTS;
+                embed_text(clip, text, got);
+                assert_memory_equal(got, want[text], sizeof got);
+            }
+            pn_clip_close(clip);
+        }
+        tiny_clip_free(&tiny);
+    }
+}
+
+typedef struct asker {
+    const pn_clip *clip;
+    const float (*want)[FIRST_DIM];
+    size_t first;
+    bool good;
+} asker;
+
+static void ask_often(void *context)
+{
+    asker *a = context;
+    a->good = true;
+    for (size_t i = 0; i < TIMES; i++) {
+        float got[FIRST_DIM];
+        const size_t text = (a->first + i) % FIRST_TEXTS;
+        const pn_status status = pn_clip_embed_ids(a->clip, first_ids[text], &first_lengths[text],
+                                                   1, PN_CLIP_RAW, NULL, got, NULL);
+        a->good = a->good && status == PN_OK && memcmp(got, a->want[text], sizeof got) == 0;
+    }
+}
+
+static void text__asked_for_at_once_has_the_same_bits(void **state)
+{
+    (void)state;
+    const tiny_spec spec = tiny_spec_odd();
+    tiny_clip tiny;
+    tiny_clip_make(&tiny, &spec);
+    tiny_clip_write(&tiny, folder.dir, TINY_OPEN_CLIP, "F32", "");
+    float want[FIRST_TEXTS][FIRST_DIM];
+    embed_first(want);
+    for (int round = 0; round < 5; round++) {
+        pn_clip *clip = open_model();
+        asker askers[AT_ONCE];
+        pn_thread *threads[AT_ONCE];
+        for (size_t i = 0; i < AT_ONCE; i++) {
+            askers[i] = (asker){clip, (const float(*)[FIRST_DIM])want, i, false};
+            assert_int_equal(pn_thread_start(ask_often, &askers[i], "asker", &threads[i], NULL),
+                             PN_OK);
+        }
+        for (size_t i = 0; i < AT_ONCE; i++) {
+            pn_thread_join(threads[i]);
+            assert_true(askers[i].good);
+        }
+        pn_clip_close(clip);
+    }
+    tiny_clip_free(&tiny);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -576,6 +679,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(text__stops_at_the_first_end_token, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(text__alone_or_among_others_has_the_same_bits, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(text__first_or_later_has_the_same_bits, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(text__asked_for_at_once_has_the_same_bits, make_folder,
                                         remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
