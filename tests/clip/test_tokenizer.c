@@ -9,7 +9,6 @@
 #include "base/alloc.h"
 #include "base/limits.h"
 #include "base/rng.h"
-#include "os/clock.h"
 #include "support/golden.h"
 #include "support/stage.h"
 
@@ -19,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 /* cmocka wants the four above first */
 #include <cmocka.h>
 
@@ -327,9 +327,9 @@ static void encode__is_quick_for_one_long_word(void **state)
         size_t unit = strlen(letters[i]), n = 0;
         for (; n + unit <= PN_TEXT_MAX_BYTES; n += unit)
             memcpy(text + n, letters[i], unit);
-        int64_t start = pn_clock_monotonic_ns();
+        clock_t start = clock(); /* of the processor: a process that had to wait is not slow */
         (void)encode(t, text, n, ids);
-        double ms = (double)(pn_clock_monotonic_ns() - start) / 1e6;
+        double ms = (double)(clock() - start) * 1e3 / CLOCKS_PER_SEC;
         print_message("%zu bytes of %s: %.1f ms\n", n, letters[i], ms);
         assert_true(ms < 2000);
     }
