@@ -38,6 +38,9 @@ typedef struct pn_index_builder {
     uint32_t *starts, *order, *positions;
     uint64_t n_listed;
 
+    float *fitted_texts, *asked_texts; /* [n_fitted][dim], [n_asked][dim] */
+    size_t n_fitted, n_asked;
+
     pn_pq books[PN_INDEX_BOOKS];
     float *packed[PN_INDEX_BOOKS];
     size_t *block_starts; /* [n_partitions + 1] */

@@ -1,12 +1,12 @@
 /*
  * index_effort.c - how hard to look for which recall
  *
- * No labels are needed: exact search of 200 pictures and 200 texts is the truth. The efforts of a grid (partitions x rows) are tried
- * on them, but for those that could only reach what a cheaper one reached already; for each of a ladder of recalls the cheapest effort that reached it is kept. Cost is counted in bytes that a search reads, not
- * in time, so that the same table gives the same index.
+ * No labels are needed: exact search of 200 pictures and up to 200 texts is the truth. The efforts of a grid (partitions x rows) are tried on
+ * them, but for those that could only reach what a cheaper one reached already; for each of a ladder of recalls the cheapest effort that reached
+ * it is kept. Cost is counted in bytes that a search reads, not in time, so that the same table gives the same index.
  *
- * What is kept is the mean recall less its standard error: the efforts are chosen among many on a few queries, and the
- * luckiest of them would disappoint.
+ * What is kept is the recall that the mean of all such queries has with a certainty of 95 %, by the spread of those that were asked: the efforts
+ * are chosen among many on a few queries, and the luckiest of them would disappoint.
  *
  * Filters: the same for one row in 16, at the recall of the default. If one row in s passes and partitions grow with s^w, then w follows
  * from the two; between and below, the law is trusted.
@@ -27,13 +27,15 @@
 #include <string.h>
 
 enum { NEAREST = 10, SPARSE = 16 };
+#define CONFIDENCE 1.645 /* standard errors below which a mean is in 5 of 100 cases */
 
 static const float ladder[PN_EFFORTS_MAX] = {0.7f,   0.8f,  0.85f,  0.9f,  0.92f,  0.94f,
                                              0.95f,  0.96f, 0.965f, 0.97f, 0.975f, 0.98f,
                                              0.985f, 0.99f, 0.995f, 0.998f};
-static const float row_steps[] = {1.5f, 2, 2.5f, 3, 4, 5, 7, 10};
-static const uint32_t partition_steps[] = {4,   6,   8,   12,  16,  24,  32,   48,   64,   96,
-                                           128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 4096};
+static const float row_steps[] = {1.5f, 2, 2.5f, 3, 4, 5, 7, 10, 14};
+static const uint32_t partition_steps[] = {4,   6,   8,    12,   16,   24,   32,
+                                           48,  64,  96,   128,  192,  256,  384,
+                                           512, 768, 1024, 1536, 2048, 3072, 4096};
 
 /* ---- one effort, measured */
 
@@ -95,7 +97,7 @@ static pn_status measure_failed(pn_status status, pn_error *err)
     return pn_fail(err, status, "calibration was stopped");
 }
 
-/* *recall: mean less standard error. */
+/* *recall: that the mean is no less, with the certainty of CONFIDENCE. */
 static pn_status measure(measurement *m, float *recall, float *cost, pn_error *err)
 {
     size_t n = m->c->n;
@@ -109,7 +111,7 @@ static pn_status measure(measurement *m, float *recall, float *cost, pn_error *e
         costs += (double)m->costs[i];
     }
     double mean = sum / (double)n, variance = PN_MAX(squares / (double)n - mean * mean, 0.0);
-    *recall = (float)PN_MAX(mean - sqrt(variance / (double)n), 0.0);
+    *recall = (float)PN_MAX(mean - CONFIDENCE * sqrt(variance / (double)n), 0.0);
     *cost = (float)(costs / (double)n);
     return PN_OK;
 }
@@ -130,10 +132,11 @@ static float usual_gap(const measurement *m)
     return m->gaps[n / 2];
 }
 
-/* An effort joins every step of the ladder that it reaches more cheaply. */
-static void offer(const measurement *m, pn_effort_row *efforts, float *costs, float recall,
+/* An effort joins every step of the ladder that it reaches more cheaply; whether there is one. */
+static bool offer(const measurement *m, pn_effort_row *efforts, float *costs, float recall,
                   float cost)
 {
+    bool joined = false;
     for (size_t i = 0; i < PN_EFFORTS_MAX; i++)
         if (recall >= ladder[i] && (efforts[i].recall <= 0 || cost < costs[i])) {
             efforts[i] = (pn_effort_row){.recall = recall,
@@ -141,7 +144,9 @@ static void offer(const measurement *m, pn_effort_row *efforts, float *costs, fl
                                          .partitions = m->effort.partitions,
                                          .gap = usual_gap(m)};
             costs[i] = cost;
+            joined = true;
         }
+    return joined;
 }
 
 /* What is known of a number of partitions from a lower effort for the rows. */
@@ -171,16 +176,18 @@ static bool is_hopeless(const known *k, const pn_effort_row *efforts, const floa
     return true;
 }
 
-/* Rows' efforts from low to high; with each, partitions from where it becomes interesting until they help no more. */
+/* Rows' efforts from low to high, until the ladder is reached to its end and one is good for nothing; with each, partitions until they help no
+ * more: then it is the rows' effort that lacks. */
 static pn_status climb(measurement *m, pn_effort_row *efforts, pn_error *err)
 {
     float costs[PN_EFFORTS_MAX] = {0};
     known known_of[PN_COUNT_OF(partition_steps)] = {0};
     uint32_t n_partitions = m->c->index->facts.n_partitions;
-    size_t first = 0;
-    for (size_t r = 0; r < PN_COUNT_OF(row_steps); r++) {
+    bool is_useful = true;
+    for (size_t r = 0; is_useful && r < PN_COUNT_OF(row_steps); r++) {
         float last = 0;
-        for (size_t p = first; p < PN_COUNT_OF(partition_steps); p++) {
+        is_useful = efforts[PN_EFFORTS_MAX - 1].recall <= 0;
+        for (size_t p = 0; p < PN_COUNT_OF(partition_steps); p++) {
             uint32_t partitions = PN_MIN(partition_steps[p], n_partitions);
             known *k = &known_of[p];
             if (is_hopeless(k, efforts, costs)) {
@@ -195,11 +202,10 @@ static pn_status climb(measurement *m, pn_effort_row *efforts, pn_error *err)
             now.gain = k->measured ? now.recall - k->recall : 1;
             now.reach = now.recall + next_gain(&now);
             *k = now;
-            offer(m, efforts, costs, now.recall, now.cost);
-            first = now.recall < ladder[0] ? p : first; /* the rows will not change that much */
+            is_useful |= offer(m, efforts, costs, now.recall, now.cost);
             if (partitions == n_partitions || now.recall >= ladder[PN_EFFORTS_MAX - 1] ||
-                (now.recall >= ladder[0] && now.recall < last + 0.002f))
-                break; /* it is the rows' effort that lacks */
+                (now.recall >= ladder[0] / 2 && now.recall < last + 0.002f))
+                break;
             last = now.recall;
         }
     }
