@@ -2,7 +2,7 @@
 # Options from a file: what it sets, what wins over it, and every way to get it wrong.
 set -euo pipefail
 work=$(mktemp -d)
-trap 'kill $server 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'kill $server 2>/dev/null || true; wait $server 2>/dev/null || true; rm -rf "$work"' EXIT
 server='' shop="$PN_SOURCE_DIR/demo/catalogue" model="$PN_SOURCE_DIR/demo/model"
 unset PENNON_TABLE PENNON_MODEL PENNON_TOKEN PENNON_CONFIG XDG_CONFIG_HOME
 export HOME="$work/home"

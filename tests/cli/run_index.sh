@@ -3,7 +3,7 @@
 set -euo pipefail
 work=$(mktemp -d)
 server=''
-trap 'kill $server 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'kill $server 2>/dev/null || true; wait $server 2>/dev/null || true; rm -rf "$work"' EXIT
 unset PENNON_TABLE PENNON_MODEL PENNON_TOKEN PENNON_CONFIG XDG_CONFIG_HOME
 export HOME="$work/home"
 cd "$work"

@@ -2,7 +2,7 @@
 # pennon model pull against a hub of this machine: what comes, where it lies, and every way in which a hub can be wrong.
 set -euo pipefail
 work=$(mktemp -d)
-trap 'kill $hub 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'kill $hub 2>/dev/null || true; wait $hub 2>/dev/null || true; rm -rf "$work"' EXIT
 fail() { echo "FAILED: $1"; exit 1; }
 unset PENNON_MODEL PENNON_TABLE PENNON_CONFIG PENNON_MODELS HF_TOKEN HF_HOME HF_HUB_CACHE http_proxy HTTP_PROXY ALL_PROXY all_proxy
 export HOME="$work/home" XDG_CONFIG_HOME="$work/none" PENNON_CACHE="$work/cache" HF_HUB_CACHE="$work/hub" no_proxy='*'

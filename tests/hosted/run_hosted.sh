@@ -4,7 +4,7 @@
 set -euo pipefail
 work=$(mktemp -d)
 # shellcheck disable=SC2154 # set below
-trap 'kill $inference $server $tls 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'kill $inference $server $tls 2>/dev/null || true; wait $inference $server $tls 2>/dev/null || true; rm -rf "$work"' EXIT
 inference='' server='' tls=''
 fail() { echo "FAILED: $1"; exit 1; }
 unset PENNON_MODEL PENNON_TABLE PENNON_CONFIG PENNON_API_KEY ROBOFLOW_API_KEY PENNON_MODEL_URL http_proxy HTTP_PROXY https_proxy ALL_PROXY all_proxy

@@ -2,7 +2,7 @@
 # The service as clients see it: curl, promtool, a stop in the middle.
 set -euo pipefail
 work=$(mktemp -d)
-trap 'kill $server 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'kill $server 2>/dev/null || true; wait $server 2>/dev/null || true; rm -rf "$work"' EXIT
 shop="$PN_SOURCE_DIR/demo/catalogue"
 "$PENNON" ingest "$shop/products.csv" --table "$work/t.lance" --model "$PN_SOURCE_DIR/demo/model" --quiet
 "$PENNON" serve --table "$work/t.lance" --port 0 --token secret --max-body 1 --verbose > "$work/out" 2> "$work/log" &

@@ -2,7 +2,7 @@
 # GET /rows: newest first, page by page, filtered; every row once.
 set -euo pipefail
 work=$(mktemp -d)
-trap 'kill $server 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'kill $server 2>/dev/null || true; wait $server 2>/dev/null || true; rm -rf "$work"' EXIT
 shop="$PN_SOURCE_DIR/demo/catalogue"
 "$PENNON" ingest "$shop/products.csv" --table "$work/t.lance" --model "$PN_SOURCE_DIR/demo/model" --quiet
 "$PENNON" serve --table "$work/t.lance" --port 0 > "$work/out" 2>&1 &

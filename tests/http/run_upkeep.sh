@@ -3,7 +3,7 @@
 set -euo pipefail
 work=$(mktemp -d)
 server=
-trap 'kill $server 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'kill $server 2>/dev/null || true; wait $server 2>/dev/null || true; rm -rf "$work"' EXIT
 fail() { echo "FAILED: $1"; exit 1; }
 shop="$PN_SOURCE_DIR/demo/catalogue"
 export PENNON_MODEL="$PN_SOURCE_DIR/demo/model" PENNON_TABLE="$work/t.lance"

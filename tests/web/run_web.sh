@@ -5,7 +5,7 @@ command -v chromium > /dev/null || { echo "skipped: no chromium"; exit 77; }
 . "$PN_SOURCE_DIR/tests/lance_client/npm_packages.sh"
 work=$(mktemp -d)
 servers=()
-trap 'kill "${servers[@]}" 2>/dev/null || true; rm -rf "$work"' EXIT
+trap 'kill "${servers[@]}" 2>/dev/null || true; wait "${servers[@]}" 2>/dev/null || true; rm -rf "$work"' EXIT
 shop="$PN_SOURCE_DIR/demo/catalogue"
 model="$PN_SOURCE_DIR/demo/model"
 serve() { # table: sets url
