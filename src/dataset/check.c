@@ -5,7 +5,7 @@
  *                                                   -> deletion file
  *
  * Data files are shared by versions and never change, so each is looked at once, as long as the versions say the same of it; a later version
- * that needs a bad one is bad for the same reason. Pages are decoded as a scan does it, window by window.
+ * that needs a bad one is bad for the same reason. Pages are decoded as a scan does it, window by window, and in each some rows by themselves.
  *
  * What the format cannot tell: it has no checksums, so a number that became another number, or a file that became another good file of as many
  * rows, is seen only where the table has checksums of ours. How many files have none is part of the answer.
@@ -25,7 +25,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-enum { WINDOW_ROWS = 8192 };
+enum { WINDOW_ROWS = 8192, TAKEN_ROWS = 32 };
 #define WRONG_SIZE "has %" PRIu64 " bytes, the manifest says %" PRIu64
 
 typedef struct checker {
@@ -172,6 +172,22 @@ static pn_status check_values(const pn_array *array, const pn_field *field, pn_e
     return PN_OK;
 }
 
+/* Some of the rows by themselves: pages have more to say of where a row lies than one needs who reads all of them. */
+static pn_status take_some(pn_dataset *dataset, size_t fragment_i, const pn_field *field,
+                           uint64_t first, uint64_t n, pn_lance_memo *memo, pn_arena *arena,
+                           pn_error *why)
+{
+    uint64_t rows[TAKEN_ROWS];
+    pn_array array;
+    size_t n_rows = 0;
+    for (uint64_t i = 0; i < TAKEN_ROWS; i++) {
+        uint64_t row = first + (n - 1) * i / (TAKEN_ROWS - 1);
+        if (n_rows == 0 || row > rows[n_rows - 1])
+            rows[n_rows++] = row;
+    }
+    return pn_fragment_take(dataset, fragment_i, field, rows, n_rows, memo, arena, &array, why);
+}
+
 /* Every page of a column of one fragment. */
 static pn_status decode_column(pn_dataset *dataset, size_t fragment_i, const pn_field *field,
                                pn_error *why)
@@ -184,11 +200,12 @@ static pn_status decode_column(pn_dataset *dataset, size_t fragment_i, const pn_
     pn_status status = PN_OK;
     for (uint64_t first = 0; first < n_rows && status == PN_OK; first += WINDOW_ROWS) {
         pn_array array;
-        status = pn_fragment_read(dataset, fragment_i, field, first,
-                                  PN_MIN((uint64_t)WINDOW_ROWS, n_rows - first), memo, &arena,
-                                  &array, why);
+        uint64_t n = PN_MIN((uint64_t)WINDOW_ROWS, n_rows - first);
+        status = pn_fragment_read(dataset, fragment_i, field, first, n, memo, &arena, &array, why);
         if (status == PN_OK)
             status = check_values(&array, field, why);
+        if (status == PN_OK)
+            status = take_some(dataset, fragment_i, field, first, n, memo, &arena, why);
         pn_arena_reset(&arena);
     }
     pn_lance_memo_free(memo);
@@ -215,6 +232,21 @@ static int32_t first_leaf(const pn_field *field)
     return is_leaf ? field->id : first_leaf(&field->children[0]);
 }
 
+/* Of a field and all below it, what pages are decoded by. 0: no memory. */
+static uint64_t hash_field(const pn_field *field, pn_arena *arena)
+{
+    const char *type = pn_type_text(field, arena);
+    if (!type)
+        return 0;
+    uint64_t hash = pn_hash64(type, strlen(type));
+    for (size_t i = 0; i < field->n_children && hash != 0; i++) {
+        const uint64_t parts[] = {hash, hash_field(&field->children[i], arena)};
+        hash = parts[1] != 0 ? pn_hash64(parts, sizeof parts) : 0;
+    }
+    const uint64_t parts[] = {hash, (uint64_t)(uint32_t)field->id << 1 | field->nullable};
+    return hash != 0 ? pn_hash64(parts, sizeof parts) | 1 : 0;
+}
+
 /*
  * A file is what it is, but a damaged manifest may look for something else in it: so what was decoded is told by all that the decoding
  * goes by. NULL: no memory.
@@ -222,18 +254,16 @@ static int32_t first_leaf(const pn_field *field)
 static char *name_column(const pn_fragment *fragment, const Pn__Table__DataFile *file,
                          const pn_field *field, pn_arena *arena)
 {
-    const char *type = pn_type_text(field, arena);
-    if (!type || !file)
-        return type ? pn_arena_strdup(arena, "") : NULL;
     const uint64_t parts[] = {
-        pn_hash64(type, strlen(type)),
+        hash_field(field, arena),
         pn_hash64(file->fields, file->n_fields * sizeof *file->fields),
         pn_hash64(file->column_indices, file->n_column_indices * sizeof *file->column_indices),
         (uint64_t)file->major << 32 | file->minor,
-        (uint64_t)fragment->n_rows << 1 | field->nullable,
+        fragment->n_rows,
     };
-    return pn_arena_printf(arena, "data/%s#%" PRId32 "#%016" PRIx64, file->path, field->id,
-                           pn_hash64(parts, sizeof parts));
+    return parts[0] == 0 ? NULL
+                         : pn_arena_printf(arena, "data/%s#%" PRId32 "#%016" PRIx64, file->path,
+                                           field->id, pn_hash64(parts, sizeof parts));
 }
 
 static pn_status check_columns(checker *c, pn_dataset *dataset, size_t fragment_i, pn_error *err)
@@ -249,7 +279,7 @@ static pn_status check_columns(checker *c, pn_dataset *dataset, size_t fragment_
             continue; // null for all rows: there is nothing to decode
         pn_arena_init(&arena, SIZE_MAX);
         char *name = pn_arena_printf(&arena, "data/%s", file ? file->path : "");
-        char *column = name_column(fragment, file, field, &arena);
+        const char *column = file ? name_column(fragment, file, field, &arena) : "";
         pn_status status = name && column ? PN_OK : pn_fail_nomem(err);
         if (status == PN_OK && file)
             status = pn_keyset_add(c->seen, pn_str_of(column), &is_new, err);

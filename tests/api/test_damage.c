@@ -339,8 +339,8 @@ static void check_check(const subject *s, const table_file *f, const outcome *o,
     for (size_t v = 1; v <= s->n_versions; v++) {
         bool is_good = s->versions[v] == result.last_good;
         if (is_good && (o->is_refused[v] || (s->has_sums && !o->is_same[v])))
-            fail_msg("%s is damaged, and version %" PRIu64 " is called good", f->name,
-                     s->versions[v]);
+            fail_msg("%s is damaged, and version %" PRIu64 " is called good (%s)", f->name,
+                     s->versions[v], o->why.message);
     }
     if (o->n_refused > 0 && result.n_findings == 0)
         fail_msg("%s is damaged, a version cannot be read (%s), and nothing is found", f->name,
