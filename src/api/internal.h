@@ -56,6 +56,9 @@ PN_NODISCARD pn_status pn_take_struct(void *ours, size_t our_bytes, const void *
 PN_NODISCARD pn_status pn_give_struct(const void *ours, size_t our_bytes, void *theirs,
                                       pn_error *err);
 
+/* Faults that a test asks for by PN_FAULT, from whatever is called first: the program has a copy of os of its own. */
+void pn_library_faults(void);
+
 /* INVALID: no path. */
 PN_NODISCARD pn_status pn_check_path(const char *path, pn_error *err);
 

@@ -14,6 +14,7 @@
 
 pn_status pn_check_path(const char *path, pn_error *err)
 {
+    pn_library_faults();
     if (!path || path[0] == '\0')
         return pn_fail(err, PN_ERR_INVALID, "no table was named");
     return PN_OK;

@@ -67,6 +67,12 @@ static void forward_log(void *context, pn_log_level level, const char *message)
     log_to.log(log_to.log_context, (int)level, message);
 }
 
+void pn_library_faults(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, pn_fd_fault_from_environment); // cannot fail
+}
+
 pn_status pn_library_open(const pn_library_options *options, pn_library **out, pn_error *err)
 {
     pn_library_options own = PN_LIBRARY_OPTIONS_INIT;
@@ -78,7 +84,7 @@ pn_status pn_library_open(const pn_library_options *options, pn_library **out, p
         log_to = own;
         pn_log_set(forward_log, NULL, PN_LOG_INFO);
     }
-    pn_fd_fault_from_environment(); // here, because the program has a copy of os of its own
+    pn_library_faults();
     pn_library *library = pn_alloc_zero(sizeof *library);
     if (!library)
         return pn_fail_nomem(err);

@@ -38,6 +38,56 @@ break_disk 1 28 'No space left on device' 8 delete --where 'id < 4' --yes
 break_disk 1 5 'Input/output error' 8 delete --where 'id < 4' --yes
 break_disk 7 28 'No space left on device' 15 ingest "$work/more.csv" --base "$shop" --quiet
 
+# The same for whatever else changes a table: the rows and the tags are those before it or after it, and no file is damaged.
+printf '{"id":1,"name":"a"}\n{"id":2,"name":"b"}\n{"id":3,"name":"c"}\n' > "$work/rows"
+printf '{"id":3,"name":"C"}\n{"id":4,"name":"d"}\n' > "$work/new"
+small="$work/small.lance"
+"$PENNON" table import --mode create "$work/rows" -t "$small" --quiet
+for name in e f; do printf '{"id":5,"name":"%s"}\n' $name | "$PENNON" table import - -t "$small" --quiet; done
+"$PENNON" table tag create kept 2 -t "$small"
+state() { { { "$PENNON" table export - -t "$1" && "$PENNON" table tag list -t "$1"; } 2> /dev/null || true; } | sort | md5sum; }
+none=$(state "$work/nowhere")
+break_change() { # what it begins with, arguments of pennon table
+    local from=$1 n code errno text now before after last=0 refused=0; shift
+    local t="$work/s.lance"
+    prepare() { rm -rf "$t"; [ -z "$from" ] || cp -r "$from" "$t"; }
+    prepare && before=$(state "$t")
+    "$PENNON" table "$@" -t "$t" < "$work/new" > /dev/null && after=$(state "$t")
+    for ((n = 1; n - last < 6; n++)); do
+        errno=28 text='No space left on device'
+        [ $((n % 2)) = 0 ] || errno=5 text='Input/output error'
+        prepare
+        code=0
+        PN_FAULT=$n:$errno "$PENNON" table "$@" -t "$t" < "$work/new" > /dev/null 2> "$work/said" || code=$?
+        now=$(state "$t")
+        if [ $code = 0 ]; then
+            [ "$now" = "$after" ] || fail "table $*, call $n: it reported success, and is not done"
+        else
+            last=$n refused=$((refused + 1))
+            [ $code = 1 ] || fail "table $*, call $n: ended with $code: $(cat "$work/said")"
+            grep -q "$work.*$text" "$work/said" || fail "table $*, call $n: $(cat "$work/said")"
+            [ "$now" = "$before" ] || [ "$now" = "$after" ] || fail "table $*, call $n: neither the old table nor the new one"
+        fi
+        [ "$now" = "$none" ] || "$PENNON" table check -q -t "$t" > "$work/said" 2>&1 || fail "table $*, call $n: $(cat "$work/said")"
+    done
+    [ $refused -ge 2 ] || fail "table $*: only $refused calls were refused"
+    echo "table $1: $refused calls refused, each named"
+}
+break_change '' import --mode create --quiet -
+break_change "$small" import --quiet -
+break_change "$small" import --mode overwrite --quiet -
+break_change "$small" upsert --key id --quiet -
+break_change "$small" restore 2
+break_change "$small" tag create new
+break_change "$small" tag update kept 3
+break_change "$small" tag delete kept
+break_change "$small" column add stock int32 --value 7
+break_change "$small" column rename name title
+break_change "$small" column drop name
+break_change "$small" compact --quiet
+break_change "$small" cleanup --older-than 0
+break_change "$small" check --record --quiet
+
 if ! strace -o "$work/probe" true 2> /dev/null; then
     echo "no strace here: the kernel's view is not checked"
     exit 0
