@@ -368,6 +368,7 @@ pn_status pn_lance_cleanup(const char *path, const pn_cleanup_table_options *opt
     PN_TRY(to_ms(ours.older_than_seconds, &plan.older_than_ms, err));
     PN_TRY(to_ms(ours.orphans_seconds, &plan.orphan_ms, err));
     plan.keep_newest = ours.keep_newest;
+    plan.damaged_too = ours.damaged_too != 0;
     plan.mode = ours.dry_run ? PN_CLEANUP_REPORT : PN_CLEANUP_REMOVE;
     PN_TRY(pn_dataset_cleanup(path, &plan, &counts, err));
     const pn_cleanup_table_report done = {.struct_bytes = sizeof done,

@@ -19,7 +19,8 @@ enum {
     KEY_DRY_RUN,
     KEY_OLDER,
     KEY_KEEP,
-    KEY_ORPHANS
+    KEY_ORPHANS,
+    KEY_DAMAGED
 };
 
 typedef struct arguments {
@@ -72,6 +73,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_ORPHANS:
         args->cleanup.orphans_seconds = age_of(arg, "--orphans", state);
+        return 0;
+    case KEY_DAMAGED:
+        args->cleanup.damaged_too = 1;
         return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "\"%s\" is not an option", arg);
@@ -209,6 +213,8 @@ int pn_cmd_table_cleanup(int argc, char **argv)
         {"keep", KEY_KEEP, "N", 0, "but the newest N stay in any case (default 1)", 0},
         {"orphans", KEY_ORPHANS, "AGE", 0,
          "files that no version names go when they are older (default 7d)", 0},
+        {"damaged", KEY_DAMAGED, NULL, 0,
+         "versions that cannot be read go, too (default: then nothing goes)", 0},
         OPTION_DRY_RUN,
         PN_OPTION_JSON,
         {0}};

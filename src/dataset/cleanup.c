@@ -7,7 +7,8 @@
  *     4  look through the folders: a file that is needed stays, one that a removed version named goes, any other one goes when it
  *        is old: until then it may be a commit in the making
  *
- * A version that cannot be read ends it at step 1: what it needs cannot be known.
+ * A version that cannot be read ends it at step 1: what it needs cannot be known. Unless it is to go for that: then what it alone
+ * named are files without a version, which go when they are old.
  */
 #include "dataset/cleanup.h"
 
@@ -156,25 +157,44 @@ static pn_status judge_version(cleaning *c, size_t i, const pn_manifest *manifes
     return add_version(c, c->goes[i] ? c->known : c->needed, manifest, err);
 }
 
+/* *goes: it cannot be read, and goes for that. */
+static pn_status read_version(cleaning *c, size_t i, pn_manifest *out, bool *goes, pn_error *err)
+{
+    pn_error why = {0};
+    uint64_t version = c->versions.versions[i];
+    pn_status status = pn_manifest_read(c->table, version, c->versions.scheme, out, &why);
+    *goes = c->options->damaged_too && pn_is_damage(status) && i + 1 < c->versions.n &&
+            !is_tagged(c, version) && !is_held(c, version);
+    if (status != PN_OK && !*goes)
+        return pn_fail(err, status, "%s", why.message);
+    c->goes[i] = *goes;
+    c->report.n_versions += *goes;
+    return PN_OK;
+}
+
 /* Each is judged when the next one is read. */
 static pn_status read_versions(cleaning *c, pn_error *err)
 {
     pn_manifest manifest = {0}, next = {0};
     pn_status status = PN_OK;
+    size_t last = SIZE_MAX; // that was read
     c->goes = PN_ARENA_NEW(&c->arena, bool, c->versions.n);
     if (!c->goes)
         return pn_fail_nomem(err);
     for (size_t i = 0; i < c->versions.n; i++) {
-        PN_GOTO(done, pn_manifest_read(c->table, c->versions.versions[i], c->versions.scheme, &next,
-                                       err));
-        if (i > 0)
-            PN_GOTO(done, judge_version(c, i - 1, &manifest, &next, err));
+        bool goes;
+        PN_GOTO(done, read_version(c, i, &next, &goes, err));
+        if (goes)
+            continue;
+        if (last != SIZE_MAX)
+            PN_GOTO(done, judge_version(c, last, &manifest, &next, err));
         pn_manifest_free(&manifest);
         manifest = next;
         next = (pn_manifest){0};
+        last = i;
     }
-    if (c->versions.n > 0)
-        status = judge_version(c, c->versions.n - 1, &manifest, NULL, err);
+    if (last != SIZE_MAX)
+        status = judge_version(c, last, &manifest, NULL, err);
 done:
     pn_manifest_free(&manifest);
     pn_manifest_free(&next);

@@ -21,12 +21,14 @@ typedef struct pn_cleanup_options {
      */
     uint64_t crowd;
     int64_t crowd_ms;
+    bool
+        damaged_too; /* versions that cannot be read go, but for the newest, tagged and held ones */
     const uint64_t *held; /* versions that stay because somebody has them open; NULL: none */
     size_t n_held;
 } pn_cleanup_options;
 #define PN_CLEANUP_OPTIONS_INIT                                                                    \
     {                                                                                              \
-        -1, 1, -1, PN_CLEANUP_REMOVE, 0, 0, NULL, 0                                                \
+        -1, 1, -1, PN_CLEANUP_REMOVE, 0, 0, false, NULL, 0                                         \
     }
 
 typedef struct pn_cleanup_report {
@@ -44,7 +46,7 @@ typedef struct pn_cleanup_report {
  * Who has an old version open may find its files gone; older_than_ms is for them. Stopped at any moment the table is whole: the
  * versions go first, what they leave is found the next time, as orphans.
  *
- * Errors: CORRUPT: a version that cannot be read, then nothing is removed; UNSUPPORTED: a table with branches, which share its
+ * Errors: CORRUPT: a version that stays cannot be read, then nothing is removed; UNSUPPORTED: a table with branches, which share its
  *         files; IO.
  */
 PN_NODISCARD pn_status pn_dataset_cleanup(const char *table, const pn_cleanup_options *options,

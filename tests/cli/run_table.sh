@@ -74,6 +74,11 @@ expect 0 '^version 4 is version 2 again$' table restore good -t "$work/back.lanc
 expect 0 '"id": 8,' show 8 --json -t "$work/back.lance"
 expect 0 '^     3  damaged$' versions -t "$work/back.lance"
 expect 0 '^     4  .* 9 rows  restore$' versions -t "$work/back.lance"
+expect 1 "$newest: does not end" table cleanup -t "$work/back.lance"
+expect 0 '^1 versions and 0 files would go, ' table cleanup --damaged --dry-run -t "$work/back.lance"
+expect 0 '^1 versions and [0-9]* files are gone, .*; 3 versions stay$' table cleanup --damaged --orphans 0 -t "$work/back.lance"
+expect 0 '^[0-9]* versions, .*: no damage found$' table check -t "$work/back.lance"
+expect 0 '"id": 8,' show 8 --json -t "$work/back.lance"
 
 # Export, import: every form gives the same rows again, and a table that can be searched.
 expect 0 '^0 ' table head --limit 2
