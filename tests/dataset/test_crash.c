@@ -6,8 +6,8 @@
  * it should become, complete to the last value, takes a further append, and a clean-up leaves no file that no version names. An
  * operation that reported success is always there.
  *
- * A process that ends keeps what it wrote in the kernel's memory, so this proves the order of the calls, not that fsync does what it
- * says.
+ * A process that ends keeps what it wrote in the kernel's memory. So each death is looked at once more as a power cut, in which
+ * whatever was not synced is lost, or half of it is (support/power_cut.h): a version that has its name must have all that it names.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -28,6 +28,7 @@
 #include "dataset/upsert.h"
 #include "os/dir.h"
 #include "os/fd.h"
+#include "support/power_cut.h"
 #include "support/small_table.h"
 #include "support/table_sight.h"
 
@@ -284,13 +285,15 @@ static void append_more(const char *table, const char *what)
 typedef struct expectation {
     table_sight before, after;
     int64_t n_calls; /* that change the disk, of a run that nothing stops */
+    bool is_write[MAX_CALLS];
 } expectation;
 
 static void count_call(void *context, const char *what, const char *path)
 {
-    (void)what;
+    expectation *e = context;
     (void)path;
-    ++*(int64_t *)context;
+    assert_true(e->n_calls < MAX_CALLS);
+    e->is_write[e->n_calls++] = strcmp(what, "write") == 0;
 }
 
 static expectation learn(const operation *op, const char *table)
@@ -299,7 +302,7 @@ static expectation learn(const operation *op, const char *table)
     expectation e = {0};
     prepare(op, table);
     e.before = table_see(table);
-    pn_fd_watch(count_call, &e.n_calls);
+    pn_fd_watch(count_call, &e);
     pn_status status = op->run(table, &err);
     pn_fd_watch(NULL, NULL);
     if (status != PN_OK)
@@ -368,6 +371,82 @@ static void die_everywhere(const char *table, size_t most_bytes)
         }
         print_message("%s: old %d times, new %d times\n", op->name, n_old, n_new);
         assert_true(n_old >= 1 && n_new >= 1 && n_old + n_new >= 3);
+    }
+}
+
+/* ---- power cuts ---- */
+
+typedef struct cutting {
+    char disk[1024], table[1040], shadow[1040], left[1040];
+} cutting;
+
+/* The same, with an account of what was synced. */
+static bool cut_at(const operation *op, const cutting *c, int64_t n)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        pn_error err = {0};
+        power_cut_watch(c->disk, c->shadow);
+        pn_fd_fault_after(n, 0);
+        pn_status status = op->run(c->table, &err);
+        pn_fd_fault_after(0, 0);
+        power_cut_unwatch();
+        _exit(status == PN_OK ? 0 : 1);
+    }
+    int code = 0;
+    assert_int_equal(waitpid(child, &code, 0), child);
+    assert_true(WIFEXITED(code));
+    assert_true(WEXITSTATUS(code) == 0 || WEXITSTATUS(code) == 9);
+    return WEXITSTATUS(code) == 0;
+}
+
+/* Each outcome of the cut takes the disk's place and is looked at. How many are the new version. */
+static int inspect_cut(const operation *op, const expectation *e, const cutting *c, bool reported)
+{
+    int n_new = 0;
+    char left[POWER_CUT_KINDS][sizeof c->left + 16];
+    for (int kind = 0; kind < POWER_CUT_KINDS; kind++) {
+        (void)snprintf(left[kind], sizeof left[kind], "%s.%d", c->left, kind);
+        power_cut_leave(c->disk, c->shadow, (power_cut_kind)kind, left[kind]);
+    }
+    for (int kind = 0; kind < POWER_CUT_KINDS; kind++) {
+        char name[128];
+        operation told = *op;
+        (void)snprintf(name, sizeof name, "%s, cut of kind %d", op->name, kind);
+        told.name = name;
+        assert_int_equal(pn_dir_remove_all(c->disk, NULL), PN_OK);
+        assert_int_equal(pn_path_rename(left[kind], c->disk, NULL), PN_OK);
+        n_new += inspect(&told, e, c->table, reported);
+    }
+    return n_new;
+}
+
+static void a_power_cut_at_any_call__leaves_the_old_or_the_new_version(void **state)
+{
+    cutting c;
+    const char *folder = *state;
+    (void)snprintf(c.disk, sizeof c.disk, "%s/disk", folder);
+    (void)snprintf(c.table, sizeof c.table, "%s/t.lance", c.disk);
+    (void)snprintf(c.shadow, sizeof c.shadow, "%s/shadow", folder);
+    (void)snprintf(c.left, sizeof c.left, "%s/left", folder);
+    assert_int_equal(pn_dir_make(c.disk, NULL), PN_OK);
+    for (size_t i = 0; i < PN_COUNT_OF(operations); i++) {
+        const operation *op = &operations[i];
+        int n_new = 0, n_all = 0;
+        const expectation e = learn(op, c.table);
+        bool done = false;
+        for (int64_t n = 1; !done; n++) {
+            assert_true(n < MAX_CALLS);
+            if (n > 1 && e.is_write[n - 2] && e.is_write[n - 1])
+                continue; // as after the first: nothing of the file was synced
+            prepare(op, c.table);
+            power_cut_snapshot(c.disk, c.shadow);
+            done = cut_at(op, &c, n);
+            n_new += inspect_cut(op, &e, &c, done);
+            n_all += POWER_CUT_KINDS;
+        }
+        print_message("%s: %d cuts, new %d times\n", op->name, n_all, n_new);
+        assert_true(n_new >= POWER_CUT_KINDS && n_all > n_new);
     }
 }
 
@@ -516,6 +595,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(death_at_any_call__leaves_the_old_or_the_new_version, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(death_within_a_write__leaves_the_old_or_the_new_version,
+                                        setup, teardown),
+        cmocka_unit_test_setup_teardown(a_power_cut_at_any_call__leaves_the_old_or_the_new_version,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(an_error_at_any_call__leaves_the_old_or_the_new_version,
                                         setup, teardown),
