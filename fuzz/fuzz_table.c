@@ -109,7 +109,7 @@ static void make_file(const pn_batch *batch, void *context)
     (void)snprintf(path, sizeof path, "%s/file", folder);
     must(pn_lance_writer_create(path, batch->schema, &writer, NULL) == PN_OK);
     must(pn_lance_writer_append(writer, batch, NULL) == PN_OK);
-    must(pn_lance_writer_finish(writer, &n_rows, &size, NULL) == PN_OK);
+    must(pn_lance_writer_finish(writer, NULL, &n_rows, &size, NULL) == PN_OK);
     pn_lance_writer_close(writer);
     pn_buffer_init(context, 1 << 20);
     must(pn_file_read(path, context, NULL) == PN_OK && pn_path_remove(path, NULL) == PN_OK);

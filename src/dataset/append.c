@@ -26,6 +26,7 @@ struct pn_append {
     pn_schema schema; /* of the rows: the dataset's, or what comes in its place */
     bool overwrites;
     pn_data_file file;
+    pn_sync_list unsynced;
 };
 
 /* ---- create ---- */
@@ -178,6 +179,7 @@ void pn_append_abort(pn_append *append)
     if (!append)
         return;
     pn_data_file_discard(&append->file);
+    pn_sync_list_reset(&append->unsynced);
     pn_dataset_unref(append->dataset);
     pn_arena_reset(&append->arena);
     pn_free(append);
@@ -310,8 +312,10 @@ static pn_status commit_overwrite(pn_append *append, const Pn__Table__DataFragme
                                   pn_commit_end *end, pn_dataset **out, pn_error *err)
 {
     overwriting o = {&append->schema, append->file.n_rows > 0 ? fragment : NULL};
-    const pn_commit_plan plan = {
-        .operation = PN_OPERATION_OVERWRITE, .apply = apply_overwrite, .context = &o};
+    const pn_commit_plan plan = {.operation = PN_OPERATION_OVERWRITE,
+                                 .apply = apply_overwrite,
+                                 .context = &o,
+                                 .unsynced = &append->unsynced};
     return pn_commit_run(append->dataset, &plan, end, out, err);
 }
 
@@ -323,6 +327,7 @@ static pn_status commit_rows(pn_append *append, const Pn__Table__DataFragment *f
     pn_change change = {.read = append->dataset,
                         .rows = replaced,
                         .added = empty ? NULL : fragment,
+                        .unsynced = &append->unsynced,
                         .must_all_be_there = true};
     if (empty && !replaced) {
         *out = pn_dataset_ref(append->dataset);
@@ -343,7 +348,7 @@ pn_status pn_append_commit(pn_append *append, const pn_rowset *replaced, pn_data
     else if (replaces)
         status = pn_change_check_rows(append->dataset, replaced, err);
     if (status == PN_OK)
-        status = pn_data_file_finish(&append->file, err);
+        status = pn_data_file_finish(&append->file, &append->unsynced, err);
     if (status == PN_OK)
         status = pn_data_file_fragment(&append->file, &append->arena, &fragment, err);
     if (status == PN_OK && append->overwrites)

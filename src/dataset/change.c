@@ -52,9 +52,10 @@ static bool has_new_files(const pn_dataset *read, const Pn__Table__DataFragment 
 
 /* A copy of the fragment with more rows deleted, or its removal when none is left. */
 static pn_status delete_in_fragment(pn_change *c, pn_dataset *newest, size_t fragment_i,
-                                    const pn_rowset_part *part, effect *e, pn_arena *arena,
+                                    const pn_rowset_part *part, effect *e, pn_draft *draft,
                                     pn_error *err)
 {
+    pn_arena *arena = draft->arena;
     const pn_fragment *fragment = &newest->fragments[fragment_i];
     const uint64_t *deleted;
     if (part->n_rows != fragment->n_rows)
@@ -89,7 +90,7 @@ static pn_status delete_in_fragment(pn_change *c, pn_dataset *newest, size_t fra
     for (size_t i = 0; i < n_words; i++)
         words[i] = part->words[i] | (deleted ? deleted[i] : 0);
     PN_TRY(pn_deletion_write(newest->path, fragment->id, pn_dataset_version(newest), words,
-                             fragment->n_rows, file, err));
+                             fragment->n_rows, draft->unsynced, file, err));
     *copy = *fragment->message;
     copy->deletion_file = file;
     e->fragments[e->n_fragments++] = copy;
@@ -97,7 +98,7 @@ static pn_status delete_in_fragment(pn_change *c, pn_dataset *newest, size_t fra
     return PN_OK;
 }
 
-static pn_status delete_rows(pn_change *c, pn_dataset *newest, effect *e, pn_arena *arena,
+static pn_status delete_rows(pn_change *c, pn_dataset *newest, effect *e, pn_draft *draft,
                              pn_error *err)
 {
     uint64_t n_here = 0;
@@ -109,17 +110,11 @@ static pn_status delete_rows(pn_change *c, pn_dataset *newest, effect *e, pn_are
             continue;
         }
         n_here += count_new(part->words, NULL, part->n_rows);
-        PN_TRY(delete_in_fragment(c, newest, i, part, e, arena, err));
+        PN_TRY(delete_in_fragment(c, newest, i, part, e, draft, err));
     }
     if (c->must_all_be_there && c->rows && n_here != pn_rowset_count(c->rows))
         return pn_fail(err, PN_ERR_CONFLICT, "%s: a row to replace was removed by another writer",
                        newest->path);
-    if (e->n_updated > 0) {
-        char *folder = pn_path_join(arena, newest->path, "_deletions");
-        if (!folder)
-            return pn_fail_nomem(err);
-        PN_TRY(pn_folder_sync(folder, err));
-    }
     return PN_OK;
 }
 
@@ -250,7 +245,7 @@ pn_status pn_change_apply(void *context, pn_dataset *newest, pn_draft *draft, pn
     if (c->added)
         PN_TRY(check_nulls(c, c->read->schema.fields, c->read->schema.n_fields,
                            newest->schema.fields, newest->schema.n_fields, err));
-    PN_TRY(delete_rows(c, newest, e, arena, err));
+    PN_TRY(delete_rows(c, newest, e, draft, err));
     if (c->added)
         PN_TRY(add_fragment(c, draft, e, &added, err));
     draft->nothing = !c->added && c->n_deleted == 0;
@@ -278,6 +273,7 @@ pn_status pn_change_commit(pn_change *change, pn_commit_end *end, pn_dataset **o
                                  .touches = pn_change_touches,
                                  .apply = pn_change_apply,
                                  .undo = pn_change_undo,
+                                 .unsynced = change->unsynced,
                                  .context = change};
     return pn_commit_run(change->read, &plan, end, out, err);
 }

@@ -21,6 +21,7 @@ typedef struct pn_change {
     const pn_rowset *rows;                /* to delete; NULL: none */
     const Pn__Table__DataFragment *added; /* of new rows; NULL: none */
     const pn_row_history *history;        /* of the new rows; NULL: they have none */
+    pn_sync_list *unsynced;               /* the plan's: files of the new rows; NULL: none */
     const char *predicate;                /* of a delete, for its record; may be NULL */
     bool must_all_be_there;               /* a replacement: a row that is gone is a conflict */
     uint64_t n_deleted;                   /* by the last try */

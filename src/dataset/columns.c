@@ -221,6 +221,7 @@ typedef struct adding {
     pn_dataset *read; /* of the last try */
     addition *additions;
     size_t n_additions;
+    pn_sync_list unsynced;
 } adding;
 
 /* Above all ids of the schema and of columns that were dropped. */
@@ -298,7 +299,7 @@ static pn_status fill_file(adding *a, size_t fragment_i, pn_data_file *file, pn_
         pn_arena_reset(&arena);
     }
     pn_lance_memo_free(memo);
-    return status == PN_OK ? pn_data_file_finish(file, err) : status;
+    return status == PN_OK ? pn_data_file_finish(file, &a->unsynced, err) : status;
 }
 
 static pn_status make_files(adding *a, pn_error *err)
@@ -415,8 +416,10 @@ static pn_status decide_addition(void *context, pn_dataset *read, pn_commit_end 
                                  pn_dataset **out, pn_error *err)
 {
     adding *a = context;
-    const pn_commit_plan plan = {
-        .operation = PN_OPERATION_MERGE, .apply = apply_addition, .context = a};
+    const pn_commit_plan plan = {.operation = PN_OPERATION_MERGE,
+                                 .apply = apply_addition,
+                                 .context = a,
+                                 .unsynced = &a->unsynced};
     a->read = read;
     pn_arena_init(&a->arena, SIZE_MAX);
     pn_status status = make_schema(a, err);
@@ -427,6 +430,7 @@ static pn_status decide_addition(void *context, pn_dataset *read, pn_commit_end 
     if (!end->published)
         discard_files(a);
     a->n_additions = 0;
+    pn_sync_list_reset(&a->unsynced);
     pn_arena_reset(&a->arena);
     return status;
 }

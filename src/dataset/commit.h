@@ -6,6 +6,7 @@
 
 #include "dataset/internal.h"
 #include "dataset/transaction.h"
+#include "os/sync_list.h"
 
 /* The next version in the making. All memory of it comes from arena. */
 typedef struct pn_draft {
@@ -14,7 +15,8 @@ typedef struct pn_draft {
     Pn__Table__Transaction *txn;   /* its operation is to be filled */
     const uint8_t *index_section;  /* the newest version's; NULL: none */
     size_t index_section_bytes;
-    bool nothing; /* set it when there is nothing to commit */
+    pn_sync_list *unsynced; /* gets the files that an apply writes */
+    bool nothing;           /* set it when there is nothing to commit */
     bool redo; /* set it beside CONFLICT: decided again on the newest version, the change may do */
 } pn_draft;
 
@@ -33,6 +35,7 @@ typedef struct pn_commit_plan {
     /* Remove the files that the last apply wrote: its version was not published. NULL: it writes none. */
     void (*undo)(void *context);
     void *context;
+    pn_sync_list *unsynced; /* what was written before, for the version to name; NULL: nothing */
     /* When the newest version is damaged, apply to `read` instead; the version made has the next number all the same. */
     bool passes_damage;
 } pn_commit_plan;
@@ -51,7 +54,7 @@ typedef struct pn_commit_end {
  * end  always written
  * out  the version made; the newest one, referenced, when there was nothing to commit
  *
- * Durable on return: data is expected to be synced already, transaction and manifest are synced here, then the folder.
+ * Durable on return: whatever the version names, and its manifest, is on the disk before it gets its name, and the name on return.
  */
 PN_NODISCARD pn_status pn_commit_run(pn_dataset *read, const pn_commit_plan *plan,
                                      pn_commit_end *end, pn_dataset **out, pn_error *err);

@@ -165,6 +165,7 @@ typedef struct compacting {
     const pn_compact_options *options;
     pn_dataset *read;
     pn_arena arena; /* of one commit */
+    pn_sync_list unsynced;
     group *groups;
     size_t n_groups;
     old_place *places; /* of this commit */
@@ -335,7 +336,7 @@ static pn_status write_group(compacting *c, group *g, pn_error *err)
         PN_TRY(copy_fragment(c, g, g->plan->first + i, err));
     PN_TRY(describe_group(c, g, err));
     PN_TRY(collect_history(c, g, err));
-    PN_TRY(pn_data_file_finish(&g->file, err));
+    PN_TRY(pn_data_file_finish(&g->file, &c->unsynced, err));
     pn_assert(g->file.n_rows == g->folded.n_rows);
     return pn_data_file_fragment(&g->file, &c->arena, &g->fragment, err);
 }
@@ -468,7 +469,8 @@ static pn_status commit_groups(compacting *c, pn_commit_end *end, pn_dataset **o
     const pn_commit_plan plan = {.operation = PN_OPERATION_REWRITE,
                                  .touches = touches,
                                  .apply = apply_rewrite,
-                                 .context = c};
+                                 .context = c,
+                                 .unsynced = &c->unsynced};
     PN_TRY(sort_places(c, err));
     PN_TRY(make_room(c->report, c->n_groups, c->n_places, err));
     pn_status status = pn_commit_run(c->read, &plan, end, out, err);
@@ -547,6 +549,7 @@ static pn_status run_rounds(compacting *c, pn_dataset *dataset, pn_dataset **out
         for (size_t i = 0; i < c->n_groups; i++)
             pn_data_file_discard(&c->groups[i].file);
         c->n_groups = 0;
+        pn_sync_list_reset(&c->unsynced);
         pn_arena_reset(&c->arena);
         if (status == PN_ERR_CONFLICT && end.redo && ++n_lost < PN_COMMIT_MAX_ATTEMPTS)
             status = pn_dataset_latest(c->read, &next, err);

@@ -2,7 +2,7 @@
  * data_file.c - a data file on its way into a table
  *
  * Appends, updates, compactions and new columns all write their rows first, to files that nobody sees; the commit that follows
- * names them. A file that no version came to name is removed here; after a crash clean-up finds it.
+ * waits until they are on the disk, and names them. A file that no version came to name is removed here; after a crash clean-up finds it.
  */
 #include "dataset/data_file.h"
 
@@ -66,14 +66,14 @@ pn_status pn_data_file_write(pn_data_file *file, const pn_array *columns, size_t
     return pn_lance_writer_append(file->writer, &batch, err);
 }
 
-pn_status pn_data_file_finish(pn_data_file *file, pn_error *err)
+pn_status pn_data_file_finish(pn_data_file *file, pn_sync_list *unsynced, pn_error *err)
 {
-    PN_TRY(pn_lance_writer_finish(file->writer, &file->n_rows, &file->size_bytes, err));
+    PN_TRY(pn_lance_writer_finish(file->writer, unsynced, &file->n_rows, &file->size_bytes, err));
     pn_lance_writer_close(file->writer);
     file->writer = NULL;
     if (file->n_rows > UINT32_MAX)
         return pn_fail(err, PN_ERR_LIMIT, "%" PRIu64 " rows in one fragment", file->n_rows);
-    return pn_folder_sync(file->folder, err);
+    return pn_sync_list_add_folder(unsynced, file->folder, err);
 }
 
 void pn_data_file_discard(pn_data_file *file)

@@ -33,8 +33,9 @@ PN_NODISCARD pn_status pn_data_file_begin(const char *table, const pn_schema *sc
 /* Columns in the order of the schema. */
 PN_NODISCARD pn_status pn_data_file_write(pn_data_file *file, const pn_array *columns,
                                           size_t n_rows, pn_error *err);
-/* Written, synced, its name too. LIMIT: more rows than a fragment takes. */
-PN_NODISCARD pn_status pn_data_file_finish(pn_data_file *file, pn_error *err);
+/* Written to the end; file and name are on the disk once unsynced is settled. LIMIT: more rows than a fragment takes. */
+PN_NODISCARD pn_status pn_data_file_finish(pn_data_file *file, pn_sync_list *unsynced,
+                                           pn_error *err);
 /* Remove it, finished or not. A zeroed one is welcome. */
 void pn_data_file_discard(pn_data_file *file);
 

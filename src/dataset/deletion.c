@@ -248,20 +248,9 @@ pn_status pn_bitmap_write(const uint64_t *words, uint32_t n_rows, pn_buffer *out
     return status;
 }
 
-static pn_status write_file(const char *path, const pn_buffer *bytes, pn_error *err)
-{
-    pn_fd fd;
-    PN_TRY(pn_fd_open(path, PN_OPEN_CREATE_NEW, &fd, err));
-    pn_status status = pn_fd_write(fd, path, bytes->data, bytes->n_bytes, err);
-    if (status == PN_OK)
-        status = pn_fd_sync(fd, path, err);
-    pn_fd_close(fd);
-    return status;
-}
-
 pn_status pn_deletion_write(const char *table, uint64_t fragment_id, uint64_t read_version,
-                            const uint64_t *words, uint32_t n_rows, Pn__Table__DeletionFile *out,
-                            pn_error *err)
+                            const uint64_t *words, uint32_t n_rows, pn_sync_list *unsynced,
+                            Pn__Table__DeletionFile *out, pn_error *err)
 {
     pn_status status = PN_OK;
     pn_arena arena;
@@ -277,7 +266,8 @@ pn_status pn_deletion_write(const char *table, uint64_t fragment_id, uint64_t re
         PN_GOTO(done, pn_fail_nomem(err));
     PN_GOTO(done, pn_bitmap_write(words, n_rows, &bytes, &count, err));
     PN_GOTO(done, pn_dir_make(folder, err));
-    PN_GOTO(done, write_file(path, &bytes, err));
+    PN_GOTO(done, pn_sync_list_write(unsynced, path, bytes.data, bytes.n_bytes, err));
+    PN_GOTO(done, pn_sync_list_add_folder(unsynced, folder, err));
     pn__table__deletion_file__init(out);
     out->has_file_type = out->has_read_version = out->has_id = out->has_num_deleted_rows = 1;
     out->file_type = 1;

@@ -42,6 +42,7 @@ struct pn_upsert {
     pn_upsert_keys keys;
     pn_buffer scratch;
     pn_data_file source; /* the rows that came */
+    pn_sync_list unsynced;
     uint64_t n_rows;
 };
 
@@ -66,6 +67,7 @@ typedef struct merging {
     uint64_t n_missing;
     bool is_whole;       /* the source's file can be the fragment */
     pn_data_file merged; /* when it cannot */
+    pn_sync_list unsynced;
     pn_change change;
 } merging;
 
@@ -169,6 +171,7 @@ void pn_upsert_abort(pn_upsert *upsert)
     if (!upsert)
         return;
     pn_data_file_discard(&upsert->source);
+    pn_sync_list_reset(&upsert->unsynced);
     pn_upsert_keys_reset(&upsert->keys);
     pn_buffer_reset(&upsert->scratch);
     pn_dataset_unref(upsert->dataset);
@@ -468,7 +471,7 @@ static pn_status write_blocks(merging *m, pn_lance_file *file, pn_error *err)
         pn_arena_reset(&arena);
     }
     pn_lance_memo_free(memo);
-    return status == PN_OK ? pn_data_file_finish(&m->merged, err) : status;
+    return status == PN_OK ? pn_data_file_finish(&m->merged, &m->unsynced, err) : status;
 }
 
 static pn_status write_merged(merging *m, pn_error *err)
@@ -568,7 +571,8 @@ static pn_status commit(merging *m, pn_commit_end *end, pn_dataset **out, pn_err
                                  .touches = touches,
                                  .apply = apply,
                                  .undo = undo,
-                                 .context = m};
+                                 .context = m,
+                                 .unsynced = m->is_whole ? &m->upsert->unsynced : &m->unsynced};
     if (m->n_placed > 0)
         PN_TRY(pn_data_file_fragment(file, &m->arena, &fragment, err));
     PN_TRY(make_history(m, &history, err));
@@ -638,6 +642,7 @@ static pn_status decide(void *context, pn_dataset *read, pn_commit_end *end, pn_
     uint64_t n_new = count_new(&m);
     d->report = (pn_upsert_report){n_new, m.n_placed - n_new, m.n_missing};
     pn_data_file_discard(&m.merged);
+    pn_sync_list_reset(&m.unsynced);
     pn_rowset_reset(&m.gone);
     pn_rowset_reset(&m.where);
     pn_free(m.placed);
@@ -649,7 +654,7 @@ pn_status pn_upsert_commit(pn_upsert *upsert, pn_upsert_report *report, pn_datas
                            pn_error *err)
 {
     deciding d = {.upsert = upsert};
-    pn_status status = pn_data_file_finish(&upsert->source, err);
+    pn_status status = pn_data_file_finish(&upsert->source, &upsert->unsynced, err);
     if (status == PN_OK)
         status = pn_commit_decided(upsert->dataset, decide, &d, out, err);
     if (status == PN_OK)

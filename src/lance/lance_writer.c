@@ -57,7 +57,8 @@ typedef struct leaf_writer {
 struct pn_lance_writer {
     char *path;
     pn_fd fd;
-    bool finished;
+    bool created;   /* there is a file of this name, and it is ours */
+    bool finished;  /* and it stays */
     uint16_t minor; /* of the version, 2.minor */
     const pn_schema *schema;
     leaf_writer *leaves;
@@ -405,6 +406,7 @@ pn_status pn_lance_writer_create_version(const char *path, const pn_schema *sche
     if (!w->path)
         PN_GOTO(done, pn_fail_nomem(err));
     PN_GOTO(done, pn_fd_open(path, PN_OPEN_CREATE_NEW, &w->fd, err));
+    w->created = true;
     *out = w;
     w = NULL;
 done:
@@ -525,12 +527,19 @@ static pn_status write_tail(pn_lance_writer *w, pn_buffer *table, pn_error *err)
     pn_store_le16(footer + 32, 2);
     pn_store_le16(footer + 34, w->minor);
     memcpy(footer + 36, PN_LANCE_MAGIC, 4);
-    PN_TRY(write_bytes(w, footer, sizeof footer, err));
-    return pn_fd_sync(w->fd, w->path, err);
+    return write_bytes(w, footer, sizeof footer, err);
 }
 
-pn_status pn_lance_writer_finish(pn_lance_writer *w, uint64_t *n_rows, uint64_t *size_bytes,
-                                 pn_error *err)
+/* The descriptor is the list's, whatever comes of it. */
+static pn_status hand_over(pn_lance_writer *w, pn_sync_list *unsynced, pn_error *err)
+{
+    pn_status status = pn_sync_list_add(unsynced, w->fd, w->path, err);
+    w->fd = PN_FD_NONE;
+    return status;
+}
+
+pn_status pn_lance_writer_finish(pn_lance_writer *w, pn_sync_list *unsynced, uint64_t *n_rows,
+                                 uint64_t *size_bytes, pn_error *err)
 {
     for (size_t i = 0; i < w->n_leaves; i++)
         PN_TRY(write_page(w, &w->leaves[i], err));
@@ -538,6 +547,8 @@ pn_status pn_lance_writer_finish(pn_lance_writer *w, uint64_t *n_rows, uint64_t 
     pn_buffer_init(&table, 1u << 20);
     pn_status status = write_tail(w, &table, err);
     pn_buffer_reset(&table);
+    if (status == PN_OK)
+        status = hand_over(w, unsynced, err);
     PN_TRY(status);
     w->finished = true;
     *n_rows = w->n_rows;
@@ -550,7 +561,7 @@ void pn_lance_writer_close(pn_lance_writer *w)
     if (!w)
         return;
     pn_fd_close(w->fd);
-    if (!w->finished && w->fd != PN_FD_NONE) {
+    if (w->created && !w->finished) {
         pn_status ignored = pn_path_remove(w->path, NULL);
         (void)ignored; // nobody refers to the file: clean-up finds it if this fails
     }

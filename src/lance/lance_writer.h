@@ -10,6 +10,7 @@
 #define PN_LANCE_LANCE_WRITER_H
 
 #include "column/array.h"
+#include "os/sync_list.h"
 
 typedef struct pn_lance_writer pn_lance_writer;
 
@@ -27,9 +28,10 @@ PN_NODISCARD pn_status pn_lance_writer_create_version(const char *path, const pn
  * error the writer can only be closed. */
 PN_NODISCARD pn_status pn_lance_writer_append(pn_lance_writer *writer, const pn_batch *batch,
                                               pn_error *err);
-/* Write what is left and the footer, and wait until it is on the disk. */
-PN_NODISCARD pn_status pn_lance_writer_finish(pn_lance_writer *writer, uint64_t *n_rows,
-                                              uint64_t *size_bytes, pn_error *err);
+/* Write what is left and the footer. The file goes to unsynced: it is on the disk once that is settled; NULL: on return. */
+PN_NODISCARD pn_status pn_lance_writer_finish(pn_lance_writer *writer, pn_sync_list *unsynced,
+                                              uint64_t *n_rows, uint64_t *size_bytes,
+                                              pn_error *err);
 /* Without finish before it: the file is removed. NULL is welcome. */
 void pn_lance_writer_close(pn_lance_writer *writer);
 

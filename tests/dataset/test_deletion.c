@@ -97,7 +97,7 @@ static void what_is_written__reads_back(void **state)
             n++;
         }
         Pn__Table__DeletionFile file;
-        assert_int_equal(pn_deletion_write(folder, 4, 17, words, n_rows, &file, &err), PN_OK);
+        assert_int_equal(pn_deletion_write(folder, 4, 17, words, n_rows, NULL, &file, &err), PN_OK);
         assert_int_equal(file.num_deleted_rows, n);
         if (pn_deletion_read(folder, 4, &file, n_rows, &back, &err) != PN_OK)
             fail_msg("%s", err.message);

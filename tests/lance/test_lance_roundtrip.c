@@ -259,7 +259,7 @@ static void check_seed(const char *folder, uint64_t seed)
     if (pn_lance_writer_create_version(path, &t.schema, minor, &writer, &err) != PN_OK)
         fail_msg("seed %zu: %s", (size_t)seed, err.message);
     append_batches(&t, writer, &rng);
-    if (pn_lance_writer_finish(writer, &n_rows, &size_bytes, &err) != PN_OK)
+    if (pn_lance_writer_finish(writer, NULL, &n_rows, &size_bytes, &err) != PN_OK)
         fail_msg("seed %zu: %s", (size_t)seed, err.message);
     pn_lance_writer_close(writer);
     assert_int_equal(n_rows, t.n_rows);
@@ -323,7 +323,7 @@ static void write_rows(const char *path, const char *rows, uint16_t minor)
     pn_batch batch = {&schema, &array, strlen(rows)};
     assert_int_equal(pn_lance_writer_create_version(path, &schema, minor, &writer, &err), PN_OK);
     assert_int_equal(pn_lance_writer_append(writer, &batch, &err), PN_OK);
-    assert_int_equal(pn_lance_writer_finish(writer, &n_rows, &size_bytes, &err), PN_OK);
+    assert_int_equal(pn_lance_writer_finish(writer, NULL, &n_rows, &size_bytes, &err), PN_OK);
     pn_lance_writer_close(writer);
     pn_builder_free(b);
 }
@@ -410,7 +410,7 @@ static pn_status write_dictionary(const char *path, size_t n, size_t n_different
     pn_batch batch = {&schema, &array, n};
     assert_int_equal(pn_lance_writer_create(path, &schema, &writer, err), PN_OK);
     assert_int_equal(pn_lance_writer_append(writer, &batch, err), PN_OK);
-    pn_status status = pn_lance_writer_finish(writer, &n_rows, &size_bytes, err);
+    pn_status status = pn_lance_writer_finish(writer, NULL, &n_rows, &size_bytes, err);
     pn_lance_writer_close(writer);
     pn_builder_free(b);
     return status;
