@@ -99,13 +99,14 @@ static pn_status write_transaction(attempt *a, const Pn__Table__Transaction *txn
     return pn_sync_list_add_folder(&a->unsynced, folder, err);
 }
 
-/* Losing it costs readers a directory listing, so nobody waits until it is on the disk, and its errors are nobody's business. */
+/* Losing it costs readers a directory listing, so nobody waits until it is on the disk, and its errors are nobody's business. Written
+ * over, because a file that comes and another that goes with every commit cost more than the rest of a small one on some systems. */
 static void write_hint(attempt *a, uint64_t version)
 {
     char *path = pn_path_join(&a->arena, a->table, "_versions/latest_version_hint.json");
     char *text = pn_arena_printf(&a->arena, "{\"version\":%" PRIu64 "}", version);
     pn_status status =
-        path && text ? pn_file_write_soon(path, text, strlen(text), NULL) : PN_ERR_NOMEM;
+        path && text ? pn_file_overwrite(path, text, strlen(text), NULL) : PN_ERR_NOMEM;
     (void)status; // see above
 }
 

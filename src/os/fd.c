@@ -357,6 +357,18 @@ pn_status pn_file_write_soon(const char *path, const void *bytes, size_t n, pn_e
     return write_in_place(path, bytes, n, false, err);
 }
 
+pn_status pn_file_overwrite(const char *path, const void *bytes, size_t n, pn_error *err)
+{
+    int fd = fault("create", path) ? -1 : open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (fd < 0)
+        return fail_errno(err, errno, "cannot open", path);
+    pn_status status = pn_fd_write(fd, path, bytes, n, err);
+    if (status == PN_OK && ftruncate(fd, (off_t)n) != 0)
+        status = fail_errno(err, errno, "cannot write", path);
+    pn_fd_close(fd);
+    return status;
+}
+
 pn_status pn_path_rename_if_absent(const char *from, const char *to, pn_error *err)
 {
     if (!fault("link", to) && link(from, to) == 0) {

@@ -66,6 +66,11 @@ PN_NODISCARD pn_status pn_file_write_atomic(const char *path, const void *bytes,
 PN_NODISCARD pn_status pn_file_write_soon(const char *path, const void *bytes, size_t n,
                                           pn_error *err);
 
+/* Write n bytes over those of a file, which is made when there is none, and does not become another one: who reads at the same moment
+ * may find a mixture, and a power cut may leave one. Cheap, for what is small and can be doubted. */
+PN_NODISCARD pn_status pn_file_overwrite(const char *path, const void *bytes, size_t n,
+                                         pn_error *err);
+
 /* Give the file `from` the name `to` if that name is free; EXISTS otherwise. Atomic: link() and unlink(), or
  * renameat2(RENAME_NOREPLACE) where there are no hard links. `from` is gone afterwards in both cases of success. */
 PN_NODISCARD pn_status pn_path_rename_if_absent(const char *from, const char *to, pn_error *err);

@@ -317,6 +317,27 @@ static void write_atomic__leaves_the_old_or_the_new_content(void **state)
                      PN_ERR_NOT_FOUND);
 }
 
+static void overwrite__keeps_the_file_and_leaves_no_tail(void **state)
+{
+    static const char *const texts[] = {"first", "a longer one", "short", ""};
+    scratch_folder *s = *state;
+    pn_error err = {0};
+    char *path = scratch_path(s, "a"), *other = scratch_path(s, "b");
+    for (size_t i = 0; i < PN_COUNT_OF(texts); i++) {
+        assert_int_equal(pn_file_overwrite(path, texts[i], strlen(texts[i]), &err), PN_OK);
+        expect_content(path, texts[i]);
+        if (i == 0)
+            assert_int_equal(link(path, other), 0);
+        expect_content(other, texts[i]);
+    }
+    pn_fd_fault_after(1, EACCES);
+    assert_int_equal(pn_file_overwrite(path, "x", 1, &err), PN_ERR_IO);
+    pn_fd_fault_after(2, ENOSPC);
+    assert_int_equal(pn_file_overwrite(path, "x", 1, &err), PN_ERR_IO);
+    assert_non_null(strstr(err.message, path));
+    assert_int_equal(pn_file_overwrite(scratch_path(s, "none/a"), "x", 1, &err), PN_ERR_NOT_FOUND);
+}
+
 static void write_atomic__finds_its_folder(void **state)
 {
     scratch_folder *s = *state;
@@ -496,6 +517,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(file_read__takes_standard_input_for_a_dash, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(write_atomic__leaves_the_old_or_the_new_content, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(overwrite__keeps_the_file_and_leaves_no_tail, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(write_atomic__finds_its_folder, setup, teardown),
         cmocka_unit_test_setup_teardown(no_memory__changes_no_file, setup, teardown),
