@@ -2,7 +2,7 @@
  * test_small_writes.c - row by row, all day: few files, no row lost, none twice, and searches all along
  *
  * PN_SMALL_WRITES is the number of rows, and PN_SMALL_WRITES_TOGETHER that of rows that 32 threads insert one by one;
- * PN_SMALL_WRITES_KEEP a folder where the table stays, for a look at it by others. PN_SMALL_WRITES_PROCESSES is the number of those that two
+ * PN_SMALL_WRITES_KEEP a folder where the tables stay, for a look at them by others. PN_SMALL_WRITES_PROCESSES is the number of those that two
  * processes insert.
  */
 #include "collection/local_engine.h"
@@ -50,7 +50,8 @@ static void check(pn_status status, const pn_error *err)
         fail_msg("%s", err->message);
 }
 
-static world *make_world(void)
+/* name: of the table, for who keeps it. */
+static world *make_world(const char *name)
 {
     pn_error err = {0};
     pn_schema full;
@@ -62,7 +63,8 @@ static world *make_world(void)
     full.n_fields = 3; /* id, vector, path */
     w->schema = (pn_schema){.fields = full.fields + 1, .n_fields = 2};
     check(pn_dir_make_temporary("pennon-small", &w->arena, &w->folder, &err), &err);
-    w->path = pn_path_join(&w->arena, keep ? keep : w->folder, "rows.lance");
+    w->path = pn_arena_printf(&w->arena, "%s/%s.lance", keep ? keep : w->folder, name);
+    assert_non_null(w->path);
     w->max_searches = 1000000;
     w->search_ns = pn_alloc_array(w->max_searches, sizeof *w->search_ns);
     assert_non_null(w->search_ns);
@@ -294,7 +296,7 @@ static void end_crew(crew *c, size_t n, int64_t start)
 static void rows_one_by_one__leave_few_files(void **state)
 {
     size_t n = (size_t)how_many("PN_SMALL_WRITES", 2000);
-    world *w = make_world();
+    world *w = make_world("one_by_one");
     pn_error err = {0};
     crew c = start_crew(w);
     (void)state;
@@ -355,7 +357,7 @@ static void write_together(world *w, size_t n_writers, size_t n_each)
 static void inserts_at_once__share_a_commit(void **state)
 {
     enum { EACH = 60 };
-    world *w = make_world();
+    world *w = make_world("shared");
     (void)state;
     write_together(w, WRITERS, EACH);
     check_all_there(w, (size_t)WRITERS * EACH);
@@ -369,7 +371,7 @@ static void inserts_at_once__share_a_commit(void **state)
 
 static void a_closed_engine__leaves_no_gap_in_the_ids(void **state)
 {
-    world *w = make_world();
+    world *w = make_world("closed");
     pn_error err = {0};
     int64_t id;
     (void)state;
@@ -390,7 +392,7 @@ static void rows_of_many_threads__leave_few_files(void **state)
 {
     enum { THREADS = 32 };
     size_t n = (size_t)how_many("PN_SMALL_WRITES_TOGETHER", 3200) / THREADS * THREADS;
-    world *w = make_world();
+    world *w = make_world("many_threads");
     (void)state;
     int64_t start = pn_clock_monotonic_ns();
     crew c = start_crew(w);
@@ -481,7 +483,7 @@ static int write_and_keep(world *w, size_t first, size_t n)
 static void two_processes_with_upkeep__lose_nothing(void **state)
 {
     size_t n = (size_t)how_many("PN_SMALL_WRITES_PROCESSES", 400) / 2;
-    world *w = make_world();
+    world *w = make_world("two_processes");
     pid_t children[2];
     (void)state;
     for (size_t i = 0; i < 2; i++) {
@@ -515,7 +517,7 @@ static void inserts_a_second__are_told(void **state)
     if (!pn_environment("PN_SMALL_WRITES_SPEED"))
         skip();
     for (size_t t = 0; t < PN_COUNT_OF(threads); t++) {
-        world *w = make_world();
+        world *w = make_world("speed");
         size_t each = 4000 / threads[t] / (threads[t] == 1 ? 4 : 1);
         int64_t start = pn_clock_monotonic_ns();
         write_together(w, threads[t], each);
