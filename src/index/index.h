@@ -2,7 +2,7 @@
  * index.h - approximate nearest neighbours of unit vectors, by inverted lists
  *
  * Rows lie in partitions around centroids. A search goes through the partitions from the most promising on, adds up 4-bit codes of
- * their rows, refines the best by 8-bit copies, and the last few by the vectors themselves. How far it goes is decided for
+ * their rows, refines the best by 8-bit copies (the upper four bits first), and the last few by the vectors themselves. How far it goes is decided for
  * every query: it stops when what is left can no longer improve the k-th place with the probability asked for.
  *
  *     file, mapped                            bytes a row
@@ -96,7 +96,7 @@ pn_query_kind pn_index_kind_of(const pn_index *index, const float *query);
 typedef struct pn_index_effort {
     uint32_t partitions; /* the most that are scanned, of those with rows that may be returned */
     float
-        rows; /* standard deviations by which a row, by its codes, may fall short of the k-th place */
+        rows; /* standard deviations by which a row, by its codes, may fall short of the k-th by codes */
     /* And no sooner than the best that the next partition promises is above the k-th place by no more than this; INFINITY: at once. */
     float gap;
 } pn_index_effort;

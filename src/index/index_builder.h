@@ -29,7 +29,7 @@ typedef struct pn_index_builder {
     pn_centroids region_compare;
     uint32_t *region_starts; /* [n_regions + 1] */
     float *centroids;        /* [n_partitions][dim], rounded to 8 bits */
-    int8_t *rounded;
+    uint8_t *rounded;        /* offset by 128 */
     float *rounded_scales;
     pn_centroids *partition_compare; /* [n_regions] */
 
@@ -48,7 +48,7 @@ typedef struct pn_index_builder {
     float *scales, *errors;                     /* [n_listed] */
     pn_partition_sums *sums;                    /* [n_partitions] */
     size_t first_row, end_row, first_partition; /* positions being written, and where they begin */
-    int8_t *copies;                             /* theirs; NULL: low memory */
+    uint8_t *copies;                            /* theirs, in blocks; NULL: low memory */
     _Atomic int failed;                         /* a pn_status out of a task */
 } pn_index_builder;
 

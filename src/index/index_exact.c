@@ -60,15 +60,16 @@ static void scan_partition(const exact *e, worker_state *w, size_t p)
 {
     const pn_index *x = e->x;
     const uint64_t *bits = e->q->mask ? e->q->mask->bits : NULL;
+    const size_t half = pn_half_bytes(e->dim);
     const float step = e->rounded.step, scale = x->centroid_scales[p];
     const float product =
-        (float)e->kernels->dot_i16_i8(e->rounded.values, x->centroids + p * e->dim, e->dim) * step *
+        (float)e->kernels->dot_i16_u8(&e->rounded.of, x->centroids + p * e->dim, e->dim) * step *
         scale;
     for (uint32_t at = x->starts[p]; at < x->starts[p + 1]; at++) {
         if (bits && (bits[at / 64] >> at % 64 & 1) == 0)
             continue;
-        const int8_t *copy = x->copies + (size_t)at * e->dim;
-        float own = (float)e->kernels->dot_i16_i8(e->rounded.values, copy, e->dim) * step;
+        const uint8_t *upper = pn_index_upper_half(x, at), *lower = pn_index_lower_half(x, upper);
+        float own = (float)e->kernels->dot_i16_halves(&e->rounded.of, upper, lower, half) * step;
         float high = product + own * x->scales[at] + e->length * x->errors[at] +
                      e->allowance * e->widest * (scale + x->scales[at]);
         w->n_copies++;
@@ -121,12 +122,11 @@ static pn_status prepare(exact *e, size_t k, unsigned n_workers, pn_arena *arena
     size_t n_kept;
     if (!pn_size_mul(n_workers, k, &n_kept))
         return pn_fail_nomem(err);
-    e->rounded.values = PN_ARENA_NEW(arena, int16_t, e->dim);
     e->workers = PN_ARENA_NEW(arena, worker_state, n_workers);
     pn_candidate *heaps = PN_ARENA_NEW(arena, pn_candidate, n_kept);
-    if (!e->rounded.values || !e->workers || !heaps)
+    if (!e->workers || !heaps)
         return pn_fail_nomem(err);
-    pn_index_round_query(e->q->vector, e->dim, &e->rounded);
+    PN_TRY(pn_index_round_query(e->q->vector, e->dim, arena, &e->rounded, err));
     choose_allowance(e);
     PN_TRY(find_bar(e, heaps, k, err));
     for (unsigned w = 0; w < n_workers; w++) {

@@ -33,9 +33,7 @@ static size_t pq_section(size_t book, size_t i)
 void pn_index_place_arrays(pn_index *x, const uint8_t *bytes)
 {
     const pn_index_place *s = x->facts.sections;
-    x->copies = s[PN_SECTION_COPIES].bytes > 0
-                    ? (const int8_t *)(bytes + s[PN_SECTION_COPIES].offset)
-                    : NULL;
+    x->copies = s[PN_SECTION_COPIES].bytes > 0 ? bytes + s[PN_SECTION_COPIES].offset : NULL;
     x->scales = (const void *)(bytes + s[PN_SECTION_SCALES].offset);
     x->errors = (const void *)(bytes + s[PN_SECTION_ERRORS].offset);
     x->order = (const void *)(bytes + s[PN_SECTION_ORDER].offset);
@@ -44,7 +42,7 @@ void pn_index_place_arrays(pn_index *x, const uint8_t *bytes)
     x->regions = (const void *)(bytes + s[PN_SECTION_REGIONS].offset);
     x->region_starts = (const void *)(bytes + s[PN_SECTION_REGION_STARTS].offset);
     x->region_spreads = (const void *)(bytes + s[PN_SECTION_REGION_SPREADS].offset);
-    x->centroids = (const int8_t *)(bytes + s[PN_SECTION_CENTROIDS].offset);
+    x->centroids = bytes + s[PN_SECTION_CENTROIDS].offset;
     x->centroid_scales = (const void *)(bytes + s[PN_SECTION_CENTROID_SCALES].offset);
     x->spreads = (const void *)(bytes + s[PN_SECTION_SPREADS].offset);
     x->losses = (const void *)(bytes + s[PN_SECTION_LOSSES].offset);
@@ -133,7 +131,7 @@ static uint64_t bytes_wanted(const pn_index_trailer *t, size_t section)
         return book < t->n_books ? pq[(section - PN_SECTION_PQ) % PN_PQ_SECTIONS] : 0;
     }
     const uint64_t wanted[PN_SECTION_PQ] = {
-        [PN_SECTION_COPIES] = n * dim,
+        [PN_SECTION_COPIES] = pn_index_copies_bytes(n, t->dim),
         [PN_SECTION_SCALES] = n * 4,
         [PN_SECTION_ERRORS] = n * 4,
         [PN_SECTION_ORDER] = n * 4,

@@ -101,8 +101,9 @@ static void round_centroids(pn_index_builder *b, size_t first, size_t n)
             most = PN_MAX(most, fabsf(c[d]));
         float scale = pn_index_scale(most);
         for (size_t d = 0; d < b->dim; d++) {
-            b->rounded[p * b->dim + d] = (int8_t)lrintf(c[d] / scale);
-            c[d] = scale * (float)b->rounded[p * b->dim + d];
+            float rounded = rintf(c[d] / scale);
+            b->rounded[p * b->dim + d] = (uint8_t)(128 + (int)rounded);
+            c[d] = scale * rounded;
         }
         b->rounded_scales[p] = scale;
     }

@@ -5,23 +5,33 @@
  *
  * Sections begin at multiples of 64 bytes; the trailer, of fixed size, names where. All numbers are little-endian. Nothing is
  * parsed at open: arrays are used where they are mapped.
+ *
+ * A copy is the residual in 8 bits, offset by 128, as two halves of 4 bits (kernels.h) of h = pn_half_bytes(dim) bytes each, so that
+ * the upper one can be read without the lower. The halves of 64 rows lie together:
+ *
+ *     upper halves of positions 0 to 63 | lower halves of 0 to 63 | upper halves of 64 to 127 | ...
+ *
+ * With 512 values that is 16 KB of each, pages of one kind; and a scan of all copies reads the file from front to back. The last
+ * block is filled up with zeros.
  */
 #ifndef PN_INDEX_INTERNAL_H
 #define PN_INDEX_INTERNAL_H
 
 #include "index/index.h"
 #include "index/pq.h"
+#include "kernels/kernels.h"
 #include "os/mapping.h"
 
 enum {
-    PN_INDEX_FORMAT = 1,
+    PN_INDEX_FORMAT = 2,
+    PN_COPY_BLOCK = 64,
     PN_INDEX_ALIGN = 64,
     PN_EFFORTS_MAX = 16,
     PN_INDEX_BOOKS = PN_QUERY_KINDS
 };
 
 typedef enum pn_index_section {
-    PN_SECTION_COPIES,          /* int8 [n_listed][dim] */
+    PN_SECTION_COPIES,          /* u8 [ceil(n_listed / 64)][2][64][h] */
     PN_SECTION_SCALES,          /* f32 [n_listed]; of a copy */
     PN_SECTION_ERRORS,          /* f32 [n_listed] length of what the copy lacks */
     PN_SECTION_ORDER,           /* u32 [n_listed] ordinal by position */
@@ -30,7 +40,7 @@ typedef enum pn_index_section {
     PN_SECTION_REGIONS,         /* f32 [n_regions][dim] */
     PN_SECTION_REGION_STARTS,   /* u32 [n_regions + 1] first partition of a region */
     PN_SECTION_REGION_SPREADS,  /* f32 [n_regions] mean |centroid - region|^2 */
-    PN_SECTION_CENTROIDS,       /* int8 [n_partitions][dim] */
+    PN_SECTION_CENTROIDS,       /* u8 [n_partitions][dim], offset by 128 */
     PN_SECTION_CENTROID_SCALES, /* f32 [n_partitions] */
     PN_SECTION_SPREADS, /* f32 [kinds][n_partitions] variance of q . residual over that of all rows, in each set of codes */
     PN_SECTION_LOSSES,    /* f32 [kinds][n_partitions] the same of the codes' error */
@@ -81,13 +91,13 @@ struct pn_index {
     char *path;
     pn_index_trailer facts;
 
-    const int8_t *copies; /* NULL: low memory */
+    const uint8_t *copies; /* NULL: low memory */
     const float *scales, *errors;
     const uint32_t *order, *positions, *starts;
     const float *regions;
     const uint32_t *region_starts;
     const float *region_spreads;
-    const int8_t *centroids;
+    const uint8_t *centroids;
     const float *centroid_scales, *spreads, *losses;
     const float *means;
     const pn_effort_row *efforts;
@@ -113,13 +123,40 @@ PN_NODISCARD pn_status pn_index_derive(pn_index *index, pn_error *err);
 PN_NODISCARD pn_status pn_index_check_rows(const pn_index *index, const pn_vector_rows *rows,
                                            bool all_there, pn_error *err);
 
-/* A query in 16 bits, whose products with bytes fit 32. */
+/* Bytes of the copies of n rows. */
+static inline uint64_t pn_index_copies_bytes(uint64_t n, size_t dim)
+{
+    return (n + PN_COPY_BLOCK - 1) / PN_COPY_BLOCK * PN_COPY_BLOCK * 2 * pn_half_bytes(dim);
+}
+
+static inline const uint8_t *pn_index_upper_half(const pn_index *index, size_t position)
+{
+    const size_t half = pn_half_bytes(index->facts.dim);
+    return index->copies +
+           (position / PN_COPY_BLOCK * PN_COPY_BLOCK * 2 + position % PN_COPY_BLOCK) * half;
+}
+
+/* That which belongs to an upper one. */
+static inline const uint8_t *pn_index_lower_half(const pn_index *index, const uint8_t *upper)
+{
+    return upper + PN_COPY_BLOCK * pn_half_bytes(index->facts.dim);
+}
+
+/* A query in 16 bits, whose products with bytes fit 32. It has 2 * pn_half_bytes(dim) values; behind dim they are zeros. */
 typedef struct pn_query16 {
-    int16_t *values; /* [dim], the caller's */
-    float step;      /* of one */
-    float lost;      /* length of what rounding took */
+    pn_i16_vector of;
+    float step; /* of one */
+    float lost; /* length of what rounding took */
 } pn_query16;
-void pn_index_round_query(const float *query, size_t dim, pn_query16 *out);
+/* Errors: NOMEM. */
+PN_NODISCARD pn_status pn_index_round_query(const float *query, size_t dim, pn_arena *arena,
+                                            pn_query16 *out, pn_error *err);
+
+/* Which of n steps: x itself, of what is a number and not outside. */
+static inline size_t pn_clamp_step(float x, size_t n)
+{
+    return x > 0 ? (size_t)PN_MIN(x, (float)(n - 1)) : 0;
+}
 
 /* The score of a row by its vector, the number that a flat scan has for it; and its address. */
 float pn_index_exact_score(const pn_index *index, const pn_index_query *query, uint32_t position);

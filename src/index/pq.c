@@ -410,9 +410,9 @@ static void float_tables(const pn_pq *pq, const float *turned, float *tables, fl
 }
 
 /* Codewords out of a damaged file may be anything, NaN as well. */
-static uint8_t to_byte(float x)
+static uint8_t to_entry(float x)
 {
-    return x > 0 ? (uint8_t)PN_MIN(x, 255.0f) : 0;
+    return x > 0 ? (uint8_t)PN_MIN(x, (float)PN_CODE_MAX_ENTRY) : 0;
 }
 
 void pn_pq_tables_make(const pn_pq *pq, const float *query, float *scratch, pn_pq_tables *tables)
@@ -421,9 +421,10 @@ void pn_pq_tables_make(const pn_pq *pq, const float *query, float *scratch, pn_p
     float widest;
     pn_kernels_get()->dot_many_f32(turned, query, pq->query, pq->n_axes, pq->dim);
     float_tables(pq, turned, entries, &tables->low, &widest);
-    tables->step = widest > 0 ? widest / 255.0f : 1;
+    tables->step = widest > 0 ? widest / PN_CODE_MAX_ENTRY : 1;
+    const float factor = 1 / tables->step;
     for (size_t i = 0; i < pq->n_groups * PN_PQ_ENTRIES; i++)
-        tables->entries[i] = to_byte(entries[i] / tables->step + 0.5f);
+        tables->entries[i] = to_entry(entries[i] * factor + 0.5f);
     double spread = (double)pq->tail, loss = spread;
     for (size_t a = 0; a < pq->n_axes; a++) {
         double t2 = (double)turned[a] * (double)turned[a];

@@ -69,7 +69,7 @@ void pn_pq_encode(const pn_pq *pq, const float *packed, const float *residuals, 
 void pn_pq_measure(const pn_pq *pq, const float *projected, const uint8_t *codes, size_t n,
                    double *energy, double *loss);
 
-/* What a query makes of the codes of a row: q . r ~ low + step * (sum of 8-bit entries). */
+/* What a query makes of the codes of a row: q . r ~ low + step * (sum of 6-bit entries). */
 typedef struct pn_pq_tables {
     uint8_t *entries; /* [n_groups][16], the caller's */
     float low, step;

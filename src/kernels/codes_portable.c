@@ -27,12 +27,41 @@ static size_t scan_codes(uint32_t *rows, uint16_t *sums, const pn_codes *codes,
     return n;
 }
 
-static int32_t dot_i16_i8(const int16_t *a, const int8_t *b, size_t n)
+static int32_t dot_i16_u8(const pn_i16_vector *a, const uint8_t *b, size_t n)
 {
     int32_t sum = 0;
     for (size_t i = 0; i < n; i++)
-        sum += a[i] * b[i];
+        sum += a->values[i] * (b[i] - 128);
     return sum;
+}
+
+static int32_t dot_i16_halves(const pn_i16_vector *a, const uint8_t *upper, const uint8_t *lower,
+                              size_t n)
+{
+    int32_t sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += a->values[i] * ((upper[i] & 15) * 16 + (lower[i] & 15) - 128);
+        sum += a->values[n + i] * ((upper[i] >> 4) * 16 + (lower[i] >> 4) - 128);
+    }
+    return sum;
+}
+
+static int32_t dot_i8_u4(const int8_t *a, const uint8_t *halves, size_t n)
+{
+    int32_t sum = 0;
+    for (size_t i = 0; i < n; i++)
+        sum += a[i] * (halves[i] & 15) + a[n + i] * (halves[i] >> 4);
+    return sum;
+}
+
+static void dot_many_i8_u8(int32_t *out, const int8_t *a, const uint8_t *rows, size_t n_rows,
+                           size_t dim)
+{
+    for (size_t r = 0; r < n_rows; r++) {
+        out[r] = 0;
+        for (size_t i = 0; i < dim; i++)
+            out[r] += a[i] * rows[r * dim + i];
+    }
 }
 
 static void nearest_of_16(uint8_t *out, const float *codewords, const float *bias,
@@ -55,6 +84,9 @@ static void nearest_of_16(uint8_t *out, const float *codewords, const float *bia
 void pn_codes_init_portable(pn_kernels *k)
 {
     k->scan_codes = scan_codes;
-    k->dot_i16_i8 = dot_i16_i8;
+    k->dot_i16_u8 = dot_i16_u8;
+    k->dot_i16_halves = dot_i16_halves;
+    k->dot_i8_u4 = dot_i8_u4;
+    k->dot_many_i8_u8 = dot_many_i8_u8;
     k->nearest_of_16 = nearest_of_16;
 }

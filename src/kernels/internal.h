@@ -50,6 +50,23 @@ static inline float pn_quant_factor(float range)
     return range > 1e-30f && range < 1e38f ? 255.0f / range : 0;
 }
 
+/* Fetch what comes after the block of codes at this offset: as much as a block is. */
+static PN_ALWAYS_INLINE void pn_codes_fetch_ahead(const pn_codes *codes, size_t offset,
+                                                  size_t block_bytes)
+{
+    size_t end =
+        offset + block_bytes < codes->ahead_bytes ? offset + block_bytes : codes->ahead_bytes;
+    for (; offset < end; offset += 64)
+        PN_PREFETCH_FAR(codes->ahead + offset);
+}
+
+/* The sum of (256 high + low)[i] * (b[i] - 128) out of the sums of high and low with b, and that of the values. It fits 32 bits; what
+ * it is made of need not. */
+static inline int32_t pn_join_i16(int32_t high, int32_t low, int32_t sum)
+{
+    return (int32_t)(256u * (uint32_t)high + (uint32_t)low - 128u * (uint32_t)sum);
+}
+
 /* One number, exactly. */
 float pn_f16_value(uint16_t h);
 float pn_bf16_value(uint16_t h);

@@ -122,20 +122,27 @@ typedef struct pn_taps {
  * one byte shuffle looks up a whole register of them (Andre, Kermarrec, Le Scouarnec: Cache locality is not enough, VLDB 2015):
  *
  *     blocks [ceil(n_rows / 32)][n_groups][16]      byte j: row j in the low half, row j + 16 in the high half
- *     tables [n_groups][16]
+ *     tables [n_groups][16]                         of at most 63
  *
- * n_groups is a multiple of 4 and at most 256, so that sums fit 16 bits. Codes behind n_rows may be anything.
+ * Four entries fit a byte, so that most additions are of bytes. An entry rounded to 6 bits is off by a fiftieth of what 4 bits
+ * of code are. n_groups is a multiple of 4 and at most 256, so that sums fit 15 bits. Codes behind n_rows may be anything.
  */
 enum {
     PN_CODE_BLOCK = 32,
     PN_CODE_ENTRIES = 16,
+    PN_CODE_MAX_ENTRY = 63,
     PN_CODE_GROUPS_STEP = 4,
-    PN_CODE_MAX_GROUPS = 256
+    PN_CODE_MAX_GROUPS = 256,
+    PN_CODE_MAX_SUM = PN_CODE_MAX_GROUPS * PN_CODE_MAX_ENTRY
 };
 
 typedef struct pn_codes {
     const uint8_t *blocks;
     size_t n_rows, n_groups;
+    /* What will be looked at next, fetched meanwhile into the second-level cache, block by block: from memory that takes half of the
+     * time of fetching it when it is wanted, and two thirds of asking for all of it at once. NULL and 0: nothing. */
+    const uint8_t *ahead;
+    size_t ahead_bytes;
 } pn_codes;
 
 static inline size_t pn_code_blocks(size_t n_rows)
@@ -143,11 +150,30 @@ static inline size_t pn_code_blocks(size_t n_rows)
     return n_rows / PN_CODE_BLOCK + (n_rows % PN_CODE_BLOCK != 0);
 }
 
-/* What a[i] of dot_i16_i8() may reach over n values. */
+/*
+ * A vector in 16 bits, for its products with rows of 8 bits, in the forms that the levels multiply: as numbers, and each as
+ * two bytes with signs, value = 256 high + low.
+ *
+ * Rows are bytes, offset by 128: a byte stands for byte - 128. Or they are two halves of 4 bits, apart, so that the upper one alone,
+ * half of the memory, tells most of it. A half of dim values is pn_half_bytes(dim) bytes, value i in the low four bits of
+ * byte i, and value pn_half_bytes(dim) + i in its high four bits.
+ */
+typedef struct pn_i16_vector {
+    const int16_t *values;    /* [n] at most pn_i16_limit(n), so that no order of a sum overflows */
+    const int8_t *high, *low; /* [n] */
+    int32_t sum, high_sum;    /* of values; of high */
+} pn_i16_vector;
+
+static inline size_t pn_half_bytes(size_t dim)
+{
+    return dim / 2 + dim % 2;
+}
+
+/* What a value of a vector of n may reach; 32,639 is 256 * 127 + 127. */
 static inline int32_t pn_i16_limit(size_t n)
 {
     size_t limit = (size_t)INT32_MAX / (128 * (n > 0 ? n : 1));
-    return limit < INT16_MAX ? (int32_t)limit : INT16_MAX;
+    return limit < 32639 ? (int32_t)limit : 32639;
 }
 
 typedef struct pn_kernels {
@@ -178,8 +204,16 @@ typedef struct pn_kernels {
      * returns how many. rows and sums have room for codes->n_rows rounded up to PN_CODE_BLOCK. */
     size_t (*scan_codes)(uint32_t *rows, uint16_t *sums, const pn_codes *codes,
                          const uint8_t *tables, uint32_t least);
-    /* Sum of a[i] * b[i]. The caller keeps |a[i]| <= pn_i16_limit(n), so that no order of the sum overflows. */
-    int32_t (*dot_i16_i8)(const int16_t *a, const int8_t *b, size_t n);
+    /* Sum of a->values[i] * (b[i] - 128) over n values. */
+    int32_t (*dot_i16_u8)(const pn_i16_vector *a, const uint8_t *b, size_t n);
+    /* The same of rows in halves of n bytes, a byte being 16 * its upper half + its lower one: a has 2 n values. */
+    int32_t (*dot_i16_halves)(const pn_i16_vector *a, const uint8_t *upper, const uint8_t *lower,
+                              size_t n);
+    /* out[r] = sum of a[i] * rows[r][i] over dim values, rows [n_rows][dim]. */
+    void (*dot_many_i8_u8)(int32_t *out, const int8_t *a, const uint8_t *rows, size_t n_rows,
+                           size_t dim);
+    /* Sum of a[i] * the half i, [0, 15], over the 2 n values in n bytes. */
+    int32_t (*dot_i8_u4)(const int8_t *a, const uint8_t *halves, size_t n);
     /* out[i] = the nearest of 16 codewords to row i: that with the greatest row . codeword + bias[codeword], the first among equals.
      * codewords [dims][16], bias [16]; rows of dims values, stride apart. Class of the sums: reduction. */
     void (*nearest_of_16)(uint8_t *out, const float *codewords, const float *bias,

@@ -755,6 +755,52 @@ static void search__of_rows_that_came_back(void **state)
     free_world(w);
 }
 
+/* The format stands before the hash and the magic number, at the end. */
+static void change_format(const char *path, uint8_t format)
+{
+    pn_error err = {0};
+    pn_buffer bytes;
+    pn_fd fd;
+    pn_buffer_init(&bytes, SIZE_MAX);
+    check(pn_file_read(path, &bytes, &err), &err);
+    assert_int_equal(bytes.data[bytes.n_bytes - 24], 2);
+    bytes.data[bytes.n_bytes - 24] = format;
+    check(pn_path_remove(path, &err), &err);
+    check(pn_fd_open(path, PN_OPEN_CREATE_NEW, &fd, &err), &err);
+    check(pn_fd_write(fd, path, bytes.data, bytes.n_bytes, &err), &err);
+    pn_fd_close(fd);
+    pn_buffer_reset(&bytes);
+}
+
+static void index__of_an_older_format_is_built_again(void **state)
+{
+    world *w = make_world(10);
+    pn_error err = {0};
+    pn_engine_search_stats stats;
+    pn_arena arena;
+    size_t n;
+    (void)state;
+    pn_arena_init(&arena, SIZE_MAX);
+    append(w, 20000);
+    (void)build(w, (pn_engine_index_options){0});
+    change_format(status_of(w, &arena).indexes[0].path, 1);
+    open_engine(w);
+    (void)ask(w, w->texts, NULL, 0, &stats);
+    assert_string_equal(stats.plan, "exact");
+    pn_engine_index_status s = status_of(w, &arena);
+    assert_true(s.n_indexes == 0 && s.is_due && strstr(s.damage, "format 1, this program reads 2"));
+    (void)build(w, (pn_engine_index_options){0});
+    (void)ask(w, w->table.vectors, NULL, 0, &stats);
+    assert_string_equal(stats.plan, "index");
+    s = status_of(
+        w, &arena); /* the old file is told of, and lies there until somebody drops indexes */
+    assert_true(s.n_indexes == 1 && s.n_damaged == 1 && !s.is_due);
+    check(w->engine->index_drop(w->engine->self, &n, &err), &err);
+    assert_int_equal(n, 2);
+    pn_arena_reset(&arena);
+    free_world(w);
+}
+
 static void flip_a_byte(const char *path)
 {
     pn_error err = {0};
@@ -914,6 +960,7 @@ int main(void)
         cmocka_unit_test(index__grows_in_levels),
         cmocka_unit_test(search__of_another_version),
         cmocka_unit_test(search__of_rows_that_came_back),
+        cmocka_unit_test(index__of_an_older_format_is_built_again),
         cmocka_unit_test(index__that_is_damaged_is_left_out),
         cmocka_unit_test(index__is_built_by_one_at_a_time),
         cmocka_unit_test(index__leftovers_are_removed),

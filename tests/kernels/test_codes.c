@@ -17,11 +17,11 @@ static pn_kernels portable(void)
     return k;
 }
 
-static uint8_t *random_bytes(size_t n, size_t shift, pn_rng *rng)
+static uint8_t *random_bytes(size_t n, size_t shift, uint64_t below, pn_rng *rng)
 {
     uint8_t *bytes = guarded_alloc(n, shift);
     for (size_t i = 0; i < n; i++)
-        bytes[i] = (uint8_t)pn_rng_below(rng, 256);
+        bytes[i] = (uint8_t)pn_rng_below(rng, below);
     return bytes;
 }
 
@@ -37,9 +37,14 @@ typedef struct problem {
 static void setup(problem *p, size_t n_rows, size_t n_groups, pn_rng *rng)
 {
     size_t blocks = pn_code_blocks(n_rows), shift = pn_rng_below(rng, 16) * 4;
-    p->blocks = random_bytes(blocks * n_groups * PN_CODE_ENTRIES, shift + 1, rng);
-    p->tables = random_bytes(n_groups * PN_CODE_ENTRIES, 63 - shift, rng);
-    p->codes = (pn_codes){p->blocks, n_rows, n_groups};
+    p->blocks = random_bytes(blocks * n_groups * PN_CODE_ENTRIES, shift + 1, 256, rng);
+    p->tables = random_bytes(n_groups * PN_CODE_ENTRIES, 63 - shift, PN_CODE_MAX_ENTRY + 1, rng);
+    p->codes = (pn_codes){.blocks = p->blocks, .n_rows = n_rows, .n_groups = n_groups};
+    if (n_groups % 8 ==
+        0) { /* fetching is only a wish, and what is behind the end may be asked for, too */
+        p->codes.ahead = p->tables;
+        p->codes.ahead_bytes = n_rows * n_groups;
+    }
     p->rows = guarded_alloc(blocks * PN_CODE_BLOCK * sizeof *p->rows, shift % 64);
     p->sums = guarded_alloc(blocks * PN_CODE_BLOCK * sizeof *p->sums, shift % 64);
     p->want_rows = guarded_alloc(blocks * PN_CODE_BLOCK * sizeof *p->rows, 0);
@@ -78,7 +83,7 @@ static void check_scans(const pn_kernels *k)
     for (size_t r = 0; r < PN_COUNT_OF(row_counts); r++)
         for (size_t g = 0; g < PN_COUNT_OF(group_counts); g++) {
             problem p;
-            size_t n = row_counts[r], middle = group_counts[g] * 128;
+            size_t n = row_counts[r], middle = group_counts[g] * PN_CODE_MAX_ENTRY / 2;
             setup(&p, n, group_counts[g], &rng);
             assert_int_equal(expect_scan(k, &p, 0), n);
             for (size_t i = 0; i < 6; i++)
@@ -103,29 +108,29 @@ static void scan_codes__every_level_finds_the_same_rows(void **state)
     for_every_level(check_scans);
 }
 
-/* Sums from 0 to 65,280: the signs of 16-bit arithmetic do not matter. */
+/* Sums from 0 to 16,128. */
 static void check_extreme_scans(const pn_kernels *k)
 {
-    static const uint32_t bounds[] = {0,     1,     127,   128,   255,   256,   32767,   32768,
-                                      32769, 65279, 65280, 65281, 65535, 65536, 1u << 31};
+    static const uint32_t bounds[] = {0,     1,     63,    64,    127,   128,   255,     256,
+                                      16127, 16128, 16129, 32768, 65535, 65536, 1u << 31};
     pn_rng rng = pn_rng_seed(2);
     for (size_t g = 0; g < PN_COUNT_OF(group_counts); g++) {
         problem p;
         size_t n_groups = group_counts[g], n = 96;
         setup(&p, n, n_groups, &rng);
         for (int fill = 0; fill < 3; fill++) {
-            /* all 0; all 255; the low codes 255 and the high ones 0, so that rows' sums go from one end to the other */
+            /* all 0; all 63; the low codes 63 and the high ones 0, so that rows' sums go from one end to the other */
             for (size_t i = 0; i < n_groups * PN_CODE_ENTRIES; i++)
-                p.tables[i] = fill == 0 ? 0 : (fill == 1 || i % 16 < 8 ? 255 : 0);
+                p.tables[i] = fill == 0 ? 0 : (fill == 1 || i % 16 < 8 ? PN_CODE_MAX_ENTRY : 0);
             for (size_t i = 0; fill == 2 && i < 3 * n_groups * PN_CODE_ENTRIES; i++)
                 p.blocks[i] = i / 16 % n_groups <= i % 16 * n_groups / 16 ? 0xF0 : 0x0F;
             for (size_t b = 0; b < PN_COUNT_OF(bounds); b++)
                 (void)expect_scan(k, &p, bounds[b]);
         }
         for (size_t i = 0; i < n_groups * PN_CODE_ENTRIES; i++)
-            p.tables[i] = 255;
-        assert_int_equal(expect_scan(k, &p, (uint32_t)(255 * n_groups)), n);
-        assert_int_equal(expect_scan(k, &p, (uint32_t)(255 * n_groups) + 1), 0);
+            p.tables[i] = PN_CODE_MAX_ENTRY;
+        assert_int_equal(expect_scan(k, &p, (uint32_t)(PN_CODE_MAX_ENTRY * n_groups)), n);
+        assert_int_equal(expect_scan(k, &p, (uint32_t)(PN_CODE_MAX_ENTRY * n_groups) + 1), 0);
         teardown(&p);
     }
 }
@@ -144,19 +149,19 @@ static void check_layout(const pn_kernels *k)
     uint32_t rows[2 * PN_CODE_BLOCK];
     uint16_t sums[2 * PN_CODE_BLOCK];
     for (size_t i = 0; i < sizeof tables; i++)
-        tables[i] = (uint8_t)(i % 16 + i / 16 * 50);
+        tables[i] = (uint8_t)(i % 16 + i / 16 * 15);
     for (size_t r = 0; r < ROWS; r++)
         for (size_t g = 0; g < GROUPS; g++) {
             unsigned code = (unsigned)(r * 7 + g * 3) % 16;
             size_t at = (r / 32 * GROUPS + g) * 16 + r % 16;
             blocks[at] |= (uint8_t)(r % 32 < 16 ? code : code << 4);
         }
-    pn_codes codes = {blocks, ROWS, GROUPS};
+    pn_codes codes = {.blocks = blocks, .n_rows = ROWS, .n_groups = GROUPS};
     assert_int_equal(k->scan_codes(rows, sums, &codes, tables, 0), ROWS);
     for (size_t r = 0; r < ROWS; r++) {
         unsigned sum = 0;
         for (size_t g = 0; g < GROUPS; g++)
-            sum += (unsigned)((r * 7 + g * 3) % 16 + g * 50);
+            sum += (unsigned)((r * 7 + g * 3) % 16 + g * 15);
         assert_int_equal(rows[r], r);
         assert_int_equal(sums[r], sum);
     }
@@ -168,38 +173,172 @@ static void scan_codes__reads_the_documented_layout(void **state)
     for_every_level(check_layout);
 }
 
-/* ---- dot_i16_i8 */
+/* ---- products of a vector in 16 bits */
+
+typedef struct wide_vector {
+    pn_i16_vector of;
+    int16_t *values;
+    int8_t *high, *low;
+} wide_vector;
+
+static void make_vector(wide_vector *v, size_t n)
+{
+    v->values = guarded_alloc(n * sizeof *v->values, 2 * (n % 32));
+    v->high = guarded_alloc(n, n % 64);
+    v->low = guarded_alloc(n, (n + 5) % 64);
+    v->of = (pn_i16_vector){v->values, v->high, v->low, 0, 0};
+}
+
+static void free_vector(wide_vector *v)
+{
+    guarded_free(v->values);
+    guarded_free(v->high);
+    guarded_free(v->low);
+}
+
+/* how 0: any numbers; else the largest, of one sign or of both. */
+static void fill_vector(wide_vector *v, size_t n, int how, pn_rng *rng)
+{
+    const int32_t limit = pn_i16_limit(n);
+    v->of.sum = v->of.high_sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        int32_t any = (int32_t)pn_rng_below(rng, 2 * (uint64_t)limit + 1) - limit;
+        int32_t value = how == 0 ? any : (how == 1 || (how == 3 && i % 2) ? limit : -limit);
+        int32_t high = (value + 128) >> 8;
+        assert_true(high >= -127 && high <= 127);
+        v->values[i] = (int16_t)value;
+        v->high[i] = (int8_t)high;
+        v->low[i] = (int8_t)(value - 256 * high);
+        v->of.sum += value;
+        v->of.high_sum += high;
+    }
+}
+
+/* Bytes: any, all 0, all 255, or the one and the other. */
+static void fill_bytes(uint8_t *bytes, size_t n, int how, pn_rng *rng)
+{
+    for (size_t i = 0; i < n; i++)
+        bytes[i] = (uint8_t)(how == 0 ? pn_rng_below(rng, 256)
+                                      : (how == 1 || (how == 3 && i % 2) ? 255 : 0));
+}
+
+static void expect_product(const pn_kernels *k, const char *what, size_t n, int64_t got,
+                           int64_t want)
+{
+    if (got != want)
+        fail_msg("%s: %s of %zu: %lld instead of %lld", k->level, what, n, (long long)got,
+                 (long long)want);
+}
 
 static void check_dots(const pn_kernels *k)
 {
     pn_rng rng = pn_rng_seed(3);
     for (size_t n = 0; n <= 2048; n += n < 130 ? 1 : 137) {
-        int16_t *a = guarded_alloc(n * sizeof *a, 2 * (n % 32));
-        int8_t *b = guarded_alloc(n, n % 64);
-        int32_t limit = pn_i16_limit(n);
-        for (int how = 0; how < 5; how++) {
+        wide_vector v;
+        uint8_t *b = guarded_alloc(n, n % 64);
+        make_vector(&v, n);
+        for (int how = 0; how < 16; how++) {
             int64_t want = 0;
-            for (size_t i = 0; i < n; i++) {
-                int32_t any = (int32_t)pn_rng_below(&rng, 2 * (uint64_t)limit + 1) - limit;
-                a[i] = (int16_t)(how == 0 ? any : (how % 2 ? limit : -limit));
-                b[i] = (int8_t)(how == 0 ? (int)pn_rng_below(&rng, 256) - 128
-                                         : (how < 3 ? -128 : (i % 2 ? 127 : -128)));
-                want += (int64_t)a[i] * b[i];
-            }
-            assert_true(want >= INT32_MIN && want <= INT32_MAX);
-            int32_t got = k->dot_i16_i8(a, b, n);
-            if (got != want)
-                fail_msg("%s: %zu values: %d instead of %d", k->level, n, got, (int32_t)want);
+            fill_vector(&v, n, how % 4, &rng);
+            fill_bytes(b, n, how / 4, &rng);
+            for (size_t i = 0; i < n; i++)
+                want += (int64_t)v.values[i] * (b[i] - 128);
+            expect_product(k, "dot_i16_u8", n, k->dot_i16_u8(&v.of, b, n), want);
         }
-        guarded_free(a);
         guarded_free(b);
+        free_vector(&v);
     }
 }
 
-static void dot_i16_i8__is_exact_up_to_its_limit(void **state)
+static void dot_i16_u8__is_exact_up_to_its_limit(void **state)
 {
     (void)state;
     for_every_level(check_dots);
+}
+
+static void check_halves(const pn_kernels *k)
+{
+    pn_rng rng = pn_rng_seed(5);
+    for (size_t n = 0; n <= 1024; n += n < 130 ? 1 : 137) {
+        wide_vector v;
+        uint8_t *upper = guarded_alloc(n, n % 64), *lower = guarded_alloc(n, (n + 9) % 64);
+        make_vector(&v, 2 * n);
+        for (int how = 0; how < 64; how++) {
+            int64_t want = 0, want_upper = 0;
+            fill_vector(&v, 2 * n, how % 4, &rng);
+            fill_bytes(upper, n, how / 4 % 4, &rng);
+            fill_bytes(lower, n, how / 16, &rng);
+            for (
+                size_t i = 0; i < 2 * n;
+                i++) { /* value i is in the low four bits of byte i, or in the high ones of byte i - n */
+                int shift = i < n ? 0 : 4;
+                int up = upper[i % n] >> shift & 15, down = lower[i % n] >> shift & 15;
+                want += (int64_t)v.values[i] * (16 * up + down - 128);
+                want_upper += v.high[i] * up;
+            }
+            expect_product(k, "dot_i16_halves", n, k->dot_i16_halves(&v.of, upper, lower, n), want);
+            expect_product(k, "dot_i8_u4", n, k->dot_i8_u4(v.high, upper, n), want_upper);
+        }
+        guarded_free(upper);
+        guarded_free(lower);
+        free_vector(&v);
+    }
+}
+
+static void dot_i16_halves__and_of_one_half_are_exact_up_to_their_limit(void **state)
+{
+    (void)state;
+    for_every_level(check_halves);
+}
+
+static void check_many(const pn_kernels *k)
+{
+    static const size_t row_counts_of_many[] = {0, 1, 2, 3, 4, 5, 7, 8, 63};
+    pn_rng rng = pn_rng_seed(6);
+    for (size_t dim = 0; dim <= 2048; dim += dim < 130 ? 1 : 137)
+        for (size_t i = 0; i < PN_COUNT_OF(row_counts_of_many); i++) {
+            size_t n = row_counts_of_many[i];
+            int how = (int)pn_rng_below(&rng, 4);
+            int8_t *a = guarded_alloc(dim, dim % 64);
+            uint8_t *rows = guarded_alloc(n * dim, (dim + 3) % 64);
+            int32_t *out = guarded_alloc(n * sizeof *out, 4 * (n % 16));
+            fill_bytes(rows, n * dim, how, &rng);
+            for (size_t d = 0; d < dim; d++)
+                a[d] = (int8_t)(how == 0 ? (int)pn_rng_below(&rng, 256) - 128 : -128);
+            k->dot_many_i8_u8(out, a, rows, n, dim);
+            for (size_t r = 0; r < n; r++) {
+                int64_t want = 0;
+                for (size_t d = 0; d < dim; d++)
+                    want += a[d] * rows[r * dim + d];
+                expect_product(k, "dot_many_i8_u8", dim, out[r], want);
+            }
+            guarded_free(a);
+            guarded_free(rows);
+            guarded_free(out);
+        }
+}
+
+static void dot_many_i8_u8__is_exact(void **state)
+{
+    (void)state;
+    for_every_level(check_many);
+}
+
+/* A lone half may come with a vector of any bytes. */
+static void check_least_bytes(const pn_kernels *k)
+{
+    int8_t a[2048];
+    uint8_t halves[1024];
+    memset(a, -128, sizeof a);
+    memset(halves, 255, sizeof halves);
+    for (size_t n = 0; n <= sizeof halves; n++)
+        assert_int_equal(k->dot_i8_u4(a, halves, n), -128 * 15 * 2 * (int)n);
+}
+
+static void dot_i8_u4__takes_the_least_bytes(void **state)
+{
+    (void)state;
+    for_every_level(check_least_bytes);
 }
 
 /* ---- nearest_of_16 */
@@ -300,7 +439,10 @@ int main(void)
         cmocka_unit_test(scan_codes__every_level_finds_the_same_rows),
         cmocka_unit_test(scan_codes__the_largest_sums_do_not_wrap),
         cmocka_unit_test(scan_codes__reads_the_documented_layout),
-        cmocka_unit_test(dot_i16_i8__is_exact_up_to_its_limit),
+        cmocka_unit_test(dot_i16_u8__is_exact_up_to_its_limit),
+        cmocka_unit_test(dot_i16_halves__and_of_one_half_are_exact_up_to_their_limit),
+        cmocka_unit_test(dot_i8_u4__takes_the_least_bytes),
+        cmocka_unit_test(dot_many_i8_u8__is_exact),
         cmocka_unit_test(nearest_of_16__none_is_nearer),
         cmocka_unit_test(nearest_of_16__takes_the_first_among_equals),
         cmocka_unit_test(nearest_of_16__gives_a_code_whatever_the_row),
