@@ -17,7 +17,8 @@
  * rounding keep their distances apart, and the same allowance covers it.
  *
  * The bound does not ask that vectors have unit length: one of a million has a copy of a million, and an allowance to match.
- * 1,000,000 x 512, k = 10: between 10 and 1,000 rows are in doubt.
+ * 1,000,000 x 512, k = 10: between 10 and 1,000 rows are in doubt. Copies are read at 92 % of the rate of a loop that only reads them, by one
+ * thread; without asking for those 16 rows ahead at 70 %.
  */
 #include "index/internal.h"
 
@@ -28,7 +29,7 @@
 #include <math.h>
 #include <stdatomic.h>
 
-enum { SEED_PARTITIONS = 64, PARTITIONS_A_TASK = 8 };
+enum { SEED_PARTITIONS = 64, PARTITIONS_A_TASK = 8, ROWS_AHEAD = 16, LINE = 64 };
 #define SEED_ROWS 3.0f
 #define UNIT_IN_THE_LAST_PLACE 1.1920929e-7f
 
@@ -55,6 +56,17 @@ static float bar_of(const exact *e, const worker_state *w)
     return w->best.n < w->best.k ? e->bar : PN_MAX(e->bar, 1.0f - w->best.heap[0].distance);
 }
 
+/* Both halves of a copy that is looked at ROWS_AHEAD rows later; behind the last one there may be anything: this does not fault. */
+static PN_ALWAYS_INLINE void fetch_ahead(const pn_index *x, size_t position, size_t half)
+{
+    const uint8_t *upper = pn_index_upper_half(x, position + ROWS_AHEAD);
+    const uint8_t *lower = pn_index_lower_half(x, upper);
+    for (size_t i = 0; i < half; i += LINE) {
+        PN_PREFETCH_FAR(upper + i);
+        PN_PREFETCH_FAR(lower + i);
+    }
+}
+
 /* Rows [first, end) of partition p, one after the other as they lie. */
 static void scan_partition(const exact *e, worker_state *w, size_t p)
 {
@@ -69,6 +81,7 @@ static void scan_partition(const exact *e, worker_state *w, size_t p)
         if (bits && (bits[at / 64] >> at % 64 & 1) == 0)
             continue;
         const uint8_t *upper = pn_index_upper_half(x, at), *lower = pn_index_lower_half(x, upper);
+        fetch_ahead(x, at, half);
         float own = (float)e->kernels->dot_i16_halves(&e->rounded.of, upper, lower, half) * step;
         float high = product + own * x->scales[at] + e->length * x->errors[at] +
                      e->allowance * e->widest * (scale + x->scales[at]);
