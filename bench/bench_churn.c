@@ -53,12 +53,14 @@ typedef struct churn {
     atomic_int_least64_t build_ns;
 } churn;
 
+static unsigned
+    n_cores; /* counted before any thread stays on one, which then is all that it may use */
+
 static void stay_on(unsigned core)
 {
     cpu_set_t set;
-    unsigned n = pn_cpu_count();
     CPU_ZERO(&set);
-    CPU_SET(core % n, &set);
+    CPU_SET(core % n_cores, &set);
     (void)sched_setaffinity(0, sizeof set,
                             &set); /* on a machine of one core everything shares it */
 }
@@ -315,6 +317,7 @@ int main(int argc, char **argv)
     if (argc < 4)
         clip_stop("usage: bench_churn DATA ROWS TABLE [--seconds S] [--rate R] [--queries N]");
     static churn c;
+    n_cores = pn_cpu_count();
     searches s = {.n = {0}};
     c.n_rows = strtoull(argv[2], NULL, 10), c.n_queries = 200, c.rate = 1000, c.seconds = 20;
     for (int i = 4; i + 1 < argc; i += 2) {
