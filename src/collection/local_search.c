@@ -11,6 +11,8 @@
 #include "base/arena.h"
 #include "collection/run_list.h"
 
+#include <math.h>
+
 enum { FEW_ROWS = 8192 };
 
 typedef struct plan {
@@ -72,13 +74,19 @@ static pn_status mask_of(const plan *p, size_t i, const pn_index_mask **out, pn_
     return PN_OK;
 }
 
+/* A filter may contradict the question, so that the usual gap has to be closed: then half of all searches look on beyond the partitions of their
+ * effort. Deleted rows seldom do, and it is enough that no partition promises more than what was found, which one search in a hundred has to wait for. */
 static pn_index_effort choose_effort(const plan *p, const pn_index *index, pn_query_kind kind,
                                      double share, float *recall)
 {
     float wanted = p->asked->min_recall > 0 ? p->asked->min_recall : PN_MIN_RECALL_DEFAULT;
     if (p->asked->partitions > 0)
         return pn_index_effort_at(index, kind, p->asked->partitions, recall);
-    return pn_index_effort_for(index, kind, wanted, share, p->topk->k, recall);
+    pn_index_effort effort = pn_index_effort_for(index, kind, wanted, share, p->topk->k, recall);
+    float undeleted = pn_index_effort_for(index, kind, wanted, 1, p->topk->k, recall).gap;
+    if (!p->filtered && isinf(undeleted))
+        effort.gap = PN_MAX(effort.gap, 0.0f);
+    return effort;
 }
 
 /* All n rows of a view, by its copies where it has some. */

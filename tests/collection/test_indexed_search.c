@@ -566,6 +566,34 @@ static double check_filter(world *w, pn_rng *rng, const char *filter, const bool
     return found.n > 0 ? (double)good / (double)found.n : 1;
 }
 
+static double mean_partitions(world *w)
+{
+    double sum = 0;
+    pn_engine_search_stats stats;
+    for (size_t i = 0; i < TEXTS; i++) {
+        (void)ask(w, w->texts + i * DIM, NULL, 0.98f, &stats);
+        sum += (double)stats.n_partitions / TEXTS;
+    }
+    return sum;
+}
+
+/* Few deleted rows cost nothing, and many no recall. */
+static void search__looks_no_farther_for_deleted_rows(void **state)
+{
+    world *w = make_world(5);
+    pn_rng rng = pn_rng_seed(6);
+    (void)state;
+    sort_by_cluster(w);
+    append(w, 24000);
+    (void)build(w, (pn_engine_index_options){0});
+    double before = mean_partitions(w);
+    delete_range(w, 0, 500);
+    assert_true(mean_partitions(w) <= before * 1.02);
+    delete_range(w, 500, 11000); /* of almost half of the clusters none is left */
+    assert_true(mean_recall(w, &rng, 100, NULL) > 0.93);
+    free_world(w);
+}
+
 static void search__with_a_thousand_filters(void **state)
 {
     enum { FILTERS = 1200 };
@@ -954,6 +982,7 @@ int main(void)
         cmocka_unit_test(an_index__covers_what_was_folded),
         cmocka_unit_test(a_damaged_log_of_folds__costs_time_only),
         cmocka_unit_test(search__looks_as_far_as_it_is_told),
+        cmocka_unit_test(search__looks_no_farther_for_deleted_rows),
         cmocka_unit_test(search__with_filters),
         cmocka_unit_test(search__with_a_thousand_filters),
         cmocka_unit_test(search__of_a_table_that_lives),
