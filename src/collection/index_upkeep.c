@@ -48,6 +48,16 @@ static uint64_t choose_views(const pn_index_views *views, bool all, bool *carrie
     return n;
 }
 
+/* Whether a new index can be made like another, which takes a tenth of a second instead of three. */
+static bool has_large(const pn_index_views *views)
+{
+    pn_index_info info;
+    if (views->n_views == 0 || views->views[0].n_rows < PN_INDEX_TABLE_ROWS)
+        return false;
+    pn_index_info_get(views->views[0].index, &info);
+    return !info.scans_all;
+}
+
 bool pn_index_upkeep_is_due(const pn_index_views *views, bool is_wanted)
 {
     uint64_t n = views->n_covered + views->n_uncovered;
@@ -57,7 +67,24 @@ bool pn_index_upkeep_is_due(const pn_index_views *views, bool is_wanted)
     for (size_t i = 0; i < views->n_views; i++)
         if (is_mostly_gone(&views->views[i]) && views->views[i].n_rows + views->n_uncovered > 0)
             return views->views[i].n_rows + views->n_uncovered >= PN_INDEX_MIN_ROWS;
-    return is_first || views->n_uncovered >= PN_INDEX_DUE;
+    return is_first || views->n_uncovered >= (has_large(views) ? PN_INDEX_DUE_ALIKE : PN_INDEX_DUE);
+}
+
+/*
+ * The index whose codes the new one takes: the largest that stays, at least as large as the new one, and one that was not made like another itself,
+ * which knows no efforts but for scanning all of it. NULL: the new one is of its own kind.
+ */
+static const pn_index *find_like(const pn_index_views *views, const bool *carried, uint64_t n_rows,
+                                 bool has_texts)
+{
+    for (size_t i = 0; i < views->n_views; i++) {
+        pn_index_info info;
+        pn_index_info_get(views->views[i].index, &info);
+        if (!carried[i] && !info.scans_all && info.has_texts == has_texts &&
+            views->views[i].n_rows >= n_rows)
+            return views->views[i].index;
+    }
+    return NULL;
 }
 
 /* ---- the folder */
@@ -164,12 +191,13 @@ static pn_status gather(const pn_snapshot *snapshot, const pn_index_views *views
 /* ---- building */
 
 static pn_status build(const char *path, const pn_snapshot *snapshot, const pn_vector_rows *rows,
-                       const pn_engine_index_options *options, pn_error *err)
+                       const pn_index *like, const pn_engine_index_options *options, pn_error *err)
 {
     const pn_index_build_options build_options = {.n_partitions = options->n_partitions,
                                                   .low_memory = options->low_memory,
                                                   .texts = options->texts,
                                                   .n_texts = options->n_texts,
+                                                  .like = like,
                                                   .seed = 1,
                                                   .table_version =
                                                       pn_dataset_version(snapshot->dataset),
@@ -216,7 +244,8 @@ static pn_status build_chosen(const char *folder, const char *path, pn_snapshot 
     pn_status status = gather(snapshot, views, carried, &chosen, err);
     uint64_t n = status == PN_OK ? pn_vector_rows_count(&chosen.rows) : 0;
     if (status == PN_OK && n >= PN_INDEX_MIN_ROWS) {
-        status = build(path, snapshot, &chosen.rows, options, err);
+        const pn_index *like = find_like(views, carried, n, options->n_texts > 0);
+        status = build(path, snapshot, &chosen.rows, like, options, err);
         out->n_rows = n;
         if (status == PN_OK)
             status = pn_folder_sync(folder, err);

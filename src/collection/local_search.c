@@ -3,7 +3,8 @@
  *
  * Every part of the table fills a heap of its own, and the k best of all are the answer. A part is what one index covers, or
  * all that is scanned. An index is passed over for a scan where few of its rows may be returned. It answers exactly, by the bounds of its
- * copies, where that is asked, and where it would have to look at half of itself to keep the promise.
+ * copies, where that is asked, and where it would have to look at half of itself to keep the promise; but a small one that was made like
+ * another always looks at all of its codes.
  */
 #include "collection/local_search.h"
 
@@ -130,7 +131,8 @@ static pn_status search_view(plan *p, size_t i, bool exactly, pn_topk *into, pn_
     pn_query_kind kind = pn_index_kind_of(view->index, p->asked->query);
     pn_index_effort effort =
         choose_effort(p, view->index, kind, (double)n / (double)info.n_listed, &recall);
-    if (p->asked->partitions == 0 && (recall <= 0 || effort.partitions > info.n_partitions / 2))
+    bool is_long = !info.scans_all && effort.partitions > info.n_partitions / 2;
+    if (p->asked->partitions == 0 && (recall <= 0 || is_long))
         return search_view_exactly(p, i, mask, n, into, err);
     const pn_index_query query = {.vector = p->asked->query,
                                   .kind = kind,

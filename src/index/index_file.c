@@ -347,6 +347,15 @@ pn_status pn_index_check(const pn_index *index, pn_error *err)
     return check_hashes(index, true, err);
 }
 
+static bool scans_all(const pn_index *index)
+{
+    for (size_t i = 0; i < (size_t)PN_QUERY_KINDS * PN_EFFORTS_MAX; i++)
+        if (index->efforts[i].recall > 0 &&
+            index->efforts[i].partitions < index->facts.n_partitions)
+            return false;
+    return true;
+}
+
 void pn_index_info_get(const pn_index *index, pn_index_info *out)
 {
     const pn_index_trailer *t = &index->facts;
@@ -358,7 +367,8 @@ void pn_index_info_get(const pn_index *index, pn_index_info *out)
                            .n_partitions = t->n_partitions,
                            .n_fragments = t->n_fragments,
                            .has_texts = t->n_texts > 0,
-                           .has_copies = index->copies != NULL};
+                           .has_copies = index->copies != NULL,
+                           .scans_all = scans_all(index)};
 }
 
 void pn_index_memory_get(const pn_index *index, pn_index_memory *out)

@@ -359,6 +359,38 @@ done:
     return status;
 }
 
+static void measure_spread(const pn_pq *pq, const float *projected, size_t n, float *spread)
+{
+    for (size_t a = 0; a < pq->n_axes; a++) {
+        double sum = 0;
+        for (size_t i = 0; i < n; i++)
+            sum += (double)projected[i * pq->n_axes + a] * (double)projected[i * pq->n_axes + a];
+        spread[a] = (float)(sum / (double)n);
+    }
+}
+
+pn_status pn_pq_adapt(const pn_pq *pq, const float *packed, const float *residuals, size_t n,
+                      float tail_scale, pn_arena *arena, pn_pq *out, pn_error *err)
+{
+    float *projected = pn_alloc_array(n * pq->n_axes, sizeof *projected);
+    uint8_t *codes = pn_alloc_array(n, pq->n_groups);
+    float *spread = PN_ARENA_NEW(arena, float, pq->n_axes);
+    float *loss = PN_ARENA_NEW(arena, float, pq->n_axes);
+    pn_status status = projected && codes && spread && loss ? PN_OK : pn_fail_nomem(err);
+    if (status == PN_OK) {
+        pn_pq_encode(pq, packed, residuals, n, projected, codes);
+        measure_spread(pq, projected, n, spread);
+        measure_loss(pq, projected, n, codes, loss);
+        *out = *pq;
+        out->spread = spread;
+        out->loss = loss;
+        out->tail = pq->tail * tail_scale;
+    }
+    pn_free(projected);
+    pn_free(codes);
+    return status;
+}
+
 void pn_pq_encode(const pn_pq *pq, const float *packed, const float *residuals, size_t n,
                   float *scratch, uint8_t *codes)
 {

@@ -69,6 +69,20 @@ void pn_pq_encode(const pn_pq *pq, const float *packed, const float *residuals, 
 void pn_pq_measure(const pn_pq *pq, const float *projected, const uint8_t *codes, size_t n,
                    double *energy, double *loss);
 
+/*
+ * The codes of pq for rows of another kind: what they vary and what their codes miss is measured, the codes stay the same. The arrays of *out that
+ * differ live in arena, the others where those of pq do.
+ *
+ * packed      pq->encode, as panels
+ * residuals   [n][dim], n >= 1
+ * tail_scale  of the axes left out: what those rows vary over what the rows of the training did
+ *
+ * Errors: NOMEM.
+ */
+PN_NODISCARD pn_status pn_pq_adapt(const pn_pq *pq, const float *packed, const float *residuals,
+                                   size_t n, float tail_scale, pn_arena *arena, pn_pq *out,
+                                   pn_error *err);
+
 /* What a query makes of the codes of a row: q . r ~ low + step * (sum of 6-bit entries). */
 typedef struct pn_pq_tables {
     uint8_t *entries; /* [n_groups][16], the caller's */

@@ -691,10 +691,14 @@ static void index__grows_in_levels(void **state)
     (void)state;
     append(w, 24000);
     expect_report(build(w, (pn_engine_index_options){0}), 24000, 0);
-    append(w, 8000);
+    append(w, 1000);
     expect_report(build(w, (pn_engine_index_options){0}), 0, 0); /* too few */
-    append(w, 200);
-    expect_report(build(w, (pn_engine_index_options){0}), 8200, 0);
+    append(w, 24);
+    expect_report(build(w, (pn_engine_index_options){0}), 1024, 0);
+    append(w, 4076);
+    expect_report(build(w, (pn_engine_index_options){0}), 5100, 1);
+    append(w, 3100);
+    expect_report(build(w, (pn_engine_index_options){0}), 8200, 1);
     (void)ask(w, w->table.vectors, NULL, 0, &stats);
     assert_int_equal(stats.n_indexes, 2);
     assert_true(mean_recall(w, &rng, 60, NULL) > 0.93);

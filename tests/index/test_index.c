@@ -674,6 +674,85 @@ static void search__random_tables_filters_and_questions(void **state)
 
 /* ---- the same file */
 
+/* An index of 20,000 rows, to be like. */
+static void build_large(fixture *f, scratch_folder *s, size_t dim)
+{
+    pn_error err = {0};
+    make_fixture(f, &(vector_table_options){20000, dim, 150, 1, false, 30});
+    pn_index_build_options o = {.texts = f->texts, .n_texts = TEXTS, .code_groups = 8};
+    must(pn_index_build(&f->table.rows, &o, scratch_path(s, "large"), &err), &err);
+    must(pn_index_open(scratch_path(s, "large"), &f->index, &err), &err);
+}
+
+static bool scans_all(const pn_index *index)
+{
+    pn_index_info info;
+    pn_index_info_get(index, &info);
+    return info.scans_all;
+}
+
+/* Rows in clusters that the other index has never seen. */
+static void build__takes_codes_and_efforts_of_another_index(void **state)
+{
+    static const size_t sizes[] = {1500, 6000};
+    fixture large;
+    build_large(&large, *state, 64);
+    assert_false(scans_all(large.index));
+    for (size_t i = 0; i < PN_COUNT_OF(sizes); i++) {
+        fixture f;
+        make_fixture(&f, &(vector_table_options){sizes[i], 64, 40, 2, false, 31 + i});
+        vector_table_delete(&f.table, 7);
+        build(
+            &f, *state,
+            (pn_index_build_options){.texts = large.texts, .n_texts = TEXTS, .like = large.index});
+        assert_true(scans_all(f.index));
+        for (int kind = 0; kind < PN_QUERY_KINDS; kind++) {
+            float here, there;
+            pn_index_effort effort =
+                pn_index_effort_for(f.index, (pn_query_kind)kind, 0.9f, 1, K, &here);
+            (void)pn_index_effort_for(large.index, (pn_query_kind)kind, 0.9f, 1, K, &there);
+            assert_true(here == there && here >= 0.9f && isfinite(effort.rows));
+        }
+        expect_recall(&f);
+        free_fixture(&f);
+    }
+    free_fixture(&large);
+}
+
+/* One of its own size measures how far it has to go. */
+static void build__takes_only_codes_for_many_rows(void **state)
+{
+    fixture large, f;
+    build_large(&large, *state, 16);
+    make_fixture(&f, &(vector_table_options){PN_INDEX_ALIKE_ROWS + 1, 16, 200, 1, false, 33});
+    build(&f, *state,
+          (pn_index_build_options){.texts = f.texts, .n_texts = TEXTS, .like = large.index});
+    assert_false(scans_all(f.index));
+    expect_recall(&f);
+    free_fixture(&f);
+    free_fixture(&large);
+}
+
+static void build__takes_no_codes_that_do_not_fit(void **state)
+{
+    fixture large, f;
+    pn_error err = {0};
+    build_large(&large, *state, 16);
+    pn_index_build_options o = {.like = large.index};
+    char *path = scratch_path(*state, "index");
+    make_fixture(&f, &(vector_table_options){1000, 16, 10, 1, false, 34});
+    assert_int_equal(pn_index_build(&f.table.rows, &o, path, &err), PN_ERR_INVALID);
+    assert_non_null(strstr(err.message, "codes with texts for an index without"));
+    o.texts = f.texts;
+    o.n_texts = TEXTS;
+    must(pn_index_build(&f.table.rows, &o, path, &err), &err);
+    f.table.rows.dim = 8;
+    assert_int_equal(pn_index_build(&f.table.rows, &o, path, &err), PN_ERR_INVALID);
+    assert_non_null(strstr(err.message, "codes for 16 values for vectors of 8"));
+    free_fixture(&f);
+    free_fixture(&large);
+}
+
 static void expect_same_files(scratch_folder *s, const char *a, const char *b)
 {
     pn_error err = {0};
@@ -704,8 +783,16 @@ static void build__writes_the_same_file_for_any_pool(void **state)
             must(pn_pool_create(threads[i], &pool, &err), &err);
         pn_index_build_options o = {.texts = f.texts, .n_texts = TEXTS, .pool = pool, .seed = 3};
         must(pn_index_build(&f.table.rows, &o, scratch_path(s, names[i]), &err), &err);
-        pn_pool_free(pool);
         expect_same_files(s, names[0], names[i]);
+        if (i == 0)
+            must(pn_index_open(scratch_path(s, names[0]), &f.index, &err), &err);
+        o.like = f.index;
+        must(pn_index_build(&f.table.rows, &o, scratch_path(s, "like"), &err), &err);
+        if (i == 0)
+            must(pn_path_rename(scratch_path(s, "like"), scratch_path(s, "first"), &err), &err);
+        else
+            expect_same_files(s, "first", "like");
+        pn_pool_free(pool);
     }
     free_fixture(&f);
 }
@@ -763,6 +850,7 @@ static void build__refuses_what_is_too_small(void **state)
 
 typedef struct building {
     fixture f;
+    pn_index *like;
     char *path;
     pn_pool *pool;
     _Atomic bool cancel;
@@ -784,6 +872,7 @@ static pn_status build_once(void *context, pn_error *err)
     pn_index_build_options o = {.texts = b->f.texts,
                                 .n_texts = 20,
                                 .pool = b->pool,
+                                .like = b->like,
                                 .n_partitions = 4,
                                 .cancel = &b->cancel,
                                 .progress = count_progress,
@@ -844,6 +933,30 @@ static void build__leaves_nothing_without_memory(void **state)
         must(pn_path_remove(b.path, &err), &err);
     }
     pn_pool_free(b.pool);
+    free_fixture(&b.f);
+}
+
+static void build__like_another_leaves_nothing_without_memory(void **state)
+{
+    building b;
+    pn_error err = {0};
+    start_building(&b, *state);
+    must(build_once(&b, &err), &err);
+    must(pn_index_open(b.path, &b.like, &err), &err);
+    must(pn_path_remove(b.path, &err), &err);
+    int64_t live = pn_alloc_live(), n = 1;
+    for (;; n++) {
+        pn_alloc_fail_after(n);
+        pn_status status = build_once(&b, &err);
+        pn_alloc_fail_after(0);
+        assert_int_equal(pn_alloc_live(), live);
+        if (status == PN_OK)
+            break;
+        assert_int_equal(status, PN_ERR_NOMEM);
+        assert_int_equal(count_files(*state), 0);
+    }
+    assert_true(n > 50);
+    pn_index_close(b.like);
     free_fixture(&b.f);
 }
 
@@ -990,9 +1103,13 @@ int main(void)
         TEST(build__refuses_what_is_too_small),
         TEST(build__leaves_nothing_when_it_is_stopped),
         TEST(build__leaves_nothing_without_memory),
+        TEST(build__like_another_leaves_nothing_without_memory),
         TEST(build__leaves_nothing_when_the_disk_fails),
         TEST(build__keeps_the_old_index_until_the_new_one_is_there),
         TEST(search__says_when_there_is_no_memory_and_when_it_is_stopped),
+        TEST(build__takes_codes_and_efforts_of_another_index),
+        TEST(build__takes_only_codes_for_many_rows),
+        TEST(build__takes_no_codes_that_do_not_fit),
         TEST(build__writes_the_same_file_for_any_pool),
         TEST(search__fills_k_whatever_the_filter),
         TEST(search__finds_the_recall_that_is_asked_for),

@@ -50,14 +50,19 @@ static void fill(size_t dim, size_t n_groups, double scale)
     pn_arena_init(&f.arena, SIZE_MAX);
 }
 
-static void encode(void)
+static float *pack(const pn_pq *pq)
 {
-    const pn_pq *pq = &f.pq;
     float *packed =
         pn_alloc_array(pn_gemm_panels(pq->n_axes) * PN_GEMM_PANEL * pq->dim, sizeof *packed);
     assert_non_null(packed);
     pn_kernels_get()->gemm_pack(packed, pq->encode, pq->n_axes, pq->dim, pq->dim, 1);
-    pn_pq_encode(pq, packed, f.residuals, N, f.projected, f.codes);
+    return packed;
+}
+
+static void encode(void)
+{
+    float *packed = pack(&f.pq);
+    pn_pq_encode(&f.pq, packed, f.residuals, N, f.projected, f.codes);
     pn_free(packed);
 }
 
@@ -203,6 +208,62 @@ static void losses__are_those_that_happen(void **state)
     }
 }
 
+/* Rows three times as long as those of the training, half of them turned around: every axis is measured anew, the codes stay. */
+static void adapt__measures_rows_of_another_kind(void **state)
+{
+    (void)state;
+    pn_error err = {0};
+    pn_pq adapted;
+    const float times = 3;
+    train(64, 16, 0.5);
+    for (size_t i = 0; i < (size_t)N * 64; i++)
+        f.residuals[i] *= i / 64 % 2 ? times : -times;
+    float *packed = pack(&f.pq);
+    assert_int_equal(
+        pn_pq_adapt(&f.pq, packed, f.residuals, N, times * times, &f.arena, &adapted, &err), PN_OK);
+    pn_free(packed);
+    assert_ptr_equal(adapted.codewords, f.pq.codewords);
+    assert_ptr_equal(adapted.encode, f.pq.encode);
+    assert_true(adapted.tail == times * times * f.pq.tail);
+    encode();
+    for (size_t g = 0; g < f.pq.n_groups; g++)
+        for (size_t a = f.pq.group_starts[g]; a < f.pq.group_starts[g + 1]; a++) {
+            double energy = 0, loss = 0;
+            for (size_t i = 0; i < N; i++) {
+                size_t code = f.codes[i * f.pq.n_groups + g];
+                double y = (double)f.projected[i * f.pq.n_axes + a];
+                double d = y - (double)f.pq.codewords[a * PN_PQ_ENTRIES + code];
+                energy += y * y / N;
+                loss += d * d / N;
+            }
+            assert_true(fabs((double)adapted.spread[a] / energy - 1) < 1e-5);
+            assert_true(fabs((double)adapted.loss[a] / loss - 1) < 1e-5);
+            assert_true(fabs((double)(adapted.spread[a] / f.pq.spread[a]) - 9) < 0.01);
+            assert_true(adapted.loss[a] > 2 * f.pq.loss[a]); // the codewords do not reach so far
+        }
+    pn_arena_reset(&f.arena);
+}
+
+static pn_status adapt_some(void *context, pn_error *err)
+{
+    pn_arena arena;
+    pn_pq adapted;
+    pn_arena_init(&arena, SIZE_MAX);
+    pn_status status = pn_pq_adapt(&f.pq, context, f.residuals, N, 1, &arena, &adapted, err);
+    pn_arena_reset(&arena);
+    return status;
+}
+
+static void adapt__says_when_there_is_no_memory(void **state)
+{
+    (void)state;
+    train(8, 4, 1);
+    float *packed = pack(&f.pq);
+    assert_true(faults_each_allocation(adapt_some, packed) >= 3);
+    pn_free(packed);
+    pn_arena_reset(&f.arena);
+}
+
 static void train__is_the_same_for_any_pool(void **state)
 {
     (void)state;
@@ -270,6 +331,8 @@ int main(void)
         cmocka_unit_test(tables__say_what_the_decoded_row_says),
         cmocka_unit_test(axes__keep_the_product_of_query_and_row),
         cmocka_unit_test(losses__are_those_that_happen),
+        cmocka_unit_test(adapt__measures_rows_of_another_kind),
+        cmocka_unit_test(adapt__says_when_there_is_no_memory),
         cmocka_unit_test(train__is_the_same_for_any_pool),
         cmocka_unit_test(train__of_rows_and_queries_that_say_nothing),
         cmocka_unit_test(train__says_when_there_is_no_memory),
