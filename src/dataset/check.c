@@ -177,12 +177,12 @@ static pn_status take_some(pn_dataset *dataset, size_t fragment_i, const pn_fiel
                            uint64_t first, uint64_t n, pn_lance_memo *memo, pn_arena *arena,
                            pn_error *why)
 {
-    uint64_t rows[TAKEN_ROWS];
+    uint64_t rows[TAKEN_ROWS] = {first};
     pn_array array;
-    size_t n_rows = 0;
-    for (uint64_t i = 0; i < TAKEN_ROWS; i++) {
+    size_t n_rows = 1;
+    for (uint64_t i = 1; i < TAKEN_ROWS; i++) {
         uint64_t row = first + (n - 1) * i / (TAKEN_ROWS - 1);
-        if (n_rows == 0 || row > rows[n_rows - 1])
+        if (row > rows[n_rows - 1])
             rows[n_rows++] = row;
     }
     return pn_fragment_take(dataset, fragment_i, field, rows, n_rows, memo, arena, &array, why);
