@@ -184,6 +184,11 @@ static pn_status parse_column(pn_container *c, pn_slice bytes, pn_file_column *o
     return c->minor == 0 ? parse_column_encoding(c, out, err) : PN_OK;
 }
 
+pn_status pn_container_global(const pn_container *c, uint32_t i, pn_slice *out, pn_error *err)
+{
+    return table_entry(c, c->global_table_off, i, out, err);
+}
+
 static pn_status parse(pn_container *c, pn_error *err)
 {
     footer f;
@@ -191,7 +196,9 @@ static pn_status parse(pn_container *c, pn_error *err)
     PN_TRY(parse_footer(c, &f, err));
     if (f.n_global == 0)
         return corrupt(c, err, "no schema");
-    PN_TRY(table_entry(c, f.global_table_off, 0, &bytes, err));
+    c->global_table_off = f.global_table_off;
+    c->n_globals = f.n_global;
+    PN_TRY(pn_container_global(c, 0, &bytes, err));
     c->descriptor = pn__lance__file_descriptor__unpack(NULL, bytes.n, bytes.data);
     if (!c->descriptor || !c->descriptor->schema)
         return corrupt(c, err, "the schema is damaged");

@@ -34,11 +34,17 @@ typedef struct pn_container {
     uint64_t n_rows;
     pn_file_column *columns;
     size_t n_columns;
+    uint64_t global_table_off;
+    uint32_t n_globals;
 } pn_container;
 
 /* Parse the mapped file of container->path. Close it in every case. */
 PN_NODISCARD pn_status pn_container_open(pn_container *container, const char *path, pn_error *err);
 void pn_container_close(pn_container *container);
+
+/* Global buffer i < n_globals, which nobody has looked at before: 0 is the descriptor, the others are the writer's own. */
+PN_NODISCARD pn_status pn_container_global(const pn_container *container, uint32_t i, pn_slice *out,
+                                           pn_error *err);
 
 #define PN_LANCE_MAGIC "LANC"
 #define PN_LANCE_FOOTER_BYTES 40

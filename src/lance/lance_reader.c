@@ -149,6 +149,31 @@ const pn_schema *pn_lance_file_schema(const pn_lance_file *file)
     return &file->schema;
 }
 
+pn_status pn_lance_file_metadata(const pn_lance_file *file, const char *key, pn_str *out,
+                                 pn_error *err)
+{
+    const Pn__Lance__Schema *schema = file->container.descriptor->schema;
+    for (size_t i = 0; i < schema->n_metadata; i++) {
+        const Pn__Lance__KeyBytes *pair = schema->metadata[i];
+        if (!pair->key || strcmp(pair->key, key) != 0)
+            continue;
+        *out = pn_str_make((const char *)pair->value.data, pair->value.len);
+        return PN_OK;
+    }
+    return pn_fail(err, PN_ERR_CORRUPT, "%s: no metadata \"%s\"", file->container.path, key);
+}
+
+pn_status pn_lance_file_global(const pn_lance_file *file, uint64_t i, pn_str *out, pn_error *err)
+{
+    pn_slice bytes;
+    if (i >= file->container.n_globals)
+        return pn_fail(err, PN_ERR_CORRUPT, "%s: global buffer %" PRIu64 " of %" PRIu32,
+                       file->container.path, i, file->container.n_globals);
+    PN_TRY(pn_container_global(&file->container, (uint32_t)i, &bytes, err));
+    *out = pn_str_make((const char *)bytes.data, bytes.n);
+    return PN_OK;
+}
+
 /* ---- paths ---- */
 
 static void collect_paths(const pn_field *field, pn_leaf_path *prefix, pn_leaf_path *out, size_t *n)

@@ -6,6 +6,7 @@
 #ifndef PN_LANCE_LANCE_READER_H
 #define PN_LANCE_LANCE_READER_H
 
+#include "base/str.h"
 #include "column/array.h"
 #include "os/mapping.h"
 
@@ -27,6 +28,15 @@ int32_t pn_lance_file_leaf_column(const pn_lance_file *file, size_t leaf_i);
 /* What the pages of one column take; 0 when there is no such column. */
 uint64_t pn_lance_file_column_bytes(const pn_lance_file *file, int32_t column);
 const pn_schema *pn_lance_file_schema(const pn_lance_file *file); /* as the file tells it */
+
+/* What index files have beside their rows: a value of the schema's metadata, as bytes that live with the file. CORRUPT:
+ * there is none. */
+PN_NODISCARD pn_status pn_lance_file_metadata(const pn_lance_file *file, const char *key,
+                                              pn_str *out, pn_error *err);
+/* And global buffers, in the mapping, counted from the file's descriptor (0) on. CORRUPT: there is none,
+ * or it lies outside of the file. */
+PN_NODISCARD pn_status pn_lance_file_global(const pn_lance_file *file, uint64_t i, pn_str *out,
+                                            pn_error *err);
 
 /*
  * What a reader that goes through files in windows remembers: the page in hand of each column, decoded, where a page cannot

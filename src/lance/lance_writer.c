@@ -33,6 +33,7 @@ enum {
         PN_LANCE_MAX_CHUNK_LEVELS / 2, /* on end: a chunk takes them, and a row's */
     BLOCK_ROWS = 1024,
     BUFFER_ALIGNMENT = 64,
+    MAX_METADATA = 16,
     LARGEST_ALIGNMENT = 4096
 };
 static const size_t MAX_PAGE_BYTES = (size_t)4 << 30;
@@ -67,6 +68,10 @@ struct pn_lance_writer {
     uint64_t offset; /* bytes written */
     uint64_t begun;  /* of which the disk has been told */
     uint64_t n_rows;
+    pn_arena arena; /* metadata */
+    Pn__Lance__KeyBytes *metadata[MAX_METADATA];
+    size_t n_metadata;
+    pn_buffer globals; /* (position, length) of those that were added */
 };
 
 /* ---- bytes ---- */
@@ -401,6 +406,8 @@ pn_status pn_lance_writer_create_version(const char *path, const pn_schema *sche
     pn_encoded_page_init(&w->encoded, MAX_PAGE_BYTES);
     w->schema = schema;
     w->minor = minor;
+    pn_arena_init(&w->arena, PN_LANCE_MAX_METADATA_BYTES);
+    pn_buffer_init(&w->globals, 1u << 16);
     PN_GOTO(done, make_leaves(w, err));
     w->path = pn_strdup(path);
     if (!w->path)
@@ -463,6 +470,35 @@ pn_status pn_lance_writer_append(pn_lance_writer *w, const pn_batch *batch, pn_e
     return PN_OK;
 }
 
+pn_status pn_lance_writer_add_metadata(pn_lance_writer *w, const char *key, const char *value,
+                                       pn_error *err)
+{
+    if (w->n_metadata == MAX_METADATA)
+        return pn_fail(err, PN_ERR_LIMIT, "%s: over %d pairs of metadata", w->path, MAX_METADATA);
+    Pn__Lance__KeyBytes *pair = pn_arena_alloc(&w->arena, sizeof *pair);
+    if (!pair)
+        return pn_fail_nomem(err);
+    pn__lance__key_bytes__init(pair);
+    pair->key = pn_arena_strdup(&w->arena, key);
+    pair->has_value = 1;
+    pair->value =
+        (ProtobufCBinaryData){strlen(value), (uint8_t *)pn_arena_strdup(&w->arena, value)};
+    if (!pair->key || !pair->value.data)
+        return pn_fail_nomem(err);
+    w->metadata[w->n_metadata++] = pair;
+    return PN_OK;
+}
+
+pn_status pn_lance_writer_add_global(pn_lance_writer *w, const void *bytes, size_t n, pn_error *err)
+{
+    uint8_t entry[16];
+    PN_TRY(align(w, BUFFER_ALIGNMENT, err));
+    pn_store_le64(entry, w->offset);
+    pn_store_le64(entry + 8, n);
+    PN_TRY(write_bytes(w, bytes, n, err));
+    return pn_buffer_append(&w->globals, entry, sizeof entry, err);
+}
+
 /* ---- behind the pages ---- */
 
 /* The column's encoding, which is the same constant for all, behind its key; then the pages. */
@@ -490,6 +526,8 @@ static pn_status write_descriptor(pn_lance_writer *w, uint64_t *position, uint64
     Pn__Lance__FileDescriptor descriptor = PN__LANCE__FILE_DESCRIPTOR__INIT;
     pn_status status =
         pn_lance_schema_encode(w->schema, &arena, &schema.fields, &schema.n_fields, err);
+    schema.metadata = w->metadata;
+    schema.n_metadata = w->n_metadata;
     descriptor.schema = &schema;
     descriptor.has_length = 1;
     descriptor.length = w->n_rows;
@@ -522,7 +560,8 @@ static pn_status write_tail(pn_lance_writer *w, pn_buffer *table, pn_error *err)
     pn_store_le64(global, descriptor_off);
     pn_store_le64(global + 8, descriptor_bytes);
     PN_TRY(write_bytes(w, global, sizeof global, err));
-    pn_store_le32(footer + 24, 1);
+    PN_TRY(write_bytes(w, w->globals.data, w->globals.n_bytes, err));
+    pn_store_le32(footer + 24, 1 + (uint32_t)(w->globals.n_bytes / sizeof global));
     pn_store_le32(footer + 28, (uint32_t)w->n_leaves);
     pn_store_le16(footer + 32, 2);
     pn_store_le16(footer + 34, w->minor);
@@ -570,6 +609,8 @@ void pn_lance_writer_close(pn_lance_writer *w)
         pn_buffer_reset(&w->leaves[i].pages);
     }
     pn_encoded_page_reset(&w->encoded);
+    pn_arena_reset(&w->arena);
+    pn_buffer_reset(&w->globals);
     pn_free(w->leaves);
     pn_free(w->path);
     pn_free(w);

@@ -28,6 +28,12 @@ PN_NODISCARD pn_status pn_lance_writer_create_version(const char *path, const pn
  * error the writer can only be closed. */
 PN_NODISCARD pn_status pn_lance_writer_append(pn_lance_writer *writer, const pn_batch *batch,
                                               pn_error *err);
+/* What index files have beside their rows: key and value, kept in the schema's metadata, of any length; and bytes as the next global
+ * buffer. The first one is number 1. */
+PN_NODISCARD pn_status pn_lance_writer_add_metadata(pn_lance_writer *writer, const char *key,
+                                                    const char *value, pn_error *err);
+PN_NODISCARD pn_status pn_lance_writer_add_global(pn_lance_writer *writer, const void *bytes,
+                                                  size_t n, pn_error *err);
 /* Write what is left and the footer. The file goes to unsynced: it is on the disk once that is settled; NULL: on return. */
 PN_NODISCARD pn_status pn_lance_writer_finish(pn_lance_writer *writer, pn_sync_list *unsynced,
                                               uint64_t *n_rows, uint64_t *size_bytes,

@@ -440,12 +440,60 @@ static void a_dictionary__has_each_value_once_and_no_more_than_its_index_counts(
     pn_arena_reset(&arena);
 }
 
+/* ---- beside the rows ---- */
+
+static void what_is_added__is_read_back(void **state)
+{
+    enum { BYTES = 100000 };
+    (void)state;
+    pn_error err = {0};
+    pn_arena arena;
+    pn_lance_writer *writer;
+    pn_lance_file *file;
+    char *folder;
+    uint64_t n_rows, n_bytes;
+    uint8_t *bytes = pn_alloc_zero(BYTES);
+    pn_str got;
+    pn_field field = {.name = "id", .type = PN_TYPE_UINT64, .id = 0};
+    const pn_schema schema = {.fields = &field, .n_fields = 1};
+    pn_arena_init(&arena, SIZE_MAX);
+    assert_int_equal(pn_dir_make_temporary("lance", &arena, &folder, &err), PN_OK);
+    const char *path = pn_path_join(&arena, folder, "extra.lance");
+    bytes[BYTES - 1] = 7;
+    assert_int_equal(pn_lance_writer_create(path, &schema, &writer, &err), PN_OK);
+    assert_int_equal(pn_lance_writer_add_global(writer, "first", 5, &err), PN_OK);
+    assert_int_equal(pn_lance_writer_add_metadata(writer, "key", "\"value\"", &err), PN_OK);
+    assert_int_equal(pn_lance_writer_add_global(writer, bytes, BYTES, &err), PN_OK);
+    assert_int_equal(pn_lance_writer_add_metadata(writer, "empty", "", &err), PN_OK);
+    assert_int_equal(pn_lance_writer_finish(writer, NULL, &n_rows, &n_bytes, &err), PN_OK);
+    pn_lance_writer_close(writer);
+    assert_int_equal(pn_lance_file_open(path, &file, &err), PN_OK);
+    assert_int_equal(pn_lance_file_metadata(file, "key", &got, &err), PN_OK);
+    assert_true(pn_str_is(got, "\"value\""));
+    assert_int_equal(pn_lance_file_metadata(file, "empty", &got, &err), PN_OK);
+    assert_int_equal(got.len, 0);
+    assert_int_equal(pn_lance_file_metadata(file, "other", &got, &err), PN_ERR_CORRUPT);
+    assert_int_equal(pn_lance_file_global(file, 1, &got, &err), PN_OK);
+    assert_true(pn_str_is(got, "first"));
+    assert_int_equal(pn_lance_file_global(file, 2, &got, &err), PN_OK);
+    assert_int_equal(got.len, BYTES);
+    assert_memory_equal(got.ptr, bytes, BYTES);
+    assert_int_equal((uintptr_t)got.ptr % 64, 0);
+    assert_int_equal(pn_lance_file_global(file, 3, &got, &err), PN_ERR_CORRUPT);
+    assert_int_equal(pn_lance_file_global(file, UINT64_MAX, &got, &err), PN_ERR_CORRUPT);
+    pn_lance_file_close(file);
+    assert_int_equal(pn_dir_remove_all(folder, &err), PN_OK);
+    pn_free(bytes);
+    pn_arena_reset(&arena);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_dictionary__has_each_value_once_and_no_more_than_its_index_counts),
         cmocka_unit_test(pages__have_the_layout_that_is_read_everywhere),
         cmocka_unit_test(random_tables__come_back_equal),
+        cmocka_unit_test(what_is_added__is_read_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
