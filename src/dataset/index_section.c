@@ -221,3 +221,65 @@ pn_status pn_indexes_classes(const pn_dataset *dataset, pn_arena *arena, uint64_
     pn__table__index_section__free_unpacked(section, NULL);
     return status;
 }
+
+/* ---- one for others ---- */
+
+bool pn_index_is_of(const Pn__Table__IndexMetadata *index, int32_t field_id)
+{
+    return index->n_fields == 1 && index->fields[0] == field_id && index->uuid &&
+           index->uuid->uuid.len == 16;
+}
+
+static void *from_arena(void *arena, size_t bytes)
+{
+    return pn_arena_alloc(arena, bytes);
+}
+
+static void leave(void *arena, void *block)
+{
+    (void)arena;
+    (void)block; // goes with the arena
+}
+
+/* The draft's list in its arena: the transaction names what goes, and is written after this. */
+static pn_status unpack_into(const pn_draft *draft, Pn__Table__IndexSection **out, pn_error *err)
+{
+    static const uint8_t none[1];
+    ProtobufCAllocator allocator = {from_arena, leave, draft->arena};
+    *out = pn__table__index_section__unpack(&allocator,
+                                            draft->index_section ? draft->index_section_bytes : 0,
+                                            draft->index_section ? draft->index_section : none);
+    return *out ? PN_OK : pn_fail(err, PN_ERR_CORRUPT, "the list of indexes is damaged");
+}
+
+pn_status pn_indexes_replace(pn_draft *draft, int32_t field_id, Pn__Table__IndexMetadata *added,
+                             size_t *n_removed, pn_error *err)
+{
+    Pn__Table__IndexSection *section;
+    PN_TRY(unpack_into(draft, &section, err));
+    size_t n = section->n_indices;
+    Pn__Table__CreateIndex *change = PN_ARENA_NEW(draft->arena, Pn__Table__CreateIndex, 1);
+    Pn__Table__IndexMetadata **all =
+        PN_ARENA_NEW(draft->arena, Pn__Table__IndexMetadata *, 2 * n + 3);
+    if (!change || !all)
+        return pn_fail_nomem(err);
+    pn__table__create_index__init(change);
+    change->removed_indices = all + n + 1;
+    Pn__Table__IndexSection kept = *section;
+    kept.indices = all;
+    kept.n_indices = 0;
+    for (size_t i = 0; i < n; i++)
+        if (pn_index_is_of(section->indices[i], field_id))
+            change->removed_indices[change->n_removed_indices++] = section->indices[i];
+        else
+            all[kept.n_indices++] = section->indices[i];
+    *n_removed = change->n_removed_indices;
+    if (added) {
+        all[kept.n_indices++] = added;
+        change->new_indices = all + 2 * n + 2;
+        change->new_indices[change->n_new_indices++] = added;
+    }
+    draft->txn->operation_case = PN__TABLE__TRANSACTION__OPERATION_CREATE_INDEX;
+    draft->txn->create_index = change;
+    return pack(&kept, draft, err);
+}

@@ -1,7 +1,7 @@
 /*
  * index_section.h - the list of indexes that a version carries
  *
- * The indexes are LanceDB's own; we do not read them, but keep the list true: which columns, which fragments.
+ * The indexes are LanceDB's own; here the list is kept true: which columns, which fragments. Those of vectors are told by vector_indexes.h.
  */
 #ifndef PN_DATASET_INDEX_SECTION_H
 #define PN_DATASET_INDEX_SECTION_H
@@ -32,6 +32,18 @@ PN_NODISCARD pn_status pn_indexes_move(pn_draft *draft, const pn_index_move *mov
  */
 PN_NODISCARD pn_status pn_indexes_classes(const pn_dataset *dataset, pn_arena *arena,
                                           uint64_t **classes, pn_error *err);
+
+/*
+ * The indexes of one column go, and one comes in their place: into the draft's list, and as its transaction.
+ *
+ * added      NULL: none comes
+ * n_removed  how many segments went
+ */
+PN_NODISCARD pn_status pn_indexes_replace(pn_draft *draft, int32_t field_id,
+                                          Pn__Table__IndexMetadata *added, size_t *n_removed,
+                                          pn_error *err);
+/* Is this one of that column alone, with a place of its own? */
+bool pn_index_is_of(const Pn__Table__IndexMetadata *index, int32_t field_id);
 
 /* The name of an index of a top-level column, or of what is below it; in arena, NULL: there is none. */
 PN_NODISCARD pn_status pn_indexes_find(const pn_dataset *dataset, const pn_field *column,

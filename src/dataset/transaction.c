@@ -12,6 +12,8 @@
  *     i   decided again when theirs indexed a fragment that ours moves
  *     m   decided again when theirs changed the metadata of the schema or of fields
  *
+ * An index covers what is left of its fragments when it is committed (vector_indexes.c).
+ *
  * What a letter leaves open is decided where there is more to look at than the transaction: whether rows were deleted twice and
  * whether a column came that may not be null is asked of the newest version when the change is applied to it (change.c).
  * "Decided again" is done by the function that decided (compaction, upsert, columns), or told its caller as CONFLICT.
@@ -34,6 +36,7 @@ static const char rules[PN_OPERATION_OURS][PN_OPERATION_COUNT + 1] = {
     /* project   */ "++++rr!!" "++++" "+!+++!",
     /* overwrite */ "++++++r+" "++++" "+!+++!",
     /* restore   */ "++++++++" "++++" "+!+++!",
+    /* index     */ "++++++!!" "+++f" "f!+++!",
 };
 /* clang-format on */
 
