@@ -631,7 +631,9 @@ PN_API pn_status pn_table_index_build(pn_table *table, pn_model *model,
                                       pn_error *err);
 
 /* {"covered","uncovered","due","texts","damaged","damage","indexes":[{"file","bytes","table_version","rows","rows_built",
- * "partitions","calibrated_for_texts","low_memory"}]}; freed with pn_memory_free(). */
+ * "partitions","calibrated_for_texts","low_memory"}],"lancedb":[{"name","kind","distance","rows","partitions","bytes"} or
+ * {"name","refused"}]}; freed with pn_memory_free(). lancedb: indexes that LanceDB made; rows: that one answers for and none of
+ * pennon's does; refused: why it is not used. */
 PN_API pn_status pn_table_index_status_json(pn_table *table, char **out, pn_error *err);
 /* Read all indexes whole and compare their hashes. CORRUPT names the first that is damaged: build it again. */
 PN_API pn_status pn_table_index_check(pn_table *table, pn_error *err);

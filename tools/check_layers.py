@@ -39,7 +39,7 @@ LIBRARIES = {
     r"poll\.h": {"os"}, r"signal\.h": {"os"}, r"(imm|x86|avx).*intrin\.h": {"kernels"}, r"arm_neon\.h": {"kernels"},
     r"zstd\.h": {"lance"}, r"lz4\.h": {"lance"}, r"protobuf-c": {"lance", "dataset"},
     r"roaring/": {"dataset"}, r"pcre2\.h": {"filter", "clip"}, r"utf8proc\.h": {"base", "filter", "clip"},
-    r"jansson\.h": {"api", "clip", "embed", "ingest", "transfer", "serve", "cli"}, r"microhttpd\.h": {"serve"},
+    r"jansson\.h": {"api", "clip", "embed", "index", "ingest", "transfer", "serve", "cli"}, r"microhttpd\.h": {"serve"},
     r"yaml\.h": {"cli"}, r"xxhash\.h": {"base"}, r"uthash\.h": {"base"}, r"archive": {"ingest"}, r"csv\.h": {"ingest"},
 }
 INCLUDE = re.compile(r'^\s*#\s*include\s+(["<])([^">]+)[">]', re.M)

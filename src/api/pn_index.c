@@ -191,16 +191,27 @@ static json_t *index_to_json(const pn_engine_index *index)
                      "low_memory", !index->has_copies);
 }
 
+static json_t *lance_to_json(const pn_engine_lance_index *index)
+{
+    if (index->refused)
+        return json_pack("{s:s, s:s}", "name", index->name, "refused", index->refused);
+    return json_pack("{s:s, s:s, s:s, s:I, s:I, s:I}", "name", index->name, "kind", index->kind,
+                     "distance", index->metric, "rows", (json_int_t)index->n_rows, "partitions",
+                     (json_int_t)index->n_partitions, "bytes", (json_int_t)index->file_bytes);
+}
+
 static json_t *status_to_json(const pn_engine_index_status *status)
 {
-    json_t *indexes = json_array();
+    json_t *indexes = json_array(), *lance = json_array();
     for (size_t i = 0; i < status->n_indexes; i++)
         json_array_append_new(indexes, index_to_json(&status->indexes[i]));
-    return json_pack("{s:I, s:I, s:b, s:I, s:I, s:s?, s:o}", "covered",
-                     (json_int_t)status->n_covered, "uncovered", (json_int_t)status->n_uncovered,
-                     "due", status->is_due, "texts", (json_int_t)status->n_texts, "damaged",
-                     (json_int_t)status->n_damaged, "damage",
-                     status->n_damaged > 0 ? status->damage : NULL, "indexes", indexes);
+    for (size_t i = 0; i < status->n_lance; i++)
+        json_array_append_new(lance, lance_to_json(&status->lance[i]));
+    return json_pack(
+        "{s:I, s:I, s:b, s:I, s:I, s:s?, s:o, s:o}", "covered", (json_int_t)status->n_covered,
+        "uncovered", (json_int_t)status->n_uncovered, "due", status->is_due, "texts",
+        (json_int_t)status->n_texts, "damaged", (json_int_t)status->n_damaged, "damage",
+        status->n_damaged > 0 ? status->damage : NULL, "indexes", indexes, "lancedb", lance);
 }
 
 pn_status pn_table_index_status_json(pn_table *table, char **out, pn_error *err)

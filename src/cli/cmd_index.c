@@ -169,6 +169,26 @@ static int run_build(arguments *args, pn_session *session)
 
 /* ---- status, check, drop */
 
+/* Names and reasons are another program's. */
+static void print_lance(const json_t *index)
+{
+    const char *refused = json_string_value(json_object_get(index, "refused"));
+    fputs("LanceDB's index ", stdout);
+    pn_term_print_text(stdout, json_string_value(json_object_get(index, "name")), false);
+    if (refused) {
+        fputs(" is not used: ", stdout);
+        pn_term_print_text(stdout, refused, false);
+        fputc('\n', stdout);
+        return;
+    }
+    printf(" (%s, %s): ", json_string_value(json_object_get(index, "kind")),
+           json_string_value(json_object_get(index, "distance")));
+    printf("%s of the rows without one of pennon's",
+           pn_term_count(pn_cli_json_number(index, "rows")));
+    printf(", %" PRIu64 " partitions, %s\n", pn_cli_json_number(index, "partitions"),
+           pn_term_bytes(pn_cli_json_number(index, "bytes")));
+}
+
 static void print_status(const json_t *all)
 {
     size_t i;
@@ -194,6 +214,7 @@ static void print_status(const json_t *all)
                json_is_true(json_object_get(index, "calibrated_for_texts")) ? "yes" : "no",
                json_string_value(json_object_get(index, "file")));
     }
+    json_array_foreach(json_object_get(all, "lancedb"), i, index) print_lance(index);
 }
 
 static int run_status(const arguments *args, pn_session *session)

@@ -75,6 +75,16 @@ typedef struct pn_engine_index {
     bool has_texts, has_copies;
 } pn_engine_index;
 
+/* One that LanceDB made, and what it is worth beside the engine's own. */
+typedef struct pn_engine_lance_index {
+    const char *name;
+    const char *refused; /* why it is not used; NULL: it is, and what follows is known */
+    const char *kind, *metric;
+    uint64_t file_bytes;
+    uint64_t n_rows; /* that it answers for, and no index of the engine's own */
+    size_t n_partitions;
+} pn_engine_lance_index;
+
 typedef struct pn_engine_index_status {
     const pn_engine_index *indexes;
     size_t n_indexes;
@@ -83,6 +93,8 @@ typedef struct pn_engine_index_status {
     size_t n_texts;                  /* that are kept to calibrate with */
     size_t n_damaged;                /* files that could not be opened */
     const char *damage;              /* why the last one */
+    const pn_engine_lance_index *lance;
+    size_t n_lance;
 } pn_engine_index_status;
 
 /* Versions that upkeep leaves alone: the newest, however old; and below so many, or for so long, they are not thinned out. */

@@ -163,10 +163,13 @@ static pn_status search_version(const local_engine *e, pn_snapshot *snapshot,
     pn_local_scope scope = {.dataset = snapshot->dataset,
                             .pool = e->pool,
                             .dim = snapshot->dim,
-                            .any_length = snapshot->any_length};
+                            .any_length = snapshot->any_length,
+                            .texts_folder = pn_index_catalog_folder(e->indexes.catalog)};
     pn_filtered *filtered = NULL;
     int64_t start = pn_clock_monotonic_ns();
     PN_TRY(pn_snapshot_views(snapshot, &scope.views, err));
+    if (scope.views && scope.views->n_uncovered > PN_FEW_ROWS)
+        PN_TRY(pn_snapshot_lance_views(snapshot, &scope.lance, err));
     if (asked->filter)
         PN_TRY(pn_filter_cache_get(&snapshot->filters, snapshot->dataset, asked->filter, &filtered,
                                    err));
@@ -541,6 +544,38 @@ static pn_status index_due(void *self, pn_snapshot *snapshot, bool *out, pn_erro
     return PN_OK;
 }
 
+/* Those of LanceDB, used ones first. */
+static pn_status lance_status(pn_snapshot *snapshot, pn_arena *arena, pn_engine_index_status *out,
+                              pn_error *err)
+{
+    const pn_lance_views *views;
+    PN_TRY(pn_snapshot_lance_views(snapshot, &views, err));
+    size_t n = views ? views->n_views + views->n_refused : 0;
+    pn_engine_lance_index *list = PN_ARENA_NEW(arena, pn_engine_lance_index, n + 1);
+    if (!list)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < n; i++) {
+        const pn_lance_view *view = i < views->n_views ? &views->views[i] : NULL;
+        const pn_lance_refusal *refusal = view ? NULL : &views->refused[i - views->n_views];
+        pn_lance_ivf_info info = {0};
+        if (view)
+            pn_lance_ivf_info_get(view->ivf, &info);
+        list[i] = (pn_engine_lance_index){
+            .name = pn_arena_strdup(arena, view ? view->name : refusal->name),
+            .refused = view ? NULL : pn_arena_strdup(arena, refusal->why),
+            .kind = info.kind,
+            .metric = info.metric,
+            .file_bytes = info.file_bytes,
+            .n_rows = view ? view->n_rows : 0,
+            .n_partitions = info.n_partitions};
+        if (!list[i].name || (!view && !list[i].refused))
+            return pn_fail_nomem(err);
+    }
+    out->lance = list;
+    out->n_lance = n;
+    return PN_OK;
+}
+
 static pn_status index_status(void *self, pn_snapshot *snapshot, pn_arena *arena,
                               pn_engine_index_status *out, pn_error *err)
 {
@@ -575,6 +610,7 @@ static pn_status index_status(void *self, pn_snapshot *snapshot, pn_arena *arena
                                     .n_uncovered = views->n_uncovered,
                                     .n_texts = n_texts,
                                     .is_due = pn_index_upkeep_is_due(views, false)};
+    PN_TRY(lance_status(snapshot, arena, out, err));
     pthread_mutex_lock(&e->indexes.mu);
     out->n_damaged = pn_index_catalog_damaged(e->indexes.catalog, &damage);
     out->damage = out->n_damaged > 0 ? pn_arena_strdup(arena, damage) : "";

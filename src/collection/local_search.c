@@ -14,13 +14,13 @@
 
 #include <math.h>
 
-enum { FEW_ROWS = 8192 };
-
 typedef struct plan {
     const pn_local_scope *scope;
     const pn_engine_search *asked;
     pn_filtered *filtered;
-    bool *scans_view; /* [n_views] its fragments are scanned */
+    bool *scans_view;  /* [n_views] its fragments are scanned */
+    bool *scans_lance; /* [n_views of lance] likewise; else only what it leaves out */
+    pn_arena *arena;
     pn_run_list runs;
     uint64_t n_scanned, n_matching;
     double recall_rows; /* sum of rows * recall over the parts */
@@ -32,23 +32,56 @@ typedef struct plan {
 
 /* ---- what is scanned */
 
+/* The rows in both, in the arena; allowed NULL: all. */
+static pn_status both(plan *p, const uint64_t *left, const uint64_t *allowed, size_t n_rows,
+                      const uint64_t **out, pn_error *err)
+{
+    *out = left;
+    if (!allowed)
+        return PN_OK;
+    size_t n_words = pn_words_for_bits(n_rows);
+    uint64_t *words = PN_ARENA_NEW(p->arena, uint64_t, n_words + 1);
+    if (!words)
+        return pn_fail_nomem(err);
+    for (size_t w = 0; w < n_words; w++)
+        words[w] = left[w] & allowed[w];
+    *out = words;
+    return PN_OK;
+}
+
+static pn_status add_runs(plan *p, size_t i, const uint64_t *left, pn_error *err)
+{
+    const pn_rowset *allowed = p->filtered ? pn_filtered_rows(p->filtered) : NULL;
+    pn_fragment_info fragment;
+    pn_dataset_fragment(p->scope->dataset, i, &fragment);
+    const pn_rowset_part *part = allowed ? pn_rowset_find(allowed, fragment.id) : NULL;
+    if (allowed && !part)
+        return PN_OK;
+    const uint64_t *words = part ? part->words : NULL;
+    if (left)
+        PN_TRY(both(p, left, words, fragment.physical_rows, &words, err));
+    PN_TRY(pn_run_list_add(&p->runs, p->scope->dataset, i, PN_COLUMN_VECTOR, p->scope->any_length,
+                           words, err));
+    uint64_t n = fragment.physical_rows - fragment.deleted_rows;
+    for (size_t w = 0; left && w < pn_words_for_bits(fragment.physical_rows); w++)
+        n = (w > 0 ? n : 0) + pn_popcount64(left[w]);
+    p->n_scanned += n;
+    return PN_OK;
+}
+
 /* Everything that no index answers for. */
 static pn_status collect_runs(plan *p, pn_error *err)
 {
     const pn_index_views *views = p->scope->views;
-    const pn_rowset *allowed = p->filtered ? pn_filtered_rows(p->filtered) : NULL;
+    const pn_lance_views *lance = p->scope->lance;
     for (size_t i = 0; i < pn_dataset_n_fragments(p->scope->dataset); i++) {
         uint32_t view = views ? views->view_of[i] : PN_NO_VIEW;
         if (view != PN_NO_VIEW && !p->scans_view[view])
             continue;
-        pn_fragment_info fragment;
-        pn_dataset_fragment(p->scope->dataset, i, &fragment);
-        const pn_rowset_part *part = allowed ? pn_rowset_find(allowed, fragment.id) : NULL;
-        if (allowed && !part)
-            continue;
-        PN_TRY(pn_run_list_add(&p->runs, p->scope->dataset, i, PN_COLUMN_VECTOR,
-                               p->scope->any_length, part ? part->words : NULL, err));
-        p->n_scanned += fragment.physical_rows - fragment.deleted_rows;
+        uint32_t theirs = lance && view == PN_NO_VIEW ? lance->view_of[i] : PN_NO_VIEW;
+        bool is_listed = theirs != PN_NO_VIEW && !p->scans_lance[theirs];
+        if (!is_listed || lance->left[i])
+            PN_TRY(add_runs(p, i, is_listed ? lance->left[i] : NULL, err));
     }
     return PN_OK;
 }
@@ -122,7 +155,7 @@ static pn_status search_view(plan *p, size_t i, bool exactly, pn_topk *into, pn_
     PN_TRY(mask_of(p, i, &mask, err));
     pn_index_info_get(view->index, &info);
     uint64_t n = mask ? pn_index_mask_count(mask) : info.n_listed;
-    if (n <= (p->filtered ? FEW_ROWS : 0)) {
+    if (n <= (p->filtered ? PN_FEW_ROWS : 0)) {
         p->scans_view[i] = n > 0;
         return PN_OK;
     }
@@ -149,6 +182,63 @@ static pn_status search_view(plan *p, size_t i, bool exactly, pn_topk *into, pn_
     return PN_OK;
 }
 
+/* ---- what an index of LanceDB's answers for */
+
+static pn_status search_lance(plan *p, const pn_lance_view *view, uint64_t n,
+                              const pn_lance_effort *effort, pn_topk *into, pn_error *err)
+{
+    pn_lance_stats stats;
+    const pn_lance_query query = {.vector = p->asked->query,
+                                  .effort = *effort,
+                                  .rows = &view->rows,
+                                  .allowed = p->filtered ? pn_filtered_rows(p->filtered) : NULL,
+                                  .cancel = p->asked->cancel};
+    PN_TRY(pn_lance_ivf_search(view->ivf, &query, into, &stats, err));
+    p->stats->n_scanned += stats.n_scanned;
+    p->stats->n_partitions += stats.n_partitions;
+    p->part_rows += n;
+    p->n_indexes++;
+    return PN_OK;
+}
+
+/* *searched false: its rows are to be scanned. */
+static pn_status try_lance(plan *p, const pn_lance_view *view, pn_topk *into, bool *searched,
+                           pn_error *err)
+{
+    const pn_lance_measure *measure;
+    pn_lance_ivf_info info;
+    float recall;
+    uint64_t n = view->n_rows;
+    if (p->filtered)
+        n = pn_lance_view_count(view, pn_filtered_rows(p->filtered));
+    *searched = false;
+    if (n <= PN_FEW_ROWS)
+        return PN_OK;
+    PN_TRY(pn_lance_view_measure(view, p->scope->dim, p->scope->texts_folder, p->scope->pool,
+                                 p->asked->cancel, &measure, err));
+    pn_lance_ivf_info_get(view->ivf, &info);
+    if (!measure)
+        return PN_OK;
+    const pn_lance_wish wish = {p->asked->query, (double)n / (double)info.n_rows, p->topk->k,
+                                p->asked->min_recall > 0 ? p->asked->min_recall
+                                                         : PN_MIN_RECALL_DEFAULT};
+    pn_lance_effort effort =
+        p->asked->partitions > 0
+            ? pn_lance_ivf_effort_at(view->ivf, measure, &wish, p->asked->partitions, &recall)
+            : pn_lance_ivf_effort_for(view->ivf, measure, &wish, &recall);
+    if (p->asked->partitions == 0 && recall <= 0)
+        return PN_OK;
+    PN_TRY(search_lance(p, view, n, &effort, into, err));
+    /* Vectors that are no numbers now and were some when the index was made: look at all. */
+    *searched = into->n >= PN_MIN((uint64_t)into->k, n);
+    p->recall_rows += *searched ? (double)n * (double)recall : 0;
+    p->part_rows -= *searched ? 0 : n;
+    p->n_indexes -= !*searched;
+    if (!*searched)
+        into->n = 0;
+    return PN_OK;
+}
+
 static void add_part(plan *p, pn_topk *part)
 {
     pn_topk_merge(p->topk, part);
@@ -160,10 +250,13 @@ static pn_status run(plan *p, pn_arena *arena, pn_error *err)
     const pn_index_views *views = p->scope->views;
     size_t n_views = views ? views->n_views : 0;
     pn_candidate *heap = PN_ARENA_NEW(arena, pn_candidate, p->topk->k);
+    size_t n_lance = p->scope->lance ? p->scope->lance->n_views : 0;
+    p->arena = arena;
     p->scans_view = PN_ARENA_NEW(arena, bool, n_views + 1);
-    if (!heap || !p->scans_view)
+    p->scans_lance = PN_ARENA_NEW(arena, bool, n_lance + 1);
+    if (!heap || !p->scans_view || !p->scans_lance)
         return pn_fail_nomem(err);
-    bool by_index = !p->filtered || p->n_matching > FEW_ROWS;
+    bool by_index = !p->filtered || p->n_matching > PN_FEW_ROWS;
     bool exactly = p->asked->exact || p->asked->min_recall >= 1;
     pn_topk part;
     pn_topk_init(&part, heap, p->topk->k);
@@ -171,6 +264,13 @@ static pn_status run(plan *p, pn_arena *arena, pn_error *err)
         p->scans_view[i] = !by_index;
         if (by_index)
             PN_TRY(search_view(p, i, exactly, &part, err));
+        add_part(p, &part);
+    }
+    for (size_t i = 0; i < n_lance; i++) {
+        bool searched = false;
+        if (by_index && !exactly)
+            PN_TRY(try_lance(p, &p->scope->lance->views[i], &part, &searched, err));
+        p->scans_lance[i] = !searched;
         add_part(p, &part);
     }
     PN_TRY(scan(p, &part, err));

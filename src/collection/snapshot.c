@@ -23,6 +23,7 @@ void pn_table_indexes_reset(pn_table_indexes *indexes)
     if (!indexes->catalog)
         return;
     pn_index_views_unref(indexes->latest);
+    pn_lance_catalog_reset(&indexes->lance);
     pn_index_catalog_free(indexes->catalog);
     pthread_mutex_destroy(&indexes->mu);
     *indexes = (pn_table_indexes){0};
@@ -80,6 +81,7 @@ void pn_snapshot_unref(pn_snapshot *snapshot)
         return;
     pn_filter_cache_reset(&snapshot->filters);
     pn_index_views_unref(snapshot->views);
+    pn_lance_views_unref(snapshot->lance);
     pn_id_index_free(snapshot->ids);
     pn_dataset_unref(snapshot->dataset);
     pthread_mutex_destroy(&snapshot->mu);
@@ -99,6 +101,27 @@ pn_status pn_snapshot_views(pn_snapshot *snapshot, const pn_index_views **out, p
         pthread_mutex_unlock(&snapshot->indexes->mu);
     }
     *out = snapshot->views;
+    pthread_mutex_unlock(&snapshot->mu);
+    return status;
+}
+
+pn_status pn_snapshot_lance_views(pn_snapshot *snapshot, const pn_lance_views **out, pn_error *err)
+{
+    const pn_index_views *own;
+    *out = NULL;
+    if (!snapshot->indexes)
+        return PN_OK;
+    PN_TRY(pn_snapshot_views(snapshot, &own, err));
+    pn_status status = PN_OK;
+    pthread_mutex_lock(&snapshot->mu);
+    if (!snapshot->lance) {
+        pthread_mutex_lock(&snapshot->indexes->mu);
+        status =
+            pn_lance_views_make(&snapshot->indexes->lance, snapshot->dataset, PN_COLUMN_VECTOR,
+                                snapshot->dim, snapshot->any_length, own, &snapshot->lance, err);
+        pthread_mutex_unlock(&snapshot->indexes->mu);
+    }
+    *out = snapshot->lance;
     pthread_mutex_unlock(&snapshot->mu);
     return status;
 }

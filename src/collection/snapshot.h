@@ -9,6 +9,7 @@
 #include "collection/engine.h"
 #include "collection/filter_cache.h"
 #include "collection/ids.h"
+#include "collection/lance_indexes.h"
 
 #include <stdatomic.h>
 
@@ -17,6 +18,7 @@ typedef struct pn_table_indexes {
     pthread_mutex_t mu;
     pn_index_catalog *catalog; /* guarded by mu */
     pn_index_views *latest;    /* those made last, whose masks the next ones share; guarded by mu */
+    pn_lance_catalog lance;    /* LanceDB's own; guarded by mu */
 } pn_table_indexes;
 
 PN_NODISCARD pn_status pn_table_indexes_init(pn_table_indexes *indexes, const char *table,
@@ -37,6 +39,7 @@ struct pn_snapshot {
     pthread_mutex_t mu;
     pn_id_index *ids;      /* made on first use; guarded by mu */
     pn_index_views *views; /* likewise */
+    pn_lance_views *lance; /* likewise */
     pn_filter_cache filters;
 };
 
@@ -48,6 +51,9 @@ void pn_snapshot_unref(pn_snapshot *snapshot); /* NULL is welcome */
 /* What the indexes cover of this version; lives with the snapshot. */
 PN_NODISCARD pn_status pn_snapshot_views(pn_snapshot *snapshot, const pn_index_views **out,
                                          pn_error *err);
+/* And what LanceDB's indexes cover of the rest. */
+PN_NODISCARD pn_status pn_snapshot_lance_views(pn_snapshot *snapshot, const pn_lance_views **out,
+                                               pn_error *err);
 PN_NODISCARD pn_status pn_snapshot_ids(pn_snapshot *snapshot, const pn_id_index **out,
                                        pn_error *err);
 
