@@ -17,6 +17,7 @@
 #ifndef PN_INDEX_LANCE_IVF_H
 #define PN_INDEX_LANCE_IVF_H
 
+#include "base/limits.h"
 #include "base/topk.h"
 #include "column/rowset.h"
 #include "index/flat_index.h"
@@ -108,7 +109,9 @@ typedef struct pn_lance_measure {
     uint32_t refined[PN_LANCE_REFINE_LEVELS];
     struct {
         bool is_measured;
-        float least; /* product with the best centroid, of any query measured */
+        float mean[PN_INDEX_MAX_DIM]; /* [dim] of the queries */
+        float least_best,
+            least_mean; /* products with the best centroid, with the mean: of nearly all of them at least so much */
         pn_lance_recalls recall;
     } kinds[PN_LANCE_KINDS];
 } pn_lance_measure;
@@ -137,8 +140,8 @@ typedef struct pn_lance_wish {
 } pn_lance_wish;
 
 /*
- * The cheapest effort of that recall. *recall 0: none is enough, or the query is like none that was measured (it is farther from every
- * centroid), or k is too large a part of the rows to say.
+ * The cheapest effort of that recall, for queries of the kind whose mean is nearer. *recall 0: none is enough, or the query is like none that
+ * was measured (farther from every centroid, or from the mean), or k is too large a part of the rows to say.
  */
 pn_lance_effort pn_lance_ivf_effort_for(const pn_lance_ivf *ivf, const pn_lance_measure *measure,
                                         const pn_lance_wish *wish, float *recall);
