@@ -597,10 +597,13 @@ typedef struct pn_index_options {
     void *context;
     int one_thread; /* leave the other processors alone */
     int if_due; /* nothing while the table is small and few rows came: what a chore in the background asks for */
+    /* An index in LanceDB's own format (IVF_PQ, cosine) of all rows, committed as a version of the table: LanceDB searches by it,
+     * too, and keeps it up. n_partitions 0: one for 1,024 rows. Not with the others above but one_thread. */
+    int lancedb;
 } pn_index_options;
 #define PN_INDEX_OPTIONS_INIT                                                                      \
     {                                                                                              \
-        sizeof(pn_index_options), 0, 0, 0, NULL, 0, NULL, NULL, NULL, 0, 0                         \
+        sizeof(pn_index_options), 0, 0, 0, NULL, 0, NULL, NULL, NULL, 0, 0, 0                      \
     }
 
 typedef struct pn_index_report {
@@ -639,6 +642,8 @@ PN_API pn_status pn_table_index_status_json(pn_table *table, char **out, pn_erro
 PN_API pn_status pn_table_index_check(pn_table *table, pn_error *err);
 /* Remove all indexes: searches are exact. *n_dropped may be NULL. CONFLICT: one is being built. */
 PN_API pn_status pn_table_index_drop(pn_table *table, size_t *n_dropped, pn_error *err);
+/* Commit a version without indexes of LanceDB's format of the vectors, whoever built them. *n_dropped may be NULL. */
+PN_API pn_status pn_table_index_drop_lancedb(pn_table *table, size_t *n_dropped, pn_error *err);
 
 /* ---------------------------------------------------------------- 9 any table */
 

@@ -136,11 +136,12 @@ static pn_status build(pn_table *table, pn_model *model, const pn_index_options 
     if (!is_due)
         return PN_OK;
     PN_TRY(status_of(table, arena, &now, err));
-    PN_TRY(find_texts(&now, model, options, arena, &t, err));
+    PN_TRY(find_texts(&now, options->lancedb ? NULL : model, options, arena, &t, err));
     const pn_engine_index_options engine_options = {
         .all = options->all != 0,
         .is_wanted = !options->if_due,
         .low_memory = options->low_memory != 0,
+        .lancedb = options->lancedb != 0,
         .n_partitions = options->n_partitions,
         .texts = t.vectors,
         .n_texts = t.n,
@@ -161,6 +162,10 @@ pn_status pn_table_index_build(pn_table *table, pn_model *model, const pn_index_
     pn_arena arena;
     int64_t start = pn_clock_monotonic_ns();
     PN_TAKE_OPTIONS(own, options, err);
+    if (own.lancedb && (own.all || own.low_memory || own.texts || own.if_due))
+        return pn_fail(err, PN_ERR_INVALID,
+                       "an index in LanceDB's format is one of the whole table "
+                       "and without texts: no all, low_memory, texts, if_due");
     if (model)
         PN_TRY(pn_table_check_identity(table, model->embedder, err));
     pn_arena_init(&arena, SIZE_MAX);
@@ -235,6 +240,15 @@ pn_status pn_table_index_drop(pn_table *table, size_t *n_dropped, pn_error *err)
 {
     size_t n;
     PN_TRY(table->engine->index_drop(table->engine->self, &n, err));
+    if (n_dropped)
+        *n_dropped = n;
+    return PN_OK;
+}
+
+pn_status pn_table_index_drop_lancedb(pn_table *table, size_t *n_dropped, pn_error *err)
+{
+    size_t n;
+    PN_TRY(table->engine->lance_drop(table->engine->self, &n, err));
     if (n_dropped)
         *n_dropped = n;
     return PN_OK;

@@ -13,7 +13,14 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { KEY_ALL = PN_KEY_FIRST_FREE, KEY_LOW_MEMORY, KEY_PARTITIONS, KEY_TEXTS, MAX_TEXTS = 4096 };
+enum {
+    KEY_ALL = PN_KEY_FIRST_FREE,
+    KEY_LOW_MEMORY,
+    KEY_LANCEDB,
+    KEY_PARTITIONS,
+    KEY_TEXTS,
+    MAX_TEXTS = 4096
+};
 
 typedef struct arguments {
     pn_common common;
@@ -30,8 +37,15 @@ static const struct argp_option options[] = {
     {"all", KEY_ALL, NULL, 0, "build: one index of the whole table", 0},
     {"low-memory", KEY_LOW_MEMORY, NULL, 0,
      "build: 80 bytes a row instead of 600; searches read the vectors", 0},
+    {"lancedb", KEY_LANCEDB, NULL, 0,
+     "build, drop: an index in LanceDB's own format, of the whole table, that LanceDB searches by, "
+     "too",
+     0},
     {"partitions", KEY_PARTITIONS, "N", 0,
-     "build: how many (default: four times the square root of the number of rows)", 0},
+     "build: how many (default: four times the square root of the number of rows; with --lancedb "
+     "one "
+     "for 1024 rows)",
+     0},
     {"texts", KEY_TEXTS, "FILE", 0,
      "build: calibrate with the lines of FILE, texts as your customers type them", 0},
     {"quiet", 'q', NULL, 0, "no progress", 0},
@@ -48,6 +62,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_LOW_MEMORY:
         args->build.low_memory = 1;
+        return 0;
+    case KEY_LANCEDB:
+        args->build.lancedb = 1;
         return 0;
     case KEY_PARTITIONS:
         args->build.n_partitions = (uint32_t)pn_cli_number(arg, 1, 1u << 20, "--partitions", state);
@@ -149,7 +166,8 @@ static int run_build(arguments *args, pn_session *session)
     static const char *lines[MAX_TEXTS];
     pn_buffer text;
     pn_index_report report = PN_INDEX_REPORT_INIT;
-    if (needs_model(args, session) && !pn_session_open_table_model(session, &args->common))
+    if (!args->build.lancedb && needs_model(args, session) &&
+        !pn_session_open_table_model(session, &args->common))
         return PN_EXIT_FAILURE;
     pn_buffer_init(&text, 64u << 20);
     pn_status status = PN_OK;
@@ -194,8 +212,11 @@ static void print_status(const json_t *all)
     size_t i;
     json_t *index;
     const json_t *indexes = json_object_get(all, "indexes");
+    uint64_t scanned = pn_cli_json_number(all, "uncovered");
+    json_array_foreach(json_object_get(all, "lancedb"), i, index) scanned -=
+        pn_cli_json_number(index, "rows");
     printf("%s rows by index, ", pn_term_count(pn_cli_json_number(all, "covered")));
-    printf("%s scanned exactly%s\n", pn_term_count(pn_cli_json_number(all, "uncovered")),
+    printf("%s scanned exactly%s\n", pn_term_count(scanned),
            json_is_true(json_object_get(all, "due")) ? "; pennon index build is due" : "");
     if (pn_cli_json_number(all, "damaged") > 0) {
         fputs("damaged: ", stdout);
@@ -253,8 +274,9 @@ static int run_drop(const arguments *args, pn_session *session)
 {
     size_t n;
     pn_error err = {0};
-    (void)args;
-    if (pn_table_index_drop(session->table, &n, &err) != PN_OK) {
+    pn_status status = args->build.lancedb ? pn_table_index_drop_lancedb(session->table, &n, &err)
+                                           : pn_table_index_drop(session->table, &n, &err);
+    if (status != PN_OK) {
         pn_cli_error(&err);
         return PN_EXIT_FAILURE;
     }
@@ -264,10 +286,21 @@ static int run_drop(const arguments *args, pn_session *session)
 
 /* ---- the command */
 
-static bool has_build_options(const arguments *args)
+/* Options that only mean something to another action, or not beside --lancedb. */
+static const char *find_misplaced(const arguments *args, int action)
 {
-    return args->build.all || args->build.low_memory || args->build.n_partitions > 0 ||
-           args->texts_file;
+    enum { BUILD = 0, DROP = 3 };
+    const pn_index_options *b = &args->build;
+    const char *of_build = b->all                 ? "--all"
+                           : b->low_memory        ? "--low-memory"
+                           : args->texts_file     ? "--texts"
+                           : b->n_partitions == 0 ? NULL
+                                                  : "--partitions";
+    if (action != BUILD && of_build)
+        return of_build;
+    if (b->lancedb && action != BUILD && action != DROP)
+        return "--lancedb";
+    return b->lancedb && (b->all || b->low_memory || args->texts_file) ? of_build : NULL;
 }
 
 static int run(arguments *args, pn_session *session)
@@ -281,10 +314,10 @@ static int run(arguments *args, pn_session *session)
         pn_cli_complain("\"%s\": there are build, status, check and drop", args->action);
         return PN_EXIT_USAGE;
     }
-    if (chosen > 0 && has_build_options(args)) {
-        pn_cli_complain(
-            "pennon index %s has no use for --all, --low-memory, --partitions or --texts",
-            args->action);
+    const char *misplaced = find_misplaced(args, chosen);
+    if (misplaced) {
+        pn_cli_complain("pennon index %s%s has no use for %s", args->action,
+                        chosen == 0 ? " --lancedb" : "", misplaced);
         return PN_EXIT_USAGE;
     }
     if (!pn_session_begin(session, &args->common) || !pn_session_open_table(session, &args->common))

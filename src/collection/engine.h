@@ -50,6 +50,7 @@ typedef struct pn_engine_index_options {
     bool all;        /* one index of the whole table, instead of one of what needs it */
     bool is_wanted;  /* also where a scan is quick: by default small tables have no index */
     bool low_memory; /* as in pn_index_build_options; without all, also where the largest is so */
+    bool lancedb;    /* in LanceDB's format, a version of the table, of all rows; without texts */
     size_t n_partitions;
     const float *texts; /* [n_texts][dim]; kept beside the indexes. NULL: those that were kept */
     size_t n_texts;
@@ -187,6 +188,8 @@ struct pn_engine {
     pn_status (*index_check)(void *self, pn_error *err);
     /* Remove all; searches are exact again. CONFLICT as above. */
     pn_status (*index_drop)(void *self, size_t *n_dropped, pn_error *err);
+    /* LanceDB's of the vectors, whoever built them, in a new version of the table. */
+    pn_status (*lance_drop)(void *self, size_t *n_dropped, pn_error *err);
     void (*free)(void *self);
 };
 

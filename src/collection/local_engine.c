@@ -15,6 +15,7 @@
 #include "collection/index_texts.h"
 #include "collection/index_upkeep.h"
 #include "collection/insert_queue.h"
+#include "collection/lance_upkeep.h"
 #include "collection/local_search.h"
 #include "collection/page_keeper.h"
 #include "collection/snapshot.h"
@@ -512,7 +513,9 @@ static pn_status index_build(void *self, const pn_engine_index_options *options,
     PN_TRY(pn_index_upkeep_lock(index_folder(e), &lock, err));
     pn_status status = pin_newest(e, &snapshot, err); /* under the lock: no other index can come */
     if (status == PN_OK) {
-        status = pn_index_upkeep_build(index_folder(e), snapshot, options, out, err);
+        status = options->lancedb
+                     ? pn_lance_upkeep_build(snapshot, options, out, err)
+                     : pn_index_upkeep_build(index_folder(e), snapshot, options, out, err);
         pn_snapshot_unref(snapshot);
         expire(e);
     }
@@ -532,6 +535,22 @@ static pn_status index_drop(void *self, size_t *n_dropped, pn_error *err)
     pn_status status = pn_index_upkeep_drop(index_folder(e), n_dropped, err);
     expire(e);
     pn_lockfile_release(lock);
+    return status;
+}
+
+static pn_status lance_drop(void *self, size_t *n_dropped, pn_error *err)
+{
+    local_engine *e = self;
+    pn_snapshot *snapshot;
+    pn_dataset *made;
+    PN_TRY(check_newest(e, err));
+    PN_TRY(pin_newest(e, &snapshot, err));
+    pn_status status =
+        pn_dataset_drop_vector_indexes(snapshot->dataset, PN_COLUMN_VECTOR, n_dropped, &made, err);
+    pn_snapshot_unref(snapshot);
+    expire(e);
+    if (status == PN_OK)
+        pn_dataset_unref(made);
     return status;
 }
 
@@ -717,6 +736,7 @@ static pn_status make_engine(const char *path, pn_dataset *dataset, bool is_fixe
                           .index_status = index_status,
                           .index_check = index_check,
                           .index_drop = index_drop,
+                          .lance_drop = lance_drop,
                           .free = free_local};
     *out = engine;
     return PN_OK;

@@ -110,6 +110,7 @@ typedef struct adding {
     const char *column;
     int32_t field_id;
     size_t n_removed;
+    pn_commit_end end;
 } adding;
 
 static bool touches(const void *context, uint64_t fragment_id)
@@ -253,24 +254,29 @@ static pn_status apply(void *context, pn_dataset *newest, pn_draft *draft, pn_er
 
 static pn_status replace(pn_dataset *dataset, adding *a, pn_dataset **out, pn_error *err)
 {
-    pn_commit_end end;
     ptrdiff_t i = pn_schema_find(&dataset->schema, pn_str_of(a->column));
     if (i < 0)
         return pn_fail(err, PN_ERR_NOT_FOUND, "%s: no column \"%s\"", dataset->path, a->column);
     a->field_id = dataset->schema.fields[i].id;
     const pn_commit_plan plan = {
         .operation = PN_OPERATION_CREATE_INDEX, .touches = touches, .apply = apply, .context = a};
-    return pn_commit_run(dataset, &plan, &end, out, err);
+    return pn_commit_run(dataset, &plan, &a->end, out, err);
 }
 
 pn_status pn_dataset_add_vector_index(pn_dataset *dataset, const pn_new_vector_index *index,
-                                      pn_dataset **out, pn_error *err)
+                                      size_t *n_removed, bool *published, pn_dataset **out,
+                                      pn_error *err)
 {
     adding a = {.read = dataset, .index = index, .column = index->column};
+    *published = false;
     if (pn_has_row_ids(dataset->manifest.message))
         return pn_fail(err, PN_ERR_UNSUPPORTED,
                        "%s: an index of a table with stable row ids is not written", dataset->path);
-    return replace(dataset, &a, out, err);
+    pn_status status = replace(dataset, &a, out, err);
+    *published = a.end.published;
+    if (status == PN_OK)
+        *n_removed = a.n_removed;
+    return status;
 }
 
 pn_status pn_dataset_drop_vector_indexes(pn_dataset *dataset, const char *column, size_t *n_dropped,

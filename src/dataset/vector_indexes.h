@@ -42,12 +42,15 @@ typedef struct pn_new_vector_index {
 /*
  * Commit it, in the place of all that the column had. Fragments that went, or got other vectors, meanwhile are not covered.
  *
- * dataset  the version it was made of
+ * dataset    the version it was made of
+ * n_removed  segments that went
+ * published  always written: it is in a version now, also when an error follows, and its files must stay
  *
  * Errors: UNSUPPORTED: a table with stable row ids; CONFLICT: nothing is left that it covers; NOT_FOUND: the column is gone.
  */
 PN_NODISCARD pn_status pn_dataset_add_vector_index(pn_dataset *dataset,
                                                    const pn_new_vector_index *index,
+                                                   size_t *n_removed, bool *published,
                                                    pn_dataset **out, pn_error *err);
 /* Commit that the column has none; their files stay for older versions, until those are cleaned up. */
 PN_NODISCARD pn_status pn_dataset_drop_vector_indexes(pn_dataset *dataset, const char *column,

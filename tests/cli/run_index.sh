@@ -36,6 +36,18 @@ expect 0 "0 rows by index, 24,000 scanned exactly; pennon index build is due" in
 expect 0 '"plan": "exact"' search -t t.lance --vector "$question" --json
 cp out exact.json
 
+# One in LanceDB's format, which is a version of the table.
+expect 2 'pennon index build --lancedb has no use for --all' index build --lancedb --all -t t.lance
+expect 2 'pennon index status has no use for --lancedb' index status --lancedb -t t.lance
+expect 0 "an index of 24,000 rows" index build --lancedb --partitions 30 -t t.lance
+expect 0 "LanceDB's index vector_idx (IVF_PQ, cosine): 24,000 of the rows without one of pennon's, 30 partitions" index status -t t.lance
+grep -q "^0 rows by index, 0 scanned exactly" out || fail "$(cat out)"
+expect 0 '"plan": "index"' search -t t.lance --vector "$question" --json --min-recall 0.5
+expect 0 "create index" versions -t t.lance
+expect 0 "1 removed" index drop --lancedb -t t.lance
+expect 0 "0 removed" index drop --lancedb -t t.lance
+expect 0 '"plan": "exact"' search -t t.lance --vector "$question" --json
+
 expect 0 "an index of 24,000 rows" index build -t t.lance
 grep -q "the recall of text searches is not promised" out || fail "no word about texts: $(cat out)"
 expect 0 "nothing to do" index build -t t.lance

@@ -959,6 +959,104 @@ static void *ask_always(void *context)
     return NULL;
 }
 
+/* ---- LanceDB's format */
+
+static pn_engine_lance_index lance_of(world *w, pn_arena *arena)
+{
+    pn_engine_index_status status = status_of(w, arena);
+    assert_int_equal(status.n_lance, 1);
+    return status.lance[0];
+}
+
+static void check_lance(world *w, pn_rng *rng, bool is_used)
+{
+    pn_engine_search_stats stats;
+    float query[DIM];
+    vector_table_picture(&w->table, rng, query);
+    (void)ask(w, query, NULL, 0, &stats);
+    assert_int_equal(stats.n_indexes, is_used);
+    assert_string_equal(stats.plan, is_used ? "index" : "exact");
+    assert_true(mean_recall(w, rng, 60, NULL) > 0.93);
+    assert_true(mean_recall(w, rng, 20, "id >= 1500 AND id < 15000") > 0.93);
+    assert_true(mean_recall(w, rng, 20, "id < 30") > 0.99);
+}
+
+/* Everything that a first search makes, with less and less memory refused. */
+static void check_faults(world *w)
+{
+    pn_status status = PN_ERR_NOMEM;
+    float query[DIM];
+    pn_rng rng = pn_rng_seed(5);
+    vector_table_picture(&w->table, &rng, query);
+    for (int64_t n = 1; status != PN_OK; n += 1 + n / 8) {
+        pn_error err = {0};
+        pn_candidate heap[K];
+        pn_topk topk;
+        pn_snapshot *snapshot;
+        pn_engine_search_stats stats;
+        const pn_engine_search asked = {.query = query, .k = K};
+        open_engine(w);
+        check(w->engine->pin(w->engine->self, &snapshot, &err), &err);
+        pn_topk_init(&topk, heap, K);
+        pn_alloc_fail_after(n);
+        status = w->engine->search(w->engine->self, snapshot, &asked, &topk, &stats, &err);
+        pn_alloc_fail_after(0);
+        w->engine->unpin(w->engine->self, snapshot);
+        assert_true(status == PN_OK || status == PN_ERR_NOMEM);
+        assert_true(status != PN_OK || topk.n == K);
+    }
+}
+
+static void search__by_an_index_in_lancedbs_format(void **state)
+{
+    world *w = make_world(51);
+    pn_rng rng = pn_rng_seed(52);
+    pn_arena arena;
+    pn_error err = {0};
+    size_t n;
+    (void)state;
+    pn_arena_init(&arena, SIZE_MAX);
+    append(w, 12000);
+    append(w, 12000);
+    (void)build(w, (pn_engine_index_options){.all = true}); // keeps the texts
+    check(w->engine->index_drop(w->engine->self, &n, &err), &err);
+    check_lance(w, &rng, false);
+    pn_engine_index_report report = build(w, (pn_engine_index_options){.lancedb = true});
+    assert_int_equal(report.n_rows, 24000);
+    assert_int_equal(report.n_replaced, 0);
+    check_lance(w, &rng, true);
+    assert_null(lance_of(w, &arena).refused);
+    assert_int_equal(lance_of(w, &arena).n_rows, 24000);
+    delete_range(w, 1000, 2000);
+    append(w, 3000);
+    check_lance(w, &rng, true);
+    assert_int_equal(lance_of(w, &arena).n_rows, 23000);
+    open_engine(w);
+    check_lance(w, &rng, true);
+    /* The engine's own comes first. */
+    (void)build(w, (pn_engine_index_options){.all = true});
+    assert_int_equal(lance_of(w, &arena).n_rows, 0);
+    check_lance(w, &rng, true);
+    check(w->engine->index_drop(w->engine->self, &n, &err), &err);
+    assert_int_equal(n, 1);
+    check_faults(w);
+    report = build(w, (pn_engine_index_options){.lancedb = true, .n_partitions = 10});
+    assert_int_equal(report.n_rows, 26000);
+    assert_int_equal(report.n_replaced, 1);
+    assert_int_equal(lance_of(w, &arena).n_partitions, 10);
+    check_lance(w, &rng, true);
+    assert_true(fold(w).n_made > 0); // other addresses
+    check_lance(w, &rng, false);
+    check(w->engine->lance_drop(w->engine->self, &n, &err), &err);
+    assert_int_equal(n, 1);
+    assert_int_equal(status_of(w, &arena).n_lance, 0);
+    check_lance(w, &rng, false);
+    check(w->engine->lance_drop(w->engine->self, &n, &err), &err);
+    assert_int_equal(n, 0);
+    pn_arena_reset(&arena);
+    free_world(w);
+}
+
 static void search__while_rows_and_indexes_come_and_go(void **state)
 {
     at_once a = {.w = make_world(14)};
@@ -997,6 +1095,7 @@ int main(void)
         cmocka_unit_test(index__that_is_damaged_is_left_out),
         cmocka_unit_test(index__is_built_by_one_at_a_time),
         cmocka_unit_test(index__leftovers_are_removed),
+        cmocka_unit_test(search__by_an_index_in_lancedbs_format),
         cmocka_unit_test(search__while_rows_and_indexes_come_and_go),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

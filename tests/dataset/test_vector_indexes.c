@@ -54,8 +54,11 @@ static pn_dataset *add(pn_dataset *dataset, uint8_t seed)
 {
     pn_error err = {0};
     pn_dataset *out;
+    size_t n_removed;
+    bool published;
     const pn_new_vector_index x = some_index(seed);
-    must(pn_dataset_add_vector_index(dataset, &x, &out, &err), &err);
+    must(pn_dataset_add_vector_index(dataset, &x, &n_removed, &published, &out, &err), &err);
+    assert_true(published);
     return out;
 }
 
@@ -141,7 +144,11 @@ static void fragments_that_are_rewritten_meanwhile__are_not_covered(void **state
     assert_int_equal(only(compact, &s->arena)->n_fragments, 0); // other addresses
     const pn_new_vector_index x = some_index(2);
     pn_dataset *never;
-    assert_int_equal(pn_dataset_add_vector_index(table, &x, &never, &err), PN_ERR_CONFLICT);
+    size_t n_removed;
+    bool published = true;
+    assert_int_equal(pn_dataset_add_vector_index(table, &x, &n_removed, &published, &never, &err),
+                     PN_ERR_CONFLICT);
+    assert_false(published);
     assert_non_null(strstr(err.message, "rewritten"));
     small_table_expect(compact, 20, 1, 20);
     pn_dataset_unref(table);
@@ -158,7 +165,11 @@ static void a_column_that_goes_meanwhile__is_told_of(void **state)
     pn_dataset *table = make_table(s), *without, *never;
     must(pn_dataset_drop_columns(table, (const char *const[]){"vector"}, 1, &without, &err), &err);
     const pn_new_vector_index x = some_index(1);
-    assert_int_equal(pn_dataset_add_vector_index(table, &x, &never, &err), PN_ERR_NOT_FOUND);
+    size_t n_removed;
+    bool published = true;
+    assert_int_equal(pn_dataset_add_vector_index(table, &x, &n_removed, &published, &never, &err),
+                     PN_ERR_NOT_FOUND);
+    assert_false(published);
     pn_dataset_unref(table);
     pn_dataset_unref(without);
 }

@@ -1,5 +1,5 @@
 // Vector indexes that LanceDB makes, used by pennon: as many of the true nearest as it promises, k rows always, filters, deleted rows
-// never, new rows at once; other kinds and damaged ones named, and answered exactly.
+// never, new rows at once; other kinds and damaged ones named, and answered exactly. Then one that pennon makes, used by both.
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import * as fs from "node:fs";
@@ -149,3 +149,41 @@ for (const file of ["auxiliary.idx", "index.idx"]) {
   fs.writeFileSync(path, whole);
 }
 check("whole again", { plan: "index" });
+
+// One that pennon makes takes the place of LanceDB's, and LanceDB takes it for its own.
+const inLance = async (query) => (await t.query().nearestTo(query).distanceType("cosine").select(["id", "_distance"]).nprobes(8).refineFactor(8).limit(K).toArray()).map((r) => Number(r.id));
+async function checkLance(what) {
+  let found = 0;
+  for (let i = 0; i < 30; i++) {
+    const query = near(), want = new Set(truth(query));
+    found += (await inLance(query)).filter((id) => want.has(id)).length / (30 * K);
+  }
+  console.log(`${what}: recall ${found.toFixed(3)} in LanceDB`);
+  assert.ok(found > 0.9, `${what}: ${found}`);
+}
+pennon("index", "build", "--lancedb", "--partitions", "25", "--quiet");
+await t.checkoutLatest();
+const live = vectors.length - gone.size;
+let [listed] = await t.listIndices(), stats = await t.indexStats(listed.name);
+assert.deepEqual([listed.name, listed.columns], ["vector_idx", ["vector"]]);
+assert.deepEqual([stats.indexType, stats.distanceType, stats.numIndexedRows, stats.numUnindexedRows], ["IVF_PQ", "cosine", live, 0]);
+assert.match(await t.query().nearestTo(near()).distanceType("cosine").limit(K).explainPlan(true), /ANN|IVF/i);
+await checkLance("made by pennon");
+check("made by pennon", { plan: "index" });
+await t.add(rowsOf(700));
+await t.delete("id % 100 = 99");
+for (let id = 99; id < vectors.length; id += 100) gone.add(id);
+stats = await t.indexStats(listed.name);
+assert.ok(stats.numUnindexedRows >= 690, JSON.stringify(stats));
+check("and grown by LanceDB", { plan: "index" });
+await checkLance("and grown by LanceDB");
+await t.optimize();
+stats = await t.indexStats(listed.name);
+assert.deepEqual([stats.indexType, stats.numUnindexedRows], ["IVF_PQ", 0]);
+assert.equal(covered(), vectors.length - gone.size);
+check("and optimized by LanceDB", { plan: "index" });
+await checkLance("and optimized by LanceDB");
+assert.match(pennon("index", "drop", "--lancedb"), /removed/);
+await t.checkoutLatest();
+assert.deepEqual(await t.listIndices(), []);
+check("dropped", { plan: "exact" });
