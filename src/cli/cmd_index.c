@@ -213,8 +213,10 @@ static void print_status(const json_t *all)
     json_t *index;
     const json_t *indexes = json_object_get(all, "indexes");
     uint64_t scanned = pn_cli_json_number(all, "uncovered");
-    json_array_foreach(json_object_get(all, "lancedb"), i, index) scanned -=
-        pn_cli_json_number(index, "rows");
+    json_array_foreach(json_object_get(all, "lancedb"), i, index)
+    {
+        scanned -= pn_cli_json_number(index, "rows");
+    }
     printf("%s rows by index, ", pn_term_count(pn_cli_json_number(all, "covered")));
     printf("%s scanned exactly%s\n", pn_term_count(scanned),
            json_is_true(json_object_get(all, "due")) ? "; pennon index build is due" : "");
@@ -235,7 +237,10 @@ static void print_status(const json_t *all)
                json_is_true(json_object_get(index, "calibrated_for_texts")) ? "yes" : "no",
                json_string_value(json_object_get(index, "file")));
     }
-    json_array_foreach(json_object_get(all, "lancedb"), i, index) print_lance(index);
+    json_array_foreach(json_object_get(all, "lancedb"), i, index)
+    {
+        print_lance(index);
+    }
 }
 
 static int run_status(const arguments *args, pn_session *session)

@@ -251,7 +251,7 @@ static void encode_block(void *context, size_t at, unsigned worker)
 {
     building *b = context;
     (void)worker;
-    uint32_t ordinals[BLOCK_ROWS], labels[BLOCK_ROWS];
+    uint32_t ordinals[BLOCK_ROWS] = {0}, labels[BLOCK_ROWS];
     size_t n = 0, most = PN_MAX(b->n_partitions, (size_t)PN_LANCE_PQ_ENTRIES);
     uint64_t first = (b->first_block + at) * BLOCK_ROWS;
     uint64_t end = PN_MIN(first + BLOCK_ROWS, b->rows->n_rows);

@@ -402,7 +402,7 @@ static float nearly_least(float *values, size_t n)
 /* Where queries [first, first + n) lie. */
 static void find_place(const measuring *m, size_t kind, size_t first, size_t n)
 {
-    float products[QUERIES], *mean = m->out->kinds[kind].mean;
+    float products[QUERIES] = {0}, *mean = m->out->kinds[kind].mean;
     size_t dim = m->ivf->dim;
     for (size_t q = first; q < first + n; q++)
         for (size_t i = 0; i < dim; i++)
