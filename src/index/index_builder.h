@@ -39,7 +39,7 @@ typedef struct pn_index_builder {
     uint64_t n_listed;
 
     float *fitted_texts, *asked_texts; /* [n_fitted][dim], [n_asked][dim] */
-    size_t n_fitted, n_asked;
+    size_t n_fitted, n_asked, n_lone;  /* the first n_lone of the asked are least like others */
 
     pn_pq books[PN_INDEX_BOOKS];
     float *packed[PN_INDEX_BOOKS];

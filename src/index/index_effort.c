@@ -97,21 +97,31 @@ static pn_status measure_failed(pn_status status, pn_error *err)
     return pn_fail(err, status, "calibration was stopped");
 }
 
-/* *recall: that the mean is no less, with the certainty of CONFIDENCE. */
+/* What the mean of such queries is no less than, with the certainty of CONFIDENCE. */
+static double sure_recall(const float *recalls, size_t n)
+{
+    double sum = 0, squares = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += (double)recalls[i];
+        squares += (double)recalls[i] * (double)recalls[i];
+    }
+    double mean = sum / (double)n, variance = PN_MAX(squares / (double)n - mean * mean, 0.0);
+    return PN_MAX(mean - CONFIDENCE * sqrt(variance / (double)n), 0.0);
+}
+
+/* Of two sorts the lower recall counts. */
 static pn_status measure(measurement *m, float *recall, float *cost, pn_error *err)
 {
-    size_t n = m->c->n;
+    size_t n = m->c->n, n_apart = m->c->n_apart;
     pn_pool_for(m->c->pool, n, measure_query, m);
     if (atomic_load(&m->failed))
         return measure_failed((pn_status)atomic_load(&m->failed), err);
-    double sum = 0, squares = 0, costs = 0;
-    for (size_t i = 0; i < n; i++) {
-        sum += (double)m->recalls[i];
-        squares += (double)m->recalls[i] * (double)m->recalls[i];
+    double costs = 0, least = sure_recall(m->recalls + n_apart, n - n_apart);
+    if (n_apart > 0)
+        least = PN_MIN(least, sure_recall(m->recalls, n_apart));
+    for (size_t i = 0; i < n; i++)
         costs += (double)m->costs[i];
-    }
-    double mean = sum / (double)n, variance = PN_MAX(squares / (double)n - mean * mean, 0.0);
-    *recall = (float)PN_MAX(mean - CONFIDENCE * sqrt(variance / (double)n), 0.0);
+    *recall = (float)least;
     *cost = (float)(costs / (double)n);
     return PN_OK;
 }

@@ -198,7 +198,7 @@ typedef struct pn_calibration {
     const pn_index *index;
     const pn_vector_rows *rows;
     const float *queries; /* [n][dim] unit vectors */
-    size_t n;
+    size_t n, n_apart;    /* the first n_apart are measured by themselves; 0: all are of one sort */
     pn_query_kind kind;
     pn_pool *pool;
     const _Atomic bool *cancel;
