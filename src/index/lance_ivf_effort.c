@@ -537,7 +537,7 @@ pn_lance_effort pn_lance_ivf_effort_for(const pn_lance_ivf *ivf, const pn_lance_
                                         const pn_lance_wish *wish, float *recall)
 {
     pn_lance_effort best = {(uint32_t)ivf->n_partitions, UINT32_MAX};
-    double least = INFINITY;
+    double least = HUGE_VAL;
     const float(*measured)[PN_LANCE_REFINE_LEVELS] = recalls_for(ivf, measure, wish);
     *recall = 0;
     for (size_t p = 0; measured && p < measure->n_probe_levels; p++)
