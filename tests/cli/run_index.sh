@@ -128,10 +128,10 @@ END
 expect 0 "20000 rows" table import vectors.npy --table v.lance --mode create
 "$PENNON" serve -t v.lance --port 0 --model "$PN_SOURCE_DIR/demo/model" > serve.out 2> serve.err &
 server=$!
-for i in $(seq 600); do
+for i in $(seq 3000); do
     grep -q "an index of 20000 rows" serve.err && break
     kill -0 "$server" || fail "the service: $(cat serve.out serve.err)"
-    [ "$i" -lt 600 ] || fail "no index after a minute: $(cat serve.err)"
+    [ "$i" -lt 3000 ] || fail "no index after five minutes: $(cat serve.err)"
     sleep 0.1
 done
 kill "$server"
