@@ -136,6 +136,8 @@ static pn_status build(pn_table *table, pn_model *model, const pn_index_options 
     if (!is_due)
         return PN_OK;
     PN_TRY(status_of(table, arena, &now, err));
+    if (now.are_texts_damaged && !options->texts) // others in their place would be chosen unasked
+        return pn_fail(err, PN_ERR_CORRUPT, "%s", now.damage);
     PN_TRY(find_texts(&now, options->lancedb ? NULL : model, options, arena, &t, err));
     const pn_engine_index_options engine_options = {
         .all = options->all != 0,

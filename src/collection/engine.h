@@ -94,6 +94,7 @@ typedef struct pn_engine_index_status {
     size_t n_texts;                  /* that are kept to calibrate with */
     size_t n_damaged;                /* files that could not be opened */
     const char *damage;              /* why the last one */
+    bool are_texts_damaged;          /* one of them is that with the texts; then n_texts is 0 */
     const pn_engine_lance_index *lance;
     size_t n_lance;
 } pn_engine_index_status;

@@ -7,6 +7,7 @@
 #include "collection/ids.h"
 #include "os/clock.h"
 #include "os/dir.h"
+#include "os/fd.h"
 #include "os/lockfile.h"
 
 static uint32_t first_new_fragment(const pn_dataset *dataset)
@@ -47,13 +48,14 @@ static pn_status look(pn_id_source *s, pn_dataset *dataset, pn_error *err)
     return PN_OK;
 }
 
-/* Other processes wait, too; the lock goes with its holder. */
-static pn_status lock_ids(const char *folder, pn_lockfile **out, pn_error *err)
+/* Other processes wait, too; the lock goes with its holder. Its file stays: *was_there says that ids were given before. */
+static pn_status lock_ids(const char *folder, pn_lockfile **out, bool *was_there, pn_error *err)
 {
     pn_arena arena;
     pn_arena_init(&arena, SIZE_MAX);
     const char *path = pn_path_join(&arena, folder, "ids.lock");
     pn_status status = path ? pn_dir_make(folder, err) : pn_fail_nomem(err);
+    *was_there = path && pn_path_exists(path);
     if (status == PN_OK)
         status = PN_ERR_CONFLICT;
     for (int waited_ms = 0; status == PN_ERR_CONFLICT && waited_ms <= 60000; waited_ms += 2) {
@@ -71,9 +73,9 @@ static pn_status put_aside(pn_id_source *s, const char *folder, pn_dataset *data
     pn_lockfile *lock;
     int64_t first;
     size_t more = PN_MIN(s->n_taken, (size_t)PN_IDS_ASIDE_MAX);
-    PN_TRY(lock_ids(folder, &lock, err));
-    pn_status status =
-        pn_id_counter_take(folder, dataset, s->version > 0 ? s->above : -1, n + more, &first, err);
+    pn_ids_wanted wanted = {.n = n + more, .above = s->version > 0 ? s->above : -1};
+    PN_TRY(lock_ids(folder, &lock, &wanted.were_given, err));
+    pn_status status = pn_id_counter_take(folder, dataset, &wanted, &first, err);
     pn_lockfile_release(lock);
     PN_TRY(status);
     bool goes_on = first == s->end && s->version > 0 && s->above <= s->next;
@@ -108,9 +110,10 @@ void pn_id_source_settle(pn_id_source *source, const pn_dataset *read, const pn_
 void pn_id_source_end(pn_id_source *source, const char *folder)
 {
     pn_lockfile *lock;
+    bool was_there;
     if (source->version == 0 || source->above > source->next)
         return;
-    if (lock_ids(folder, &lock, NULL) != PN_OK)
+    if (lock_ids(folder, &lock, &was_there, NULL) != PN_OK)
         return; // a gap, and a look at the column
     pn_id_counter_settle(folder, source->version, source->next, source->end);
     pn_lockfile_release(lock);

@@ -6,7 +6,9 @@
 #include "collection/ids.h"
 
 #include "base/alloc.h"
+#include "base/keyset.h"
 #include "collection/image_schema.h"
+#include "dataset/manifest.h"
 
 #include <stdlib.h>
 
@@ -120,13 +122,14 @@ static pn_status largest(pn_scan *scan, bool is_id, int64_t *out, pn_error *err)
     }
 }
 
-pn_status pn_next_id(pn_dataset *dataset, uint32_t first_fragment, int64_t *out, pn_error *err)
+static pn_status next_id(pn_dataset *dataset, pn_scan_options options, int64_t *out, pn_error *err)
 {
     bool is_id;
     const char *column = id_column(dataset, &is_id);
-    pn_scan_options options = {.columns = &column, .n_columns = 1, .first_id = first_fragment};
     int64_t most = -1;
     pn_scan *scan;
+    options.columns = &column;
+    options.n_columns = 1;
     PN_TRY(pn_scan_begin(dataset, &options, &scan, err));
     pn_status status = largest(scan, is_id, &most, err);
     pn_scan_end(scan);
@@ -135,4 +138,63 @@ pn_status pn_next_id(pn_dataset *dataset, uint32_t first_fragment, int64_t *out,
         return pn_fail(err, PN_ERR_LIMIT, "the table has used up its ids");
     *out = most + 1;
     return PN_OK;
+}
+
+pn_status pn_next_id(pn_dataset *dataset, uint32_t first_fragment, int64_t *out, pn_error *err)
+{
+    return next_id(dataset, (pn_scan_options){.first_id = first_fragment}, out, err);
+}
+
+/* Files that were looked at before are left out: versions have most of theirs in common. */
+static pn_status next_id_of_version(pn_dataset *dataset, pn_keyset *seen, int64_t *out,
+                                    pn_error *err)
+{
+    bool is_id, is_new;
+    const char *column = id_column(dataset, &is_id);
+    for (size_t i = 0; is_id && i < pn_dataset_n_fragments(dataset); i++) {
+        pn_fragment_info info;
+        int64_t next;
+        const char *file = pn_dataset_column_file(dataset, i, column);
+        pn_dataset_fragment(dataset, i, &info);
+        PN_TRY(pn_keyset_add(seen, pn_str_of(file), &is_new, err));
+        if (!is_new || file[0] == '\0')
+            continue;
+        const pn_scan_options one = {
+            .first_id = info.id, .end_id = (uint64_t)info.id + 1, .deleted_too = true};
+        PN_TRY(next_id(dataset, one, &next, err));
+        *out = PN_MAX(*out, next);
+    }
+    return PN_OK;
+}
+
+pn_status pn_next_id_ever(const char *table, int64_t *out, pn_error *err)
+{
+    pn_arena arena;
+    pn_version_list list = {.n = 0};
+    pn_keyset *seen = NULL;
+    int64_t next = 0;
+    pn_arena_init(&arena, SIZE_MAX);
+    pn_status status = pn_manifest_list(table, &arena, &list, err);
+    if (status == PN_OK)
+        status = pn_keyset_create(&seen, err);
+    for (size_t i = 0; i < list.n && status == PN_OK; i++) {
+        pn_dataset *dataset;
+        pn_error why = {0};
+        status = pn_dataset_open(table, list.versions[i], &dataset, &why);
+        if (pn_is_damage(status) || status == PN_ERR_NOT_FOUND || status == PN_ERR_UNSUPPORTED) {
+            status = PN_OK; // its rows are nobody's
+            continue;
+        }
+        if (status != PN_OK) {
+            status = pn_fail(err, status, "%s", why.message);
+            break;
+        }
+        status = next_id_of_version(dataset, seen, &next, err);
+        pn_dataset_unref(dataset);
+    }
+    pn_keyset_free(seen);
+    pn_arena_reset(&arena);
+    if (status == PN_OK)
+        *out = next;
+    return status;
 }

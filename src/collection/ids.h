@@ -18,4 +18,8 @@ PN_NODISCARD bool pn_id_index_find(const pn_id_index *index, int64_t id, pn_row_
 PN_NODISCARD pn_status pn_next_id(pn_dataset *dataset, uint32_t first_fragment, int64_t *out,
                                   pn_error *err);
 
+/* One more than the largest id that is in a file of a version that can be opened, rows that were deleted too: what is still known of the ids
+ * that were given. Each file is read once. */
+PN_NODISCARD pn_status pn_next_id_ever(const char *table, int64_t *out, pn_error *err);
+
 #endif

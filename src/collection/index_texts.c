@@ -77,7 +77,10 @@ static pn_status parse(const char *path, const pn_buffer *bytes, size_t dim, pn_
         return pn_fail_nomem(err);
     memcpy(out, bytes->data + sizeof h, n_bytes);
     if (!are_numbers(out, n_bytes / sizeof *out))
-        return pn_fail(err, PN_ERR_CORRUPT, "%s: not all of its values are numbers", path);
+        return pn_fail(err, PN_ERR_CORRUPT,
+                       "%s: not all of its values are numbers; remove it, and build the index with "
+                       "the model again",
+                       path);
     *texts = out;
     *n = h.n;
     return PN_OK;

@@ -595,16 +595,35 @@ static pn_status lance_status(pn_snapshot *snapshot, pn_arena *arena, pn_engine_
     return PN_OK;
 }
 
+/* How many texts there are; files that are damaged, and why one of them is. */
+static pn_status damage_status(local_engine *e, const pn_snapshot *snapshot, pn_arena *arena,
+                               pn_engine_index_status *out, pn_error *err)
+{
+    const char *damage;
+    const float *texts;
+    pn_error why = {0};
+    pn_status status =
+        pn_index_texts_read(index_folder(e), snapshot->dim, arena, &texts, &out->n_texts, &why);
+    out->are_texts_damaged = pn_is_damage(status);
+    if (status != PN_OK && !out->are_texts_damaged)
+        return pn_fail(err, status, "%s", why.message);
+    pthread_mutex_lock(&e->indexes.mu);
+    out->n_damaged = pn_index_catalog_damaged(e->indexes.catalog, &damage);
+    out->damage = out->n_damaged > 0 ? pn_arena_strdup(arena, damage) : "";
+    pthread_mutex_unlock(&e->indexes.mu);
+    if (out->are_texts_damaged) {
+        out->n_damaged++;
+        out->damage = pn_arena_strdup(arena, why.message);
+    }
+    return out->damage ? PN_OK : pn_fail_nomem(err);
+}
+
 static pn_status index_status(void *self, pn_snapshot *snapshot, pn_arena *arena,
                               pn_engine_index_status *out, pn_error *err)
 {
     local_engine *e = self;
     const pn_index_views *views;
-    const char *damage;
-    const float *texts;
-    size_t n_texts;
     PN_TRY(pn_snapshot_views(snapshot, &views, err));
-    PN_TRY(pn_index_texts_read(index_folder(e), snapshot->dim, arena, &texts, &n_texts, err));
     pn_engine_index *indexes = PN_ARENA_NEW(arena, pn_engine_index, views->n_views + 1);
     if (!indexes)
         return pn_fail_nomem(err);
@@ -627,14 +646,9 @@ static pn_status index_status(void *self, pn_snapshot *snapshot, pn_arena *arena
                                     .n_indexes = views->n_views,
                                     .n_covered = views->n_covered,
                                     .n_uncovered = views->n_uncovered,
-                                    .n_texts = n_texts,
                                     .is_due = pn_index_upkeep_is_due(views, false)};
     PN_TRY(lance_status(snapshot, arena, out, err));
-    pthread_mutex_lock(&e->indexes.mu);
-    out->n_damaged = pn_index_catalog_damaged(e->indexes.catalog, &damage);
-    out->damage = out->n_damaged > 0 ? pn_arena_strdup(arena, damage) : "";
-    pthread_mutex_unlock(&e->indexes.mu);
-    return out->damage ? PN_OK : pn_fail_nomem(err);
+    return damage_status(e, snapshot, arena, out, err);
 }
 
 static pn_status index_check(void *self, pn_error *err)

@@ -170,13 +170,15 @@ typedef struct pn_scan_options {
     const char *filter; /* filter language; NULL: every row */
     size_t batch_rows;  /* 0: 4096 */
     uint32_t first_id;  /* of fragments: those with smaller ids are left out */
+    uint64_t end_id;    /* and those from this one on; 0: none */
+    bool deleted_too;   /* rows whose values are still in their file */
 } pn_scan_options;
 #define PN_SCAN_OPTIONS_INIT                                                                       \
     {                                                                                              \
-        NULL, 0, NULL, 0, 0                                                                        \
+        NULL, 0, NULL, 0, 0, 0, false                                                              \
     }
 
-/* Rows in fragment order, deleted ones left out. One thread at a time per scan. */
+/* Rows in fragment order, deleted ones left out unless asked for. One thread at a time per scan. */
 typedef struct pn_scan pn_scan;
 PN_NODISCARD pn_status pn_scan_begin(pn_dataset *dataset, const pn_scan_options *options,
                                      pn_scan **out, pn_error *err);

@@ -23,6 +23,8 @@ struct pn_scan {
     pn_lance_memo *memo;
     size_t batch_rows;
     uint32_t first_id;
+    uint64_t end_id;
+    bool deleted_too;
     size_t fragment_i;
     uint32_t next_row;
 };
@@ -62,6 +64,8 @@ pn_status pn_scan_begin(pn_dataset *dataset, const pn_scan_options *options, pn_
     scan->dataset = pn_dataset_ref(dataset);
     scan->batch_rows = options->batch_rows ? options->batch_rows : DEFAULT_BATCH_ROWS;
     scan->first_id = options->first_id;
+    scan->end_id = options->end_id ? options->end_id : UINT64_MAX;
+    scan->deleted_too = options->deleted_too;
     PN_GOTO(done, pn_lance_memo_create(&scan->memo, err));
     PN_GOTO(done, choose_columns(scan, options, err));
     if (options->filter)
@@ -79,31 +83,35 @@ const pn_schema *pn_scan_schema(const pn_scan *scan)
     return &scan->schema;
 }
 
-/* Which of rows [first, first + n) of a fragment pass the filter and are not deleted? */
+/* Deleted rows of [first, first + n) out of the mask. */
+static pn_status leave_out_deleted(pn_dataset *dataset, size_t fragment_i, uint32_t first, size_t n,
+                                   pn_mask *mask, pn_error *err)
+{
+    const uint64_t *deleted;
+    PN_TRY(pn_dataset_deletions(dataset, fragment_i, &deleted, err));
+    for (size_t i = 0; deleted && i < n; i++)
+        if (pn_word_bit_get(deleted, first + i))
+            mask->words[i / 64] &= ~((uint64_t)1 << (i % 64));
+    return PN_OK;
+}
+
+/* Which of rows [first, first + n) of a fragment pass the filter? */
 static pn_status match(pn_dataset *dataset, const pn_filter *filter, size_t fragment_i,
                        uint32_t first, size_t n, pn_lance_memo *memo, pn_arena *arena, pn_mask *out,
                        pn_error *err)
 {
-    const uint64_t *deleted;
-    if (!filter) {
-        PN_TRY(pn_mask_create(n, true, arena, out, err));
-    } else {
-        size_t n_columns;
-        const size_t *columns = pn_filter_columns(filter, &n_columns);
-        pn_array *arrays = PN_ARENA_NEW(arena, pn_array, dataset->schema.n_fields);
-        if (!arrays)
-            return pn_fail_nomem(err);
-        for (size_t i = 0; i < n_columns; i++)
-            PN_TRY(pn_fragment_read(dataset, fragment_i, &dataset->schema.fields[columns[i]], first,
-                                    n, memo, arena, &arrays[columns[i]], err));
-        pn_batch batch = {.schema = &dataset->schema, .columns = arrays, .n_rows = n};
-        PN_TRY(pn_filter_eval(filter, &batch, arena, out, err));
-    }
-    PN_TRY(pn_dataset_deletions(dataset, fragment_i, &deleted, err));
-    for (size_t i = 0; deleted && i < n; i++)
-        if (pn_word_bit_get(deleted, first + i))
-            out->words[i / 64] &= ~((uint64_t)1 << (i % 64));
-    return PN_OK;
+    if (!filter)
+        return pn_mask_create(n, true, arena, out, err);
+    size_t n_columns;
+    const size_t *columns = pn_filter_columns(filter, &n_columns);
+    pn_array *arrays = PN_ARENA_NEW(arena, pn_array, dataset->schema.n_fields);
+    if (!arrays)
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < n_columns; i++)
+        PN_TRY(pn_fragment_read(dataset, fragment_i, &dataset->schema.fields[columns[i]], first, n,
+                                memo, arena, &arrays[columns[i]], err));
+    pn_batch batch = {.schema = &dataset->schema, .columns = arrays, .n_rows = n};
+    return pn_filter_eval(filter, &batch, arena, out, err);
 }
 
 static pn_status read_columns(pn_scan *scan, uint32_t first, size_t n, const pn_mask *mask,
@@ -139,7 +147,8 @@ pn_status pn_scan_next(pn_scan *scan, pn_batch *batch, const pn_row_addr **addrs
     while (scan->fragment_i < scan->dataset->n_fragments) {
         const pn_fragment *fragment = &scan->dataset->fragments[scan->fragment_i];
         uint32_t n_rows = fragment->n_rows, first = scan->next_row;
-        if (first == n_rows || fragment->id < scan->first_id) {
+        bool is_asked = fragment->id >= scan->first_id && fragment->id < scan->end_id;
+        if (first == n_rows || !is_asked) {
             scan->fragment_i++;
             scan->next_row = 0;
             pn_lance_memo_clear(scan->memo);
@@ -150,6 +159,8 @@ pn_status pn_scan_next(pn_scan *scan, pn_batch *batch, const pn_row_addr **addrs
         pn_arena_reset(&scan->batch_arena);
         PN_TRY(match(scan->dataset, scan->filter, scan->fragment_i, first, n, scan->memo,
                      &scan->batch_arena, &mask, err));
+        if (!scan->deleted_too)
+            PN_TRY(leave_out_deleted(scan->dataset, scan->fragment_i, first, n, &mask, err));
         pn_status status = PN_OK;
         bool any = pn_mask_count(&mask) > 0;
         if (any)
@@ -189,6 +200,8 @@ static pn_status filter_fragment(pn_dataset *dataset, const pn_filter *filter, s
         size_t n = PN_MIN((size_t)DEFAULT_BATCH_ROWS, (size_t)(n_rows - first));
         pn_mask mask;
         status = match(dataset, filter, fragment_i, (uint32_t)first, n, memo, &arena, &mask, err);
+        if (status == PN_OK)
+            status = leave_out_deleted(dataset, fragment_i, (uint32_t)first, n, &mask, err);
         if (status == PN_OK) // batches begin at multiples of 64
             memcpy(part->words + first / 64, mask.words, pn_words_for_bits(n) * sizeof *mask.words);
         pn_arena_reset(&arena);

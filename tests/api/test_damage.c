@@ -461,7 +461,7 @@ static void damage_some(subject *s, table_file *f, size_t n, tally *t)
     }
 }
 
-/* Of pennon's own files checksums have a test of theirs. */
+/* Of pennon's own files checksums have a test of theirs, and others tests/collection/test_own_files.c. */
 static bool is_ours(const table_file *f)
 {
     return strncmp(f->name, "_pennon/", 8) == 0 || strncmp(f->name, "_indices/", 9) == 0;

@@ -340,6 +340,9 @@ static void the_counter__is_read_with_suspicion(void **state)
     } cases[] = {
         {"0 100\n", PN_OK},
         {"1 2\n", PN_OK},
+        {"1 2\n1 2\n", PN_ERR_CORRUPT},
+        {"ids 1 2\n", PN_ERR_CORRUPT},
+        {"ids 1 2 0000000000000000\n", PN_ERR_CORRUPT},
         {"", PN_ERR_CORRUPT},
         {"\n", PN_ERR_CORRUPT},
         {"1\n", PN_ERR_CORRUPT},
@@ -361,10 +364,11 @@ static void the_counter__is_read_with_suspicion(void **state)
         pn_dataset *dataset;
         pn_error err = {0};
         int64_t first = -77;
+        const pn_ids_wanted wanted = {.n = 3, .above = -1};
         assert_int_equal(pn_dataset_open(w->path, 0, &dataset, NULL), PN_OK);
         assert_int_equal(pn_file_write_atomic(file, cases[i].text, strlen(cases[i].text), NULL),
                          PN_OK);
-        pn_status status = pn_id_counter_take(folder, dataset, -1, 3, &first, &err);
+        pn_status status = pn_id_counter_take(folder, dataset, &wanted, &first, &err);
         if (status != cases[i].status)
             fail_msg("\"%s\": status %d: %s", cases[i].text, status, err.message);
         assert_int_equal(first, i == 0 ? 100 : i == 1 ? 3 : -77);
@@ -376,6 +380,7 @@ static pn_status take_ids(void *context, pn_error *err)
 {
     pn_dataset *dataset = context;
     int64_t first;
+    const pn_ids_wanted one = {.n = 1, .above = -1, .were_given = true};
     pn_arena arena;
     pn_alloc_fail_after(0); // set again below: the path is the test's
     pn_arena_init(&arena, SIZE_MAX);
@@ -383,7 +388,7 @@ static pn_status take_ids(void *context, pn_error *err)
     pn_status status = PN_ERR_NOMEM;
     for (int64_t n = 1; status == PN_ERR_NOMEM; n++) {
         pn_alloc_fail_after(n);
-        status = pn_id_counter_take(folder, dataset, -1, 1, &first, err);
+        status = pn_id_counter_take(folder, dataset, &one, &first, err);
         pn_alloc_fail_after(0);
     }
     pn_alloc_fail_after(1);

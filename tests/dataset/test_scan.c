@@ -198,6 +198,38 @@ static void filters__give_rows_and_rowsets(void **state)
     }
 }
 
+/* Of one fragment after another, deleted rows among them: each row that its file has, once. */
+static void a_fragment_alone__is_read_with_its_deleted_rows(void **state)
+{
+    history *h = *state;
+    static const char *const columns[] = {"id"};
+    pn_dataset *t = h->versions[N_VERSIONS - 1];
+    size_t n_physical = 0;
+    for (size_t f = 0; f < pn_dataset_n_fragments(t); f++) {
+        pn_error err = {0};
+        pn_scan *scan;
+        pn_batch batch = {.n_rows = 1};
+        const pn_row_addr *addrs;
+        pn_fragment_info info;
+        uint32_t next = 0;
+        pn_dataset_fragment(t, f, &info);
+        pn_scan_options options = {.columns = columns, .n_columns = 1, .batch_rows = 100};
+        options.first_id = info.id;
+        options.end_id = (uint64_t)info.id + 1;
+        options.deleted_too = true;
+        assert_int_equal(pn_scan_begin(t, &options, &scan, &err), PN_OK);
+        while (batch.n_rows > 0) {
+            assert_int_equal(pn_scan_next(scan, &batch, &addrs, &err), PN_OK);
+            for (size_t i = 0; i < batch.n_rows; i++)
+                assert_true(addrs[i] == pn_row_addr_make(info.id, next++));
+        }
+        pn_scan_end(scan);
+        assert_int_equal(next, info.physical_rows);
+        n_physical += next;
+    }
+    assert_true(n_physical > pn_dataset_count_rows(t));
+}
+
 static void mistakes__are_refused_by_name(void **state)
 {
     history *h = *state;
@@ -212,7 +244,7 @@ static void mistakes__are_refused_by_name(void **state)
     pn_scan_options options = {.columns = columns, .n_columns = 1};
     assert_int_equal(pn_scan_begin(t, &options, &scan, &err), PN_ERR_INVALID);
     assert_non_null(strstr(err.message, "\"idd\""));
-    options = (pn_scan_options){NULL, 0, "colour = 1", 0, 0};
+    options = (pn_scan_options){.filter = "colour = 1"};
     assert_int_equal(pn_scan_begin(t, &options, &scan, &err), PN_ERR_INVALID);
     assert_int_equal(pn_dataset_filter_rows(t, pn_str_of("id ="), &rows, &err), PN_ERR_INVALID);
     assert_int_equal(pn_dataset_vectors(t, 0, "name", &runs, &n_runs, &err), PN_ERR_INVALID);
@@ -303,6 +335,7 @@ int main(void)
         cmocka_unit_test(scans__see_their_version_only),
         cmocka_unit_test(threads__share_versions_and_files),
         cmocka_unit_test(filters__give_rows_and_rowsets),
+        cmocka_unit_test(a_fragment_alone__is_read_with_its_deleted_rows),
         cmocka_unit_test(mistakes__are_refused_by_name),
         cmocka_unit_test(vectors__are_mapped_runs_of_all_rows),
         cmocka_unit_test(vectors_of_others__become_runs_too),
