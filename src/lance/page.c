@@ -421,6 +421,7 @@ typedef struct zip_reader {
     zip_value value; /* fixed */
     bool
         is_indexed; /* rows are cut out by the page's index, which must agree with what is in them */
+    const pn_page *page;
 } zip_reader;
 
 static unsigned load_control(const uint8_t *at, unsigned bytes)
@@ -590,8 +591,41 @@ static pn_status take_zip_entry(pn_decoder *d, const zip_reader *r, pn_slice *re
                        : take_zip_fixed(d, r, rest, piece);
 }
 
-static pn_status parse_zip(pn_decoder *d, const zip_reader *r, pn_slice bytes, size_t max_entries,
-                           zip_piece *piece)
+/* Byte offset of a row from the page's index in buffer 1. */
+static pn_status zip_row_offset(pn_decoder *d, const pn_page *page, uint64_t row, uint64_t *out)
+{
+    pn_slice index = page->buffers[1];
+    if (page->n_rows >= index.n) // a byte for each row, and one more
+        return corrupt(d, "a full-zip page's index is too short");
+    uint64_t n = page->n_rows + 1;
+    size_t width = index.n / n >= 8 ? 8 : index.n / n >= 4 ? 4 : index.n / n >= 2 ? 2 : 1;
+    const uint8_t *at = index.data + row * width;
+    *out = width == 8   ? pn_load_le64(at)
+           : width == 4 ? pn_load_le32(at)
+           : width == 2 ? pn_load_le16(at)
+                        : *at;
+    return *out <= page->buffers[0].n ? PN_OK
+                                      : corrupt(d, "a full-zip page's index points outside of it");
+}
+
+/* Who reads rows one by one goes by the index, so who reads all of them looks whether it is right. at: of the entry taken last. */
+static pn_status check_zip_row(pn_decoder *d, const zip_reader *r, const uint8_t *at,
+                               const zip_piece *piece, uint64_t *row)
+{
+    uint64_t told;
+    if (!r->is_indexed || piece->rep[piece->n_entries - 1] != r->path->n_lists)
+        return PN_OK;
+    if (*row >= r->page->n_rows)
+        return corrupt(d, "a full-zip page has more rows than its index");
+    PN_TRY(zip_row_offset(d, r->page, (*row)++, &told));
+    return told == (uint64_t)(at - r->page->buffers[0].data)
+               ? PN_OK
+               : corrupt(d, "a full-zip page's index does not fit its rows");
+}
+
+/* Room for the entries. */
+static pn_status begin_zip_piece(pn_decoder *d, const zip_reader *r, pn_slice bytes,
+                                 size_t max_entries, zip_piece *piece)
 {
     int64_t zero = 0;
     /* An entry has a control word, a length or a value: so many fit at most. */
@@ -614,10 +648,18 @@ static pn_status parse_zip(pn_decoder *d, const zip_reader *r, pn_slice bytes, s
         if (!piece->item_valid[i])
             return pn_fail_nomem(d->err);
     }
-    if (r->variable)
-        PN_TRY(pn_buffer_append(&piece->offsets, &zero, sizeof zero, d->err));
-    while (bytes.n > 0 && piece->n_entries < piece->capacity)
+    return r->variable ? pn_buffer_append(&piece->offsets, &zero, sizeof zero, d->err) : PN_OK;
+}
+
+static pn_status parse_zip(pn_decoder *d, const zip_reader *r, pn_slice bytes, uint64_t first_row,
+                           size_t max_entries, zip_piece *piece)
+{
+    PN_TRY(begin_zip_piece(d, r, bytes, max_entries, piece));
+    while (bytes.n > 0 && piece->n_entries < piece->capacity) {
+        const uint8_t *at = bytes.data;
         PN_TRY(take_zip_entry(d, r, &bytes, piece));
+        PN_TRY(check_zip_row(d, r, at, piece, &first_row));
+    }
     if (bytes.n > 0 && r->is_indexed)
         return corrupt(d, "a full-zip page has more entries than its index has rows");
     return PN_OK;
@@ -641,23 +683,6 @@ static pn_piece as_piece(const zip_reader *r, const zip_piece *from)
     return piece;
 }
 
-/* Byte offset of a row from the page's index in buffer 1. */
-static pn_status zip_row_offset(pn_decoder *d, const pn_page *page, uint64_t row, uint64_t *out)
-{
-    pn_slice index = page->buffers[1];
-    if (page->n_rows >= index.n) // a byte for each row, and one more
-        return corrupt(d, "a full-zip page's index is too short");
-    uint64_t n = page->n_rows + 1;
-    size_t width = index.n / n >= 8 ? 8 : index.n / n >= 4 ? 4 : index.n / n >= 2 ? 2 : 1;
-    const uint8_t *at = index.data + row * width;
-    *out = width == 8   ? pn_load_le64(at)
-           : width == 4 ? pn_load_le32(at)
-           : width == 2 ? pn_load_le16(at)
-                        : *at;
-    return *out <= page->buffers[0].n ? PN_OK
-                                      : corrupt(d, "a full-zip page's index points outside of it");
-}
-
 static pn_status read_zip_bytes(pn_decoder *d, const zip_reader *r, pn_slice bytes,
                                 uint64_t first_row, uint64_t n_rows, const pn_row_range *ranges,
                                 size_t n_ranges, pn_stream *stream)
@@ -666,7 +691,7 @@ static pn_status read_zip_bytes(pn_decoder *d, const zip_reader *r, pn_slice byt
     pn_buffer_init(&parsed.data, d->max_bytes);
     pn_buffer_init(&parsed.offsets, d->max_bytes);
     size_t max_entries = r->path->n_lists == 0 ? (size_t)n_rows : SIZE_MAX;
-    pn_status status = parse_zip(d, r, bytes, max_entries, &parsed);
+    pn_status status = parse_zip(d, r, bytes, first_row, max_entries, &parsed);
     pn_piece piece = as_piece(r, &parsed);
     if (status == PN_OK && r->path->n_lists == 0 && piece.n_entries != n_rows)
         status = corrupt(d, "a full-zip page has fewer entries than rows");
@@ -688,6 +713,7 @@ static pn_status read_full_zip(pn_decoder *d, const pn_page *page, const pn_leaf
     if (page->n_buffers < 1)
         return corrupt(d, "a full-zip page lacks a buffer");
     PN_TRY(begin_zip(d, page->layout->full_zip, path, &r));
+    r.page = page;
     if (r.control_bytes == 0 && !r.variable && r.value.all_validity_bytes == 0 &&
         !r.value.is_stored_as_bits)
         return read_zip_plain(d, &r, page, ranges, n_ranges, stream);
