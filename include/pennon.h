@@ -749,7 +749,7 @@ typedef struct pn_import_options {
     int leave_unmatched;      /* not 0: rows whose key is not in the table are not added */
     int delete_missing;       /* not 0: rows of the table whose key did not come are deleted */
     const char *delete_where; /* of them only those that pass; NULL: all */
-    /* Of a table that is made: the version of its data files, "2.1", "2.2" or "2.3" (which LanceDB calls unstable); NULL: "2.2". */
+    /* Of a table that is made: the version of its data files, "2.0", "2.1", "2.2" or "2.3" (which LanceDB calls unstable); NULL: "2.2". */
     const char *data_format;
 } pn_import_options;
 #define PN_IMPORT_OPTIONS_INIT                                                                     \

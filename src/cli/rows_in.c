@@ -326,7 +326,7 @@ int pn_cmd_table_import(int argc, char **argv)
          "guessed from the first rows)",
          0},
         {"data-format", KEY_DATA_FORMAT, "VERSION", 0,
-         "of a new table: 2.1, 2.2 (default) or 2.3, the version of its data files", 0},
+         "of a new table: 2.0, 2.1, 2.2 (default) or 2.3, the version of its data files", 0},
         {"upsert", KEY_KEYS, "COLUMN[,COLUMN]", 0,
          "rows take the place of those that have the same values there; the others are added", 0},
         OPTIONS_VECTORS,

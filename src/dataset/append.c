@@ -72,9 +72,10 @@ static pn_status fill_create(const pn_schema *schema, const char *format, pn_are
     char *version = pn_arena_strdup(arena, format ? format : "2.2");
     if (!version)
         return pn_fail_nomem(err);
-    if (strcmp(version, "2.1") != 0 && strcmp(version, "2.2") != 0 && strcmp(version, "2.3") != 0)
+    if (strcmp(version, "2.0") != 0 && strcmp(version, "2.1") != 0 && strcmp(version, "2.2") != 0 &&
+        strcmp(version, "2.3") != 0)
         return pn_fail(err, PN_ERR_UNSUPPORTED,
-                       "data files of version \"%s\" are not written; 2.1, 2.2 and 2.3 are",
+                       "data files of version \"%s\" are not written; 2.0, 2.1, 2.2 and 2.3 are",
                        version);
     m->data_format = PN_ARENA_NEW(arena, Pn__Table__DataFormat, 1);
     if (!m->data_format)

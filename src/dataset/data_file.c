@@ -30,18 +30,18 @@ void pn_data_file_name(char out[PN_DATA_FILE_NAME_BYTES])
 
 pn_status pn_data_file_minor(const pn_dataset *dataset, uint16_t *minor, pn_error *err)
 {
-    static const char *const versions[] = {"2.1", "2.2", "2.3"};
+    static const char *const versions[] = {"2.0", "2.1", "2.2", "2.3"};
     const Pn__Table__DataFormat *format = dataset->manifest.message->data_format;
     const char *version = format && format->version ? format->version : "0.1";
     for (size_t i = 0; i < PN_COUNT_OF(versions); i++) {
         if (strcmp(version, versions[i]) == 0) {
-            *minor = (uint16_t)(i + 1);
+            *minor = (uint16_t)i;
             return PN_OK;
         }
     }
     return pn_fail(err, PN_ERR_UNSUPPORTED,
-                   "%s: data files of version %s can be read but not added to; 2.1 to 2.3 can",
-                   dataset->path, version);
+                   "%s: data files of version %s cannot be added to; 2.0 to 2.3 can", dataset->path,
+                   version);
 }
 
 pn_status pn_data_file_begin(const char *table, const pn_schema *schema, uint16_t minor,
@@ -93,8 +93,8 @@ pn_status pn_data_file_describe(const pn_data_file *file, pn_arena *arena,
         return pn_fail_nomem(err);
     pn__table__data_file__init(message);
     message->path = pn_arena_strdup(arena, file->name);
-    PN_TRY(
-        pn_lance_schema_leaf_ids(file->schema, arena, &message->fields, &message->n_fields, err));
+    PN_TRY(pn_lance_schema_column_ids(file->schema, file->minor, arena, &message->fields,
+                                      &message->n_fields, err));
     message->column_indices = PN_ARENA_NEW(arena, int32_t, message->n_fields + 1);
     if (!message->path || !message->column_indices)
         return pn_fail_nomem(err);

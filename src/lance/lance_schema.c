@@ -352,11 +352,11 @@ static bool has_child_fields(const pn_field *field)
     return field->type != PN_TYPE_FIXED_SIZE_LIST;
 }
 
-static size_t count_fields(const pn_field *field)
+size_t pn_lance_count_nodes(const pn_field *field)
 {
     size_t n = 1;
     for (size_t i = 0; has_child_fields(field) && i < field->n_children; i++)
-        n += count_fields(&field->children[i]);
+        n += pn_lance_count_nodes(&field->children[i]);
     return n;
 }
 
@@ -419,7 +419,7 @@ pn_status pn_lance_schema_encode(const pn_schema *schema, pn_arena *arena,
 {
     size_t total = 0, at = 0;
     for (size_t i = 0; i < schema->n_fields; i++)
-        total += count_fields(&schema->fields[i]);
+        total += pn_lance_count_nodes(&schema->fields[i]);
     Pn__Lance__Field **list = PN_ARENA_NEW(arena, Pn__Lance__Field *, total + 1);
     if (!list)
         return pn_fail_nomem(err);
@@ -457,27 +457,41 @@ size_t pn_lance_count_leaves(const pn_field *field)
     return n;
 }
 
-static void collect_ids(const pn_field *field, int32_t *ids, size_t *n)
+/* Of leaves alone, or of all nodes. */
+static void collect_ids(const pn_field *field, bool all, int32_t *ids, size_t *n)
 {
-    if (pn_lance_is_leaf(field))
+    bool is_leaf = pn_lance_is_leaf(field);
+    if (is_leaf || all)
         ids[(*n)++] = field->id;
-    else
-        for (size_t i = 0; i < field->n_children; i++)
-            collect_ids(&field->children[i], ids, n);
+    for (size_t i = 0; !is_leaf && i < field->n_children; i++)
+        collect_ids(&field->children[i], all, ids, n);
 }
 
-pn_status pn_lance_schema_leaf_ids(const pn_schema *schema, pn_arena *arena, int32_t **ids,
-                                   size_t *n, pn_error *err)
+static pn_status list_ids(const pn_schema *schema, bool all, pn_arena *arena, int32_t **ids,
+                          size_t *n, pn_error *err)
 {
     size_t total = 0;
     for (size_t i = 0; i < schema->n_fields; i++)
-        total += pn_lance_count_leaves(&schema->fields[i]);
+        total += all ? pn_lance_count_nodes(&schema->fields[i])
+                     : pn_lance_count_leaves(&schema->fields[i]);
     int32_t *list = PN_ARENA_NEW(arena, int32_t, total + 1);
     if (!list)
         return pn_fail_nomem(err);
     *n = 0;
     for (size_t i = 0; i < schema->n_fields; i++)
-        collect_ids(&schema->fields[i], list, n);
+        collect_ids(&schema->fields[i], all, list, n);
     *ids = list;
     return PN_OK;
+}
+
+pn_status pn_lance_schema_leaf_ids(const pn_schema *schema, pn_arena *arena, int32_t **ids,
+                                   size_t *n, pn_error *err)
+{
+    return list_ids(schema, false, arena, ids, n, err);
+}
+
+pn_status pn_lance_schema_column_ids(const pn_schema *schema, uint16_t minor, pn_arena *arena,
+                                     int32_t **ids, size_t *n, pn_error *err)
+{
+    return list_ids(schema, minor == 0, arena, ids, n, err);
 }

@@ -28,5 +28,11 @@ bool pn_lance_is_leaf(const pn_field *field);
 size_t pn_lance_count_leaves(const pn_field *field);
 PN_NODISCARD pn_status pn_lance_schema_leaf_ids(const pn_schema *schema, pn_arena *arena,
                                                 int32_t **ids, size_t *n, pn_error *err);
+/* Nodes of one field, but for the items of fixed-size lists; the ids of the columns that a file of version 2.minor has: of its
+ * leaves, before 2.1 of its nodes. */
+size_t pn_lance_count_nodes(const pn_field *field);
+PN_NODISCARD pn_status pn_lance_schema_column_ids(const pn_schema *schema, uint16_t minor,
+                                                  pn_arena *arena, int32_t **ids, size_t *n,
+                                                  pn_error *err);
 
 #endif

@@ -7,12 +7,15 @@
  * becomes a page (page_encode.h), independently of the others: a column of vectors has a page every few thousand rows, a
  * column of numbers one a million rows. What waits in memory is so bounded by 8 MiB a leaf and the block of rows in hand.
  *
- * Positions are known only while writing: the Page messages pile up, serialized, in a buffer a leaf, and follow the data.
+ * Positions are known only while writing: the Page messages pile up, serialized, in a buffer a column, and follow the data.
+ *
+ * Files of version 2.0 have other columns and pages, which array_writer.c makes; only what is around them is the same.
  */
 #include "lance/lance_writer.h"
 
 #include "base/alloc.h"
 #include "base/endian.h"
+#include "lance/array_writer.h"
 #include "lance/container.h"
 #include "lance/lance_schema.h"
 #include "lance/page_encode.h"
@@ -41,6 +44,12 @@ static const size_t MAX_PAGE_BYTES = (size_t)4 << 30;
 /* Which layout the entries of a page need for LanceDB to read it (page_encode.c). */
 enum { NEEDS_CHUNKS = 1, NEEDS_ZIP = 2, NEEDS_BOTH = 3 };
 
+/* The pages of a column so far. */
+typedef struct page_list {
+    uint64_t n_rows;
+    pn_buffer messages; /* serialized, each as field 2 of ColumnMetadata */
+} page_list;
+
 typedef struct leaf_writer {
     pn_leaf_path path;
     size_t field_i, leaf_i; /* top-level column, leaf within it */
@@ -51,8 +60,6 @@ typedef struct leaf_writer {
     bool has_small_chunks;       /* not every value fits one: such rows get pages of their own */
     bool ends;                   /* the next row needs another layout than the page */
     int page_needs, row_needs;
-    uint64_t pages_rows; /* in pages so far */
-    pn_buffer pages;     /* Page messages: serialized, each as field 2 of ColumnMetadata */
 } leaf_writer;
 
 struct pn_lance_writer {
@@ -62,9 +69,12 @@ struct pn_lance_writer {
     bool finished;  /* and it stays */
     uint16_t minor; /* of the version, 2.minor */
     const pn_schema *schema;
-    leaf_writer *leaves;
+    leaf_writer *leaves; /* since 2.1 */
     size_t n_leaves;
     pn_encoded_page encoded;
+    pn_array_writer *arrays; /* of 2.0 */
+    page_list *columns;
+    size_t n_columns;
     uint64_t offset; /* bytes written */
     uint64_t begun;  /* of which the disk has been told */
     uint64_t n_rows;
@@ -91,59 +101,6 @@ static pn_status align(pn_lance_writer *w, size_t alignment, pn_error *err)
 
 /* ---- collecting entries ---- */
 
-static pn_status append_end(pn_stream *s, pn_error *err)
-{
-    int64_t zero = 0, end = (int64_t)s->data.n_bytes;
-    if (s->offsets.n_bytes == 0)
-        PN_TRY(pn_buffer_append(&s->offsets, &zero, sizeof zero, err));
-    return pn_buffer_append(&s->offsets, &end, sizeof end, err);
-}
-
-/* A byte an item, from the first null item of the page on; before it nothing is kept. */
-static pn_status append_item_validity(pn_stream *s, const pn_array *items, size_t first, size_t n,
-                                      pn_error *err)
-{
-    bool all = !items || !items->validity;
-    for (size_t i = 0; !all && i < n; i++)
-        if (!pn_bit_get(items->validity, first + i))
-            break;
-        else if (i + 1 == n)
-            all = true;
-    if (all && s->item_valid[0].n_bytes == 0)
-        return PN_OK;
-    PN_TRY(pn_buffer_append_fill(&s->item_valid[0], 1,
-                                 (s->n_values + 1) * n - s->item_valid[0].n_bytes, err));
-    uint8_t *to = s->item_valid[0].data + s->n_values * n;
-    for (size_t i = 0; !all && i < n; i++)
-        to[i] = pn_bit_get(items->validity, first + i);
-    return PN_OK;
-}
-
-/* The value at row i; array NULL: a null, which has a slot all the same. */
-static pn_status append_value(pn_stream *s, const pn_field *field, const pn_array *array, size_t i,
-                              pn_error *err)
-{
-    size_t width = pn_type_width(field);
-    if (pn_type_is_variable(field->type)) {
-        pn_str bytes = array ? pn_array_bytes(array, i) : (pn_str){NULL, 0};
-        PN_TRY(pn_buffer_append(&s->data, bytes.ptr, bytes.len, err));
-        PN_TRY(append_end(s, err));
-    } else if (field->type == PN_TYPE_BOOL) {
-        uint8_t byte = array ? pn_bit_get(array->values, i) : 0;
-        PN_TRY(pn_buffer_append(&s->data, &byte, 1, err));
-    } else if (field->type == PN_TYPE_FIXED_SIZE_LIST) {
-        size_t items = (size_t)field->size;
-        PN_TRY(append_item_validity(s, array ? &array->children[0] : NULL, i * items, items, err));
-        array = array ? &array->children[0] : NULL;
-    }
-    if (field->type != PN_TYPE_BOOL && array)
-        PN_TRY(pn_buffer_append(&s->data, (const uint8_t *)array->values + i * width, width, err));
-    else if (field->type != PN_TYPE_BOOL)
-        PN_TRY(pn_buffer_append_fill(&s->data, 0, width, err));
-    s->n_values++;
-    return PN_OK;
-}
-
 static pn_status take_entry(void *context, pn_entry entry, const pn_array *array, pn_error *err)
 {
     leaf_writer *leaf = context;
@@ -162,22 +119,23 @@ static pn_status take_entry(void *context, pn_entry entry, const pn_array *array
     if (!pn_stop_is_visible(&leaf->path, entry.stop))
         return PN_OK;
     leaf->n_barren = 0;
-    return append_value(s, leaf->path.nodes[leaf->path.n - 1], array, entry.value, err);
+    return pn_shred_value(s, leaf->path.nodes[leaf->path.n - 1], array, entry.value, err);
 }
 
 /* ---- pages ---- */
 
 /* One Page message, for buffers that lie at these places. */
-static pn_status describe_page(leaf_writer *leaf, const pn_encoded_page *encoded, uint64_t *offsets,
+static pn_status describe_page(const pn_lance_writer *w, page_list *pages,
+                               const pn_encoded_page *encoded, uint64_t n_rows, uint64_t *offsets,
                                uint64_t *sizes, pn_error *err)
 {
-    char url[] = PN_LANCE_PAGE_LAYOUT_URL;
+    char layout_url[] = PN_LANCE_PAGE_LAYOUT_URL, array_url[] = PN_LANCE_ARRAY_URL;
     uint8_t any_bytes[4096], head[16];
     Pn__Lance__Any any = PN__LANCE__ANY__INIT;
     Pn__Lance__DirectEncoding direct = PN__LANCE__DIRECT_ENCODING__INIT;
     Pn__Lance__Encoding encoding = PN__LANCE__ENCODING__INIT;
     Pn__Lance__Page page = PN__LANCE__PAGE__INIT;
-    any.type_url = url;
+    any.type_url = w->minor == 0 ? array_url : layout_url;
     any.has_value = 1;
     any.value = (ProtobufCBinaryData){encoded->layout.n_bytes, encoded->layout.data};
     pn_assert(pn__lance__any__get_packed_size(&any) <= sizeof any_bytes); // a few numbers a node
@@ -188,22 +146,25 @@ static pn_status describe_page(leaf_writer *leaf, const pn_encoded_page *encoded
     page.buffer_offsets = offsets;
     page.buffer_sizes = sizes;
     page.has_length = page.has_priority = 1;
-    page.length = leaf->n_rows;
-    page.priority = leaf->pages_rows;
+    page.length = n_rows;
+    page.priority = pages->n_rows;
     page.encoding = &encoding;
     size_t n = pn__lance__page__get_packed_size(&page), n_head = 0;
     head[n_head++] = 0x12; // field 2 of ColumnMetadata, length-delimited
     for (size_t rest = n; n_head == 1 || rest > 0; rest >>= 7)
         head[n_head++] = (uint8_t)((rest & 0x7F) | (rest > 0x7F ? 0x80 : 0));
-    PN_TRY(pn_buffer_append(&leaf->pages, head, n_head, err));
-    PN_TRY(pn_buffer_reserve(&leaf->pages, n, err));
-    leaf->pages.n_bytes += pn__lance__page__pack(&page, leaf->pages.data + leaf->pages.n_bytes);
+    pn_buffer *out = &pages->messages;
+    PN_TRY(pn_buffer_append(out, head, n_head, err));
+    PN_TRY(pn_buffer_reserve(out, n, err));
+    out->n_bytes += pn__lance__page__pack(&page, out->data + out->n_bytes);
+    pages->n_rows += n_rows;
     return PN_OK;
 }
 
-static pn_status write_encoded(pn_lance_writer *w, leaf_writer *leaf,
-                               const pn_encoded_page *encoded, pn_error *err)
+static pn_status write_encoded(void *context, size_t column, const pn_encoded_page *encoded,
+                               uint64_t n_rows, pn_error *err)
 {
+    pn_lance_writer *w = context;
     uint64_t offsets[PN_COUNT_OF(encoded->buffers)], sizes[PN_COUNT_OF(encoded->buffers)];
     for (size_t i = 0; i < encoded->n_buffers; i++) {
         const pn_buffer *buffer =
@@ -217,19 +178,19 @@ static pn_status write_encoded(pn_lance_writer *w, leaf_writer *leaf,
         pn_fd_begin_write_back(w->fd, w->begun, w->offset - w->begun);
         w->begun = w->offset;
     }
-    return describe_page(leaf, encoded, offsets, sizes, err);
+    return describe_page(w, &w->columns[column], encoded, n_rows, offsets, sizes, err);
 }
 
-static pn_status write_page(pn_lance_writer *w, leaf_writer *leaf, pn_error *err)
+static pn_status write_page(pn_lance_writer *w, size_t leaf_i, pn_error *err)
 {
+    leaf_writer *leaf = &w->leaves[leaf_i];
     if (leaf->n_rows == 0)
         return PN_OK;
     pn_status status =
         pn_page_encode(&leaf->stream, &leaf->path, leaf->n_rows, w->minor, &w->encoded, err);
     if (status == PN_OK)
-        status = write_encoded(w, leaf, &w->encoded, err);
+        status = write_encoded(w, leaf_i, &w->encoded, leaf->n_rows, err);
     pn_encoded_page_clear(&w->encoded, KEPT_BYTES);
-    leaf->pages_rows += leaf->n_rows;
     leaf->n_rows = leaf->n_barren = 0;
     leaf->page_needs = 0;
     leaf->ends = false;
@@ -244,29 +205,6 @@ static bool is_full(const leaf_writer *leaf)
 }
 
 /* ---- rows of one leaf ---- */
-
-/* Plain fixed-width values without nulls are copied as they lie. */
-static bool is_plain(const leaf_writer *leaf, const pn_array *array)
-{
-    const pn_field *field = array->field;
-    bool vector = field->type == PN_TYPE_FIXED_SIZE_LIST;
-    return leaf->path.n == 1 && !array->validity && pn_type_width(field) > 0 &&
-           (!vector || !array->children[0].validity) && leaf->stream.item_valid[0].n_bytes == 0;
-}
-
-static pn_status take_plain(leaf_writer *leaf, const pn_array *array, size_t first, size_t n,
-                            pn_error *err)
-{
-    pn_stream *s = &leaf->stream;
-    size_t width = pn_type_width(array->field);
-    const uint8_t *values =
-        array->field->type == PN_TYPE_FIXED_SIZE_LIST ? array->children[0].values : array->values;
-    PN_TRY(pn_buffer_append(&s->data, values + first * width, n * width, err));
-    PN_TRY(pn_buffer_append_fill(&s->stop, 0, n, err));
-    s->n_entries += n;
-    s->n_values += n;
-    return PN_OK;
-}
 
 static pn_status look_at_entry(void *context, pn_entry entry, const pn_array *array, pn_error *err)
 {
@@ -307,8 +245,8 @@ static pn_status take_rows(leaf_writer *leaf, const pn_array *array, size_t *fir
             PN_TRY(look_at_row(leaf, &path, array, *first, err));
         if (leaf->ends)
             break;
-        if (is_plain(leaf, array))
-            PN_TRY(take_plain(leaf, array, *first, n, err));
+        if (leaf->path.n == 1 && pn_shred_is_plain(&leaf->stream, array))
+            PN_TRY(pn_shred_plain(&leaf->stream, array, *first, n, err));
         else
             PN_TRY(pn_shred(array, *first, n, &path, take_entry, leaf, err));
         leaf->n_rows += n;
@@ -319,13 +257,15 @@ static pn_status take_rows(leaf_writer *leaf, const pn_array *array, size_t *fir
 
 /* ---- the writer ---- */
 
+static const char EARLY_MAPS[] = "maps before version 2.2";
+
 /* What a reader expects elsewhere than where this writer puts it. */
 static const char *other_storage(const pn_leaf_path *path, uint16_t minor)
 {
     for (size_t i = 0; i < path->n; i++) {
         const pn_field *field = path->nodes[i];
         if (field->type == PN_TYPE_MAP && minor < 2)
-            return "maps before version 2.2";
+            return EARLY_MAPS;
         if (field->is_packed)
             return "packed structs";
         if (field->is_blob)
@@ -344,24 +284,43 @@ static bool is_odd_dictionary(const pn_field *field)
              pn_type_is_integer(field->index_type));
 }
 
-static pn_status check_leaf(const leaf_writer *leaf, uint16_t minor, pn_error *err)
+static pn_status check_leaf(const pn_leaf_path *path, uint16_t minor, pn_error *err)
 {
-    const pn_field *field = leaf->path.nodes[leaf->path.n - 1];
-    const char *name = leaf->path.nodes[0]->name, *other = other_storage(&leaf->path, minor);
+    const pn_field *field = path->nodes[path->n - 1];
+    const char *name = path->nodes[0]->name, *other = other_storage(path, minor);
     bool odd_list = field->type == PN_TYPE_FIXED_SIZE_LIST &&
                     (field->children[0].n_children > 0 || pn_type_width(field) == 0);
     bool odd_dictionary = is_odd_dictionary(field);
     if (odd_list || odd_dictionary || other || pn_type_width(field) > UINT32_MAX / 8 - 4096)
-        return pn_fail(err, PN_ERR_UNSUPPORTED, "column \"%s\": writing %s is not supported", name,
+        return pn_fail(err, PN_ERR_UNSUPPORTED, "column \"%s\": writing %s is not supported%s",
+                       name,
                        other            ? other
                        : odd_dictionary ? "this dictionary"
                        : odd_list       ? "this fixed-size list"
-                                        : "values that wide");
+                                        : "values that wide",
+                       other == EARLY_MAPS ? "; a list of structs of key and value is" : "");
     if (field->type == PN_TYPE_STRUCT)
         return pn_fail(err, PN_ERR_UNSUPPORTED, "column \"%s\": a struct without members", name);
     return PN_OK;
 }
 
+static pn_status make_leaf(pn_lance_writer *w, size_t field_i, size_t leaf_i, pn_error *err)
+{
+    leaf_writer *leaf = &w->leaves[w->n_leaves++];
+    leaf->field_i = field_i;
+    leaf->leaf_i = leaf_i;
+    pn_leaf_path_make(&w->schema->fields[field_i], leaf_i, &leaf->path);
+    bool hides = pn_page_may_hide_lists(&leaf->path);
+    const pn_field *field = leaf->path.nodes[leaf->path.n - 1];
+    bool only_chunks = field->type == PN_TYPE_BOOL || field->is_dictionary;
+    leaf->may_be_chunks = hides || (only_chunks && leaf->path.n_lists > 0);
+    leaf->has_small_chunks = hides && w->minor == 1;
+    leaf->max_barren = w->minor == 1 ? PN_LANCE_SMALL_CHUNK_BARREN : PAGE_BARREN_ENTRIES;
+    pn_stream_init(&leaf->stream, MAX_PAGE_BYTES);
+    return check_leaf(&leaf->path, w->minor, err);
+}
+
+/* Of 2.0 the leaves are made only to be looked at. */
 static pn_status make_leaves(pn_lance_writer *w, pn_error *err)
 {
     size_t n = 0;
@@ -372,23 +331,27 @@ static pn_status make_leaves(pn_lance_writer *w, pn_error *err)
     w->leaves = pn_alloc_zero((n + 1) * sizeof *w->leaves);
     if (!w->leaves)
         return pn_fail_nomem(err);
-    for (size_t i = 0; i < w->schema->n_fields; i++) {
-        for (size_t k = 0; k < pn_lance_count_leaves(&w->schema->fields[i]); k++) {
-            leaf_writer *leaf = &w->leaves[w->n_leaves++];
-            leaf->field_i = i;
-            leaf->leaf_i = k;
-            pn_leaf_path_make(&w->schema->fields[i], k, &leaf->path);
-            bool hides = pn_page_may_hide_lists(&leaf->path);
-            const pn_field *field = leaf->path.nodes[leaf->path.n - 1];
-            bool only_chunks = field->type == PN_TYPE_BOOL || field->is_dictionary;
-            leaf->may_be_chunks = hides || (only_chunks && leaf->path.n_lists > 0);
-            leaf->has_small_chunks = hides && w->minor == 1;
-            leaf->max_barren = w->minor == 1 ? PN_LANCE_SMALL_CHUNK_BARREN : PAGE_BARREN_ENTRIES;
-            pn_stream_init(&leaf->stream, MAX_PAGE_BYTES);
-            pn_buffer_init(&leaf->pages, PN_LANCE_MAX_METADATA_BYTES);
-            PN_TRY(check_leaf(leaf, w->minor, err));
-        }
+    for (size_t i = 0; i < w->schema->n_fields; i++)
+        for (size_t k = 0; k < pn_lance_count_leaves(&w->schema->fields[i]); k++)
+            PN_TRY(make_leaf(w, i, k, err));
+    return PN_OK;
+}
+
+static pn_status make_columns(pn_lance_writer *w, pn_error *err)
+{
+    PN_TRY(make_leaves(w, err));
+    size_t n = w->n_leaves;
+    if (w->minor == 0) {
+        PN_TRY(pn_array_writer_create(w->schema, PAGE_BYTES, MAX_PAGE_BYTES, write_encoded, w,
+                                      &w->arrays, err));
+        n = pn_array_writer_columns(w->arrays);
+        w->n_leaves = 0;
     }
+    w->columns = pn_alloc_zero((n + 1) * sizeof *w->columns);
+    if (!w->columns)
+        return pn_fail_nomem(err);
+    for (w->n_columns = 0; w->n_columns < n; w->n_columns++)
+        pn_buffer_init(&w->columns[w->n_columns].messages, PN_LANCE_MAX_METADATA_BYTES);
     return PN_OK;
 }
 
@@ -396,7 +359,7 @@ pn_status pn_lance_writer_create_version(const char *path, const pn_schema *sche
                                          pn_lance_writer **out, pn_error *err)
 {
     pn_status status = PN_OK;
-    if (minor < 1 || minor > 3)
+    if (minor > 3)
         return pn_fail(err, PN_ERR_UNSUPPORTED, "data files of version 2.%u are not written",
                        minor);
     pn_lance_writer *w = pn_alloc_zero(sizeof *w);
@@ -408,7 +371,7 @@ pn_status pn_lance_writer_create_version(const char *path, const pn_schema *sche
     w->minor = minor;
     pn_arena_init(&w->arena, PN_LANCE_MAX_METADATA_BYTES);
     pn_buffer_init(&w->globals, 1u << 16);
-    PN_GOTO(done, make_leaves(w, err));
+    PN_GOTO(done, make_columns(w, err));
     w->path = pn_strdup(path);
     if (!w->path)
         PN_GOTO(done, pn_fail_nomem(err));
@@ -458,12 +421,14 @@ static pn_status check_batch(const pn_lance_writer *w, const pn_batch *batch, pn
 pn_status pn_lance_writer_append(pn_lance_writer *w, const pn_batch *batch, pn_error *err)
 {
     PN_TRY(check_batch(w, batch, err));
+    if (w->arrays)
+        PN_TRY(pn_array_writer_append(w->arrays, batch, err));
     for (size_t i = 0; i < w->n_leaves; i++) {
         leaf_writer *leaf = &w->leaves[i];
         for (size_t row = 0; row < batch->n_rows;) {
             PN_TRY(take_rows(leaf, &batch->columns[leaf->field_i], &row, err));
             if (is_full(leaf))
-                PN_TRY(write_page(w, leaf, err));
+                PN_TRY(write_page(w, i, err));
         }
     }
     w->n_rows += batch->n_rows;
@@ -506,11 +471,12 @@ static pn_status write_metadata(pn_lance_writer *w, pn_buffer *table, pn_error *
 {
     static const char encoding[] =
         "\x0a\x29\x12\x27\x0a\x25\x0a\x1f/lance.encodings.ColumnEncoding\x12\x02\x0a\x00";
-    for (size_t i = 0; i < w->n_leaves; i++) {
+    for (size_t i = 0; i < w->n_columns; i++) {
+        const pn_buffer *messages = &w->columns[i].messages;
         uint8_t entry[16];
         pn_store_le64(entry, w->offset);
         PN_TRY(write_bytes(w, encoding, sizeof encoding - 1, err));
-        PN_TRY(write_bytes(w, w->leaves[i].pages.data, w->leaves[i].pages.n_bytes, err));
+        PN_TRY(write_bytes(w, messages->data, messages->n_bytes, err));
         pn_store_le64(entry + 8, w->offset - pn_load_le64(entry));
         PN_TRY(pn_buffer_append(table, entry, sizeof entry, err));
     }
@@ -562,9 +528,9 @@ static pn_status write_tail(pn_lance_writer *w, pn_buffer *table, pn_error *err)
     PN_TRY(write_bytes(w, global, sizeof global, err));
     PN_TRY(write_bytes(w, w->globals.data, w->globals.n_bytes, err));
     pn_store_le32(footer + 24, 1 + (uint32_t)(w->globals.n_bytes / sizeof global));
-    pn_store_le32(footer + 28, (uint32_t)w->n_leaves);
-    pn_store_le16(footer + 32, 2);
-    pn_store_le16(footer + 34, w->minor);
+    pn_store_le32(footer + 28, (uint32_t)w->n_columns);
+    pn_store_le16(footer + 32, w->minor == 0 ? 0 : 2); // 2.0 calls itself 0.3
+    pn_store_le16(footer + 34, w->minor == 0 ? 3 : w->minor);
     memcpy(footer + 36, PN_LANCE_MAGIC, 4);
     return write_bytes(w, footer, sizeof footer, err);
 }
@@ -581,7 +547,9 @@ pn_status pn_lance_writer_finish(pn_lance_writer *w, pn_sync_list *unsynced, uin
                                  uint64_t *size_bytes, pn_error *err)
 {
     for (size_t i = 0; i < w->n_leaves; i++)
-        PN_TRY(write_page(w, &w->leaves[i], err));
+        PN_TRY(write_page(w, i, err));
+    if (w->arrays)
+        PN_TRY(pn_array_writer_finish(w->arrays, err));
     pn_buffer table;
     pn_buffer_init(&table, 1u << 20);
     pn_status status = write_tail(w, &table, err);
@@ -604,14 +572,16 @@ void pn_lance_writer_close(pn_lance_writer *w)
         pn_status ignored = pn_path_remove(w->path, NULL);
         (void)ignored; // nobody refers to the file: clean-up finds it if this fails
     }
-    for (size_t i = 0; w->leaves && i < w->n_leaves; i++) {
+    for (size_t i = 0; i < w->n_leaves; i++)
         pn_stream_reset(&w->leaves[i].stream);
-        pn_buffer_reset(&w->leaves[i].pages);
-    }
+    for (size_t i = 0; i < w->n_columns; i++)
+        pn_buffer_reset(&w->columns[i].messages);
+    pn_array_writer_free(w->arrays);
     pn_encoded_page_reset(&w->encoded);
     pn_arena_reset(&w->arena);
     pn_buffer_reset(&w->globals);
     pn_free(w->leaves);
+    pn_free(w->columns);
     pn_free(w->path);
     pn_free(w);
 }

@@ -521,8 +521,8 @@ static pn_status append_chunks(const encoding *e, pn_encoded_page *page, bool *a
     bool has_rep = e->path->n_lists > 0;
     page->n_buffers = 2u + has_rep + (e->dictionary != NULL);
     if (e->dictionary)
-        PN_TRY(pn_buffer_append(&page->buffers[2], e->dictionary->block.data,
-                                e->dictionary->block.n_bytes, e->err));
+        PN_TRY(pn_page_dictionary_block(e->dictionary, e->path->nodes[e->path->n - 1],
+                                        &page->buffers[2], e->err));
     *all_fit = true;
     chunk c = {0};
     while (c.first_entry < e->entries->n_entries) {
@@ -645,7 +645,7 @@ pn_status pn_page_encode(const pn_stream *entries, const pn_leaf_path *path, siz
     if (!e.leaf->is_dictionary)
         return encode(&e, page);
     pn_page_dictionary dictionary;
-    pn_status status = pn_page_dictionary_make(entries, path, &dictionary, err);
+    pn_status status = pn_page_dictionary_make(entries, path, false, &dictionary, err);
     e.dictionary = &dictionary;
     e.entries = &dictionary.indices;
     e.leaf = &dictionary.index;

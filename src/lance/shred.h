@@ -22,4 +22,14 @@ PN_NODISCARD pn_status pn_shred(const pn_array *array, size_t first, size_t n,
                                 const pn_leaf_path *path, pn_entry_visit visit, void *context,
                                 pn_error *err);
 
+/* Append the value at row i to a stream, as page_encode.h wants it; array NULL: a null, which has a slot all the same. The entry
+ * is the caller's to append. */
+PN_NODISCARD pn_status pn_shred_value(pn_stream *stream, const pn_field *leaf,
+                                      const pn_array *array, size_t i, pn_error *err);
+/* Values of fixed width without nulls, in an array and in the stream that they shall go to, may be appended as they lie, entries
+ * and all. */
+bool pn_shred_is_plain(const pn_stream *stream, const pn_array *array);
+PN_NODISCARD pn_status pn_shred_plain(pn_stream *stream, const pn_array *array, size_t first,
+                                      size_t n, pn_error *err);
+
 #endif

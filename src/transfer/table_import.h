@@ -30,7 +30,7 @@ typedef struct pn_import_plan {
     pn_import_mode mode;
     const char
         *schema_json; /* of a table that is made (schema_json.h); NULL: guessed (guess_schema.h) */
-    const char *data_format;   /* of a table that is made: "2.1", "2.2", "2.3"; NULL: the usual */
+    const char *data_format;   /* of a table that is made: "2.0" to "2.3"; NULL: the usual */
     const char *vector_column; /* of a NumPy file, and when guessing */
     pn_vectors_policy on_bad_vectors;
     double fill_value;

@@ -22,12 +22,16 @@ version() { "$PENNON" table info --json | sed -nE 's/.*"version": ([0-9]+).*/\1/
 printf '{"id":1,"name":"a"}\n{"id":2,"name":"b"}\n{"id":3,"name":"c"}\n' > "$work/first"
 expect 0 '3 rows added' table import --mode create "$work/first"
 
-for format in 2.1 2.2 2.3; do
+for format in 2.0 2.1 2.2 2.3; do
     expect 0 '3 rows added' table import --mode create --data-format $format "$work/first" -t "$work/$format.lance"
     expect 0 "^format      Lance $format\$" table info -t "$work/$format.lance"
     rows '{"id":1,"name":"a"} {"id":2,"name":"b"} {"id":3,"name":"c"} ' -t "$work/$format.lance"
 done
-expect 1 'data files of version "2.0" are not written' table import --mode create --data-format 2.0 "$work/first" -t "$work/2.0.lance"
+expect 1 'data files of version "0.1" are not written' table import --mode create --data-format 0.1 "$work/first" -t "$work/0.1.lance"
+# What 2.0 has not.
+expect 0 '2 rows added' table import --mode create --data-format 2.0 - -t "$work/structs.lance" <<< $'{"id":1,"size":{"w":1}}\n{"id":2,"size":{"w":null}}'
+expect 1 'column "size": a null of "size": data files of version 2.0 have no null structs, those of 2.1 to 2.3 have' table import - -t "$work/structs.lance" <<< '{"id":3,"size":null}'
+rows '{"id":1,"size":{"w":1}} {"id":2,"size":{"w":null}} ' -t "$work/structs.lance"
 
 # Upsert, by both commands.
 printf '{"id":3,"name":"C"}\n{"id":4,"name":"d"}\n' > "$work/second"

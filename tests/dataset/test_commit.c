@@ -427,8 +427,8 @@ static void foreign_tables__are_refused_or_kept_by_the_rules(void **state)
     char *old = pn_path_join(&p->arena, p->folder, "old.lance");
     small_table_copy_folder(golden_join(root, "v2.0/images.lance"), old);
     EXPECT(PN_OK, pn_dataset_open(old, 0, &t, &err));
-    EXPECT(PN_ERR_UNSUPPORTED, pn_append_begin(t, &append, &err));
-    assert_non_null(strstr(err.message, "version 2.0"));
+    EXPECT(PN_OK, pn_append_begin(t, &append, &err)); // of the version that LanceDB wrote for years
+    pn_append_abort(append);
     pn_dataset_unref(t);
 
     char *stable = pn_path_join(&p->arena, p->folder, "stable.lance");

@@ -1,12 +1,12 @@
 // Random nested tables from a seed: lists, structs and maps in each other with nulls and empties at every depth, booleans, vectors, strings short and long,
-// in each version that pennon writes. LanceDB makes the table, then pennon and LanceDB write it anew in turn. After each turn LanceDB must read what was put
+// in each version that pennon writes (2.0 has no null structs, and no maps). LanceDB makes the table, then pennon and LanceDB write it anew in turn. After each turn LanceDB must read what was put
 // in, value by value; only what LanceDB itself has written last may be unreadable to it, and then pennon's next turn must bring everything back.
 //   node lance_rewritten.mjs FOLDER SEED N     prints a line a table: name, storage version, what came of it, columns; NAME.answer: its last rows in order
 import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { connect } from "@lancedb/lancedb";
 import { textOf } from "./answer_text.mjs";
-import { A, T, Chance, field, randomTable, scalar, scalars } from "./random_columns.mjs";
+import { A, T, Chance, field, randomTable, scalar, scalars, settings } from "./random_columns.mjs";
 
 const [folder, seedText, countText] = process.argv.slice(2);
 
@@ -37,19 +37,30 @@ const said = (error) => String(error.message).replace(/\s+/g, " ").slice(0, 500)
 const sorted = (ids) => ids.map((id, i) => [Number(id), i]).sort((a, b) => a[0] - b[0]).map((pair) => pair[1]);
 
 // Columns of several pages, of which only the first has nulls.
-function ofManyPages() {
+function ofManyPages(nullStructs) {
   const early = (n) => (i) => i < n / 8 && i % 5 === 1, none = { nullCount: 0 };
   const nulls = (n, isNull) => { const bits = new Uint8Array(Math.ceil(n / 8) + 8).fill(255); let nullCount = 0; for (let i = 0; i < n; i++) if (isNull(i)) { bits[i >> 3] &= ~(1 << (i & 7)); nullCount++; } return { nullBitmap: bits, nullCount }; };
   const offsets = (n, length) => { const at = new Int32Array(n + 1); for (let i = 0; i < n; i++) at[i + 1] = at[i] + length(i); return at; };
   const bytes = (n, length, isNull) => A.makeData({ type: new A.Binary(), length: n, valueOffsets: offsets(n, () => length), data: new Uint8Array(n * length).fill(7), ...(isNull ? nulls(n, isNull) : none) });
   const list = (child, valueOffsets, valid = none) => A.makeData({ type: new A.List(field("item", child.type)), length: valueOffsets.length - 1, valueOffsets, child, ...valid });
-  const struct = (child, valid) => A.makeData({ type: new A.Struct([field("s", child.type)]), length: child.length, children: [child], ...valid });
+  const struct = (child, valid) => A.makeData({ type: new A.Struct([field("s", child.type)]), length: child.length, children: [child], ...(nullStructs ? valid : none) });
   const n = 2300, few = offsets(n, (i) => i % 7), lists = offsets(few[n], (i) => i % 3), one = offsets(n, (i) => i % 2);
   const columns = {
     items: list(bytes(few[n], 1700, early(few[n])), few), structs: list(struct(bytes(few[n], 1700), nulls(few[n], early(few[n]))), few),
     hidden: struct(list(bytes(few[n], 1700, early(few[n])), few), nulls(n, early(n))), deep: list(struct(list(bytes(lists[few[n]], 1700), lists), nulls(few[n], early(few[n]))), few),
     wide: struct(list(bytes(one[n], 9500), one), nulls(n, (i) => i % 50 === 3)), // in 2.1 a page for rows with a value and one for those without
   };
+  return inTwo(n, columns);
+}
+// Over a million lists of lists: of 2.0 a page of lists is full, and those of its items end with it.
+function ofManyLists() {
+  const n = 1100000, none = { nullCount: 0 }, offsets = (n, length) => { const at = new Int32Array(n + 1); for (let i = 0; i < n; i++) at[i + 1] = at[i] + length(i); return at; };
+  const outer = offsets(n, (i) => (i * 7) % 5), inner = offsets(outer[n], (i) => (i % 5 === 1 ? 2 : 0));
+  const bytes = A.makeData({ type: new A.Int8(), length: inner[outer[n]], data: Int8Array.from({ length: inner[outer[n]] }, (_, i) => i % 101), ...none });
+  const list = (child, valueOffsets) => A.makeData({ type: new A.List(field("item", child.type)), length: valueOffsets.length - 1, valueOffsets, child, ...none });
+  return inTwo(n, { lists: list(list(bytes, inner), outer) });
+}
+function inTwo(n, columns) {
   const id = A.makeData({ type: new A.Int64(), length: n, nullCount: 0, data: BigInt64Array.from({ length: n }, (_, i) => BigInt(i)) });
   const schema = new A.Schema([field("id", id.type, false), ...Object.entries(columns).map(([name, data]) => field(name, data.type))]);
   const table = new A.Table(schema, [new A.RecordBatch(schema, A.makeData({ type: new A.Struct(schema.fields), length: n, nullCount: 0, children: [id, ...Object.values(columns)] }))]);
@@ -57,7 +68,8 @@ function ofManyPages() {
 }
 
 async function oneTable(db, seed) {
-  const c = new Chance(seed), version = c.pick(["2.1", "2.2", "2.2", "2.3"]);
+  const c = new Chance(seed), version = c.pick(["2.0", "2.0", "2.1", "2.2", "2.2", "2.3"]);
+  settings.nullStructs = version !== "2.0";
   const n = c.pick([2, c.between(2, 20), c.between(20, 300), c.between(300, 3000)]), more = c.between(1, 100), big = c.pick([false, true, "inside"]);
   const columns = Array.from({ length: c.between(1, 3) }, (_, i) => field("c" + i, nestedType(c, version), c.odds(90)));
   const schema = new A.Schema([field("id", new A.Int64(), false), ...columns]);
@@ -105,5 +117,6 @@ async function inTurn(db, c, name, version, parts, clash) {
 }
 
 const db = await connect(folder);
-for (const version of ["2.1", "2.2"]) await inTurn(db, new Chance(1), "pages" + version[2], version, ofManyPages(), false);
+for (const version of ["2.0", "2.1", "2.2"]) await inTurn(db, new Chance(1), "pages" + version[2], version, ofManyPages(version !== "2.0"), false);
+await inTurn(db, new Chance(1), "lists0", "2.0", ofManyLists(), false);
 for (let i = 0; i < Number(countText); i++) await oneTable(db, Number(seedText) + i);

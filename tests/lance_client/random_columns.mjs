@@ -121,10 +121,11 @@ function widthOf(type) {
   return type.bitWidth / 8;
 }
 let dictionaries = {};
+export const settings = { nullStructs: true }; // false: structs may be null in the schema, but none is
 // big: true, long strings in the column itself; "inside", in its members as well
 function randomData(c, type, n, nullable, big) {
   const within = big === "inside" ? big : false;
-  const [nullBitmap, nullCount] = randomNulls(c, n, nullable, T.isBool(type)), base = { type, length: n, nullBitmap, nullCount };
+  const [nullBitmap, nullCount] = randomNulls(c, n, nullable && (settings.nullStructs || !(type instanceof A.Struct)), T.isBool(type)), base = { type, length: n, nullBitmap, nullCount };
   if (type instanceof A.Null) return A.makeData({ type, length: n });
   if (type instanceof A.List || type instanceof A.Map_) {
     const most = c.pick([0, 1, 3, 3, 8, 30]), valueOffsets = new Int32Array(n + 1), always = c.odds(30);
