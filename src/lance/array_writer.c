@@ -11,8 +11,8 @@
  * lists ends the pages of all columns below it, because it cannot read a page whose items belong to two pages of lists; and a
  * struct has one page, which covers the file and has no bytes.
  *
- * Structs are never null in this version: LanceDB drops such nulls without a word and keeps what stands behind them. Here they are
- * refused.
+ * Structs are never null in this version. LanceDB 0.39 refuses such rows, as we do; in its early days it dropped the null and kept
+ * what stood behind it.
  */
 #include "lance/array_writer.h"
 

@@ -74,6 +74,7 @@ async function layout(name, dim, metadata, everyNull, version) {
   const schema = new A.Schema([field("id", new A.Int64()), new A.Field("vector", list, true, told)]);
   await near7(name, await db.createTable(name, new A.Table(schema, { id: idsOf(n)[1], vector: vectors }), { storageOptions: { newTableDataStorageVersion: version } }));
 }
+for (const dim of [DIM, 512]) for (const everyNull of [0, 13]) await layout(`plain_${dim}_${everyNull}_0`, dim, {}, everyNull, "2.0");
 for (const version of ["2.1", "2.2"])
   for (const dim of [DIM, 512])
     for (const [name, metadata] of Object.entries(layouts))

@@ -15,12 +15,14 @@ const schema = new A.Schema([
 ]);
 let state = 7;
 const below = (n) => { state = (Math.imul(state, 1664525) + 1013904223) >>> 0; return Math.floor((state / 2 ** 32) * n); };
-const maybe = (make) => (below(8) === 0 ? null : make()), several = (most, make) => Array.from({ length: below(most + 1) }, () => maybe(make));
+const maybe = (make) => (below(8) === 0 ? null : make()), several = (most, make, may = maybe) => Array.from({ length: below(most + 1) }, () => may(make));
+let nullStructs = true; // 2.0 has none
+const struct = (make) => (nullStructs ? maybe(make) : make());
 const text = () => "häß漢x".repeat(below(4)).slice(0, below(12));
 const row = (id) => ({
   id: BigInt(id), flags: maybe(() => several(5, () => below(2) === 1)), words: maybe(() => several(3, () => several(3, text))),
-  size: maybe(() => ({ w: maybe(() => below(1000) / 8), tags: maybe(() => several(4, () => below(100) - 50)) })),
-  parts: maybe(() => several(3, () => ({ n: maybe(() => below(1000)), s: maybe(text) }))), deep: maybe(() => several(3, () => ({ names: maybe(() => several(2, () => ({ t: maybe(text), n: maybe(() => several(2, () => below(9))) }))) }))),
+  size: struct(() => ({ w: maybe(() => below(1000) / 8), tags: maybe(() => several(4, () => below(100) - 50)) })),
+  parts: maybe(() => several(3, () => ({ n: maybe(() => below(1000)), s: maybe(text) }), struct)), deep: maybe(() => several(3, () => ({ names: maybe(() => several(2, () => ({ t: maybe(text), n: maybe(() => several(2, () => below(9))) }), struct)) }), struct)),
   raw: maybe(() => Buffer.from(Array.from({ length: below(9) }, () => below(256)))),
   at: maybe(() => new Date(1.6e12 + below(1e9))), near: [below(9), below(9), below(9)], u: maybe(() => below(256)), yes: maybe(() => below(2) === 1),
 });
@@ -37,7 +39,8 @@ const pennon = (path, input, ...args) => {
   return done.stdout;
 };
 
-for (const version of ["2.1", "2.2", "2.3"]) {
+for (const version of ["2.0", "2.1", "2.2", "2.3"]) {
+  nullStructs = version !== "2.0";
   const name = "n" + version.replace(".", ""), path = `${folder}/${name}.lance`;
   const t = await db.createTable(name, table(Array.from({ length: 3000 }, (_, i) => row(i))), { schema, storageOptions: { newTableDataStorageVersion: version } });
   await t.add(table(Array.from({ length: 500 }, (_, i) => row(3000 + i))));

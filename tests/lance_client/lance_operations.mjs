@@ -151,4 +151,4 @@ async function stableIds(t, pennon, title) {
 }
 
 for (const stable of [false, true])
-  for (const version of ["2.1", "2.2", "2.3"]) await play(`${version}${stable ? ", stable row ids" : ""}`, version, stable);
+  for (const version of ["2.0", "2.1", "2.2", "2.3"]) await play(`${version}${stable ? ", stable row ids" : ""}`, version, stable);

@@ -41,7 +41,7 @@ const distinct = (rows, keys) => {
 
 const counts = { inserted: 0, updated: 0, deleted: 0 };
 for (let i = 0; i < Number(countText); i++) {
-  const version = ["2.1", "2.2"][below(2)], stable = odds(50), keys = odds(60) ? ["id"] : ["id", "lang"], ids = 200;
+  const version = ["2.0", "2.1", "2.2"][below(3)], stable = odds(50), keys = odds(60) ? ["id"] : ["id", "lang"], ids = 200;
   const ours = `ours${i}`, theirs = `theirs${i}`, path = `${folder}/${ours}.lance`;
   const t = await db.createTable(theirs, distinct(Array.from({ length: 120 }, () => random(ids)), keys), {
     schema, storageOptions: { newTableDataStorageVersion: version, newTableEnableStableRowIds: String(stable) },

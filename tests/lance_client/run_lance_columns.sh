@@ -21,7 +21,7 @@ while IFS=$'\t' read -r table where count; do
     [ "$got" = "$count" ] || fail "$table, $where: $got rows, LanceDB counts $count"
     echo "$table, $where: $count rows"
 done < "$work/counts"
-[ "$n_near" = 49 ] || fail "$n_near columns of vectors were searched"
+[ "$n_near" = 53 ] || fail "$n_near columns of vectors were searched"
 echo "the same neighbours in $n_near columns of vectors"
 
 for bits in half double; do
