@@ -18,6 +18,7 @@
 #include "lance/array_leaf.h"
 
 #include "lance/array_values.h"
+#include "lance/blob_page.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -86,14 +87,34 @@ static pn_status check_ranges(pn_decoder *d, const pn_file_column *column,
 
 /* ---- values ---- */
 
+/* A column of blobs has positions and sizes in its pages. */
+static pn_status decode_blobs(pn_decoder *d, pn_slice file, const pn_file_column *column,
+                              const pn_file_page *page, pn_row_range rows, pn_array_values *out)
+{
+    pn_field members[2], descriptor;
+    pn_decoder inner = *d;
+    pn_array_values got;
+    pn_array_buffers buffers = buffers_of(column, page);
+    pn_blob_descriptor(members, &descriptor);
+    inner.leaf = &descriptor;
+    if (!pn_type_is_variable(d->leaf->type))
+        return corrupt(d, "blobs in a column that is not of bytes");
+    PN_TRY(pn_array_values_decode(&inner, &buffers, page->array, rows.first, (size_t)rows.n, &got));
+    return got.valid ? corrupt(d, "positions of blobs that are null")
+                     : pn_blob_array(d, file, &got.values, out);
+}
+
 /* stop is what a null gets. */
-static pn_status append_page(pn_decoder *d, const pn_leaf_path *path, uint8_t stop,
+static pn_status append_page(pn_decoder *d, pn_slice file, const pn_leaf_path *path, uint8_t stop,
                              const pn_file_column *column, const pn_file_page *page,
                              pn_row_range rows, pn_stream *stream)
 {
     pn_array_values got;
     pn_array_buffers buffers = buffers_of(column, page);
-    PN_TRY(pn_array_values_decode(d, &buffers, page->array, rows.first, (size_t)rows.n, &got));
+    if (column->is_blob)
+        PN_TRY(decode_blobs(d, file, column, page, rows, &got));
+    else
+        PN_TRY(pn_array_values_decode(d, &buffers, page->array, rows.first, (size_t)rows.n, &got));
     pn_piece piece = {.n_entries = (size_t)rows.n, .values = got.values};
     if (got.valid) {
         uint8_t *stops = PN_ARENA_NEW(d->arena, uint8_t, (size_t)rows.n + 1);
@@ -106,20 +127,17 @@ static pn_status append_page(pn_decoder *d, const pn_leaf_path *path, uint8_t st
     return pn_stream_append(stream, path, &piece, 0, (size_t)rows.n, 0, d->err);
 }
 
-static pn_status append_values(pn_decoder *d, const pn_leaf_path *path, uint8_t stop,
+static pn_status append_values(pn_decoder *d, pn_slice file, const pn_leaf_path *path, uint8_t stop,
                                const pn_file_column *column, const pn_row_range *ranges,
                                size_t n_ranges, pn_stream *stream)
 {
     size_t n_rows;
     PN_TRY(check_ranges(d, column, ranges, n_ranges, &n_rows));
-    if (column->is_blob)
-        return pn_fail(d->err, PN_ERR_UNSUPPORTED,
-                       "%s: encoding \"blob\" of version 2.0 is not supported", d->where);
     for (size_t i = 0; i < n_ranges; i++) {
         pn_row_range rows;
         for (size_t p = 0; p < column->n_pages; p++)
             if (clip(&ranges[i], &column->pages[p], &rows))
-                PN_TRY(append_page(d, path, stop, column, &column->pages[p], rows, stream));
+                PN_TRY(append_page(d, file, path, stop, column, &column->pages[p], rows, stream));
     }
     return PN_OK;
 }
@@ -234,7 +252,7 @@ done:
 }
 
 /* The values below all lists, as a column without any. */
-static pn_status read_below_lists(pn_decoder *d, const pn_leaf_path *path,
+static pn_status read_below_lists(pn_decoder *d, pn_slice file, const pn_leaf_path *path,
                                   const pn_file_column *const *columns, const pn_row_range *ranges,
                                   size_t n_ranges, pn_stream *stream)
 {
@@ -259,7 +277,8 @@ static pn_status read_below_lists(pn_decoder *d, const pn_leaf_path *path,
         n_ranges = items[layer++].n;
     }
     PN_GOTO(done, pn_stream_expect(&values, path->nodes[path->n - 1], d->err));
-    PN_GOTO(done, append_values(d, &flat, stop, columns[path->n - 1], ranges, n_ranges, &values));
+    PN_GOTO(done,
+            append_values(d, file, &flat, stop, columns[path->n - 1], ranges, n_ranges, &values));
     PN_GOTO(done, append_expanded(d, path, levels, &values, stream));
 done:
     for (unsigned i = 0; i < path->n_lists; i++)
@@ -268,12 +287,12 @@ done:
     return status;
 }
 
-pn_status pn_array_leaf_read(pn_decoder *d, const pn_leaf_path *path,
+pn_status pn_array_leaf_read(pn_decoder *d, pn_slice file, const pn_leaf_path *path,
                              const pn_file_column *const *columns, const pn_row_range *ranges,
                              size_t n_ranges, pn_stream *stream)
 {
     if (path->n_lists > 0)
-        return read_below_lists(d, path, columns, ranges, n_ranges, stream);
-    return append_values(d, path, PN_STOP_NULL(path->n - 1), columns[path->n - 1], ranges, n_ranges,
-                         stream);
+        return read_below_lists(d, file, path, columns, ranges, n_ranges, stream);
+    return append_values(d, file, path, PN_STOP_NULL(path->n - 1), columns[path->n - 1], ranges,
+                         n_ranges, stream);
 }

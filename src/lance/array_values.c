@@ -10,17 +10,15 @@
  *                            flat 32         -> page buffer 1
  *
  * All rows of a page can be reached by arithmetic, so a run of rows is decoded from where it lies. Only compressed buffers are
- * opened whole.
+ * opened whole; LanceDB makes them of strings, where the column asks for zstd, lz4 or (which is not one) none.
  *
  * Strings and lists say where each value ends. A null adds a number larger than any end to its own (null_adjustment), which is how
  * it is told from an empty one. A dictionary of strings begins with the null: its index 0 is none, index i is item i - 1; in
  * columns whose type is a dictionary an index is an item.
  *
- * Missing: bit packing and constants, which no writer of ours to compare with makes.
+ * Missing: bit packing and constants, which LanceDB's writer has for later versions only.
  */
 #include "lance/array_values.h"
-
-#include "base/endian.h"
 
 #include <string.h>
 
@@ -82,22 +80,23 @@ static pn_status find_buffer(pn_decoder *d, const place *at, const Pn__Lance__Ar
     return PN_OK;
 }
 
+static pn_status decompress(pn_decoder *d, const Pn__Lance__ArrayCompression *how, pn_slice *bytes)
+{
+    const char *scheme = how && how->scheme ? how->scheme : "none";
+    if (strcmp(scheme, "none") == 0)
+        return PN_OK;
+    bool is_zstd = strcmp(scheme, "zstd") == 0;
+    if (!is_zstd && strcmp(scheme, "lz4") != 0)
+        return unsupported(d, "flat of another compression than zstd and lz4");
+    return pn_values_decompress(d, is_zstd ? 2 : 1, *bytes, bytes);
+}
+
 static pn_status decode_flat(pn_decoder *d, const Pn__Lance__ArrayFlat *how, const place *at,
                              pn_array_values *out)
 {
     pn_slice bytes;
     PN_TRY(find_buffer(d, at, how->buffer, &bytes));
-    if (how->compression) { // u64 size, frame
-        const char *scheme = how->compression->scheme ? how->compression->scheme : "";
-        if (strcmp(scheme, "zstd") != 0)
-            return unsupported(d, "flat of another compression than zstd");
-        if (bytes.n < 8 || pn_load_le64(bytes.data) > d->max_bytes)
-            return corrupt(d, "a compressed buffer has an impossible size");
-        size_t n = (size_t)pn_load_le64(bytes.data);
-        const uint8_t *plain;
-        PN_TRY(pn_zstd_decompress(d, (pn_slice){bytes.data + 8, bytes.n - 8}, n, &plain));
-        bytes = (pn_slice){plain, n};
-    }
+    PN_TRY(decompress(d, how->compression, &bytes));
     uint64_t bits = how->bits, first_bit, n_bits, end_bit;
     if (bits == 0 || bits > 1u << 30 || (bits != 1 && bits % 8 != 0))
         return unsupported(d, "flat with a partial byte");

@@ -9,11 +9,13 @@
  *     0, 0               empty
  *     p > 0, 0           none: p is its repetition level and, above 16 bits, its definition level in the layers of this page
  *
- * Since 2.2 such columns are refused by the writer, in favour of a type of its own whose values may lie in other files.
+ * In version 2.0, whose pages have no levels, 1, 0 is the only null. Since 2.2 such columns are refused by the writer, in favour of a type of its own whose values may lie in other files.
  */
 #include "lance/blob_page.h"
 
 #include "base/endian.h"
+
+#include <string.h>
 
 enum { DESCRIPTOR_BYTES = 16, DEFINITION_SHIFT = 16 };
 
@@ -22,17 +24,22 @@ static pn_status corrupt(const pn_decoder *d, const char *what)
     return pn_fail(d->err, PN_ERR_CORRUPT, "%s: %s", d->where, what);
 }
 
+void pn_blob_descriptor(pn_field *members, pn_field *out)
+{
+    pn_field_init(&members[0], "position", PN_TYPE_UINT64, false);
+    pn_field_init(&members[1], "size", PN_TYPE_UINT64, false);
+    pn_field_init(out, "descriptor", PN_TYPE_STRUCT, false);
+    out->is_packed = true;
+    out->children = members;
+    out->n_children = 2;
+}
+
 /* The inner page's rows, as a column of packed structs. */
 static pn_status read_descriptors(pn_decoder *d, const pn_page *page, const pn_row_range *ranges,
                                   size_t n_ranges, pn_stream *out)
 {
     pn_field members[2], descriptor;
-    pn_field_init(&members[0], "position", PN_TYPE_UINT64, false);
-    pn_field_init(&members[1], "size", PN_TYPE_UINT64, false);
-    pn_field_init(&descriptor, "descriptor", PN_TYPE_STRUCT, false);
-    descriptor.is_packed = true;
-    descriptor.children = members;
-    descriptor.n_children = 2;
+    pn_blob_descriptor(members, &descriptor);
     const pn_leaf_path path = {.nodes = {&descriptor}, .n = 1, .innermost_list = -1};
     pn_decoder inner = *d;
     inner.leaf = &descriptor;
@@ -116,4 +123,50 @@ pn_status pn_blob_page_read(pn_decoder *d, const pn_page *page, const pn_leaf_pa
         status = take_blobs(d, page, path, &descriptors, stream);
     pn_stream_reset(&descriptors);
     return status;
+}
+
+/* ---- version 2.0 ---- */
+
+/* Where each value ends when all of them lie side by side; offsets [n + 1]. */
+static pn_status measure(pn_decoder *d, pn_slice file, const pn_values *descriptors,
+                         int64_t *offsets, uint8_t *valid)
+{
+    size_t total = 0;
+    offsets[0] = 0;
+    for (size_t i = 0; i < descriptors->n; i++) {
+        const uint8_t *at = descriptors->data + i * DESCRIPTOR_BYTES;
+        uint64_t position = pn_load_le64(at), size = pn_load_le64(at + 8);
+        if (size > 0 && (position > file.n || size > file.n - position))
+            return corrupt(d, "a blob lies outside of the file");
+        if (!pn_size_add(total, (size_t)size, &total) || total > d->max_bytes)
+            return pn_fail(d->err, PN_ERR_LIMIT, "%s: blobs of over %zu bytes at once", d->where,
+                           d->max_bytes);
+        offsets[i + 1] = (int64_t)total;
+        valid[i] = size > 0 || position != 1;
+    }
+    return PN_OK;
+}
+
+pn_status pn_blob_array(pn_decoder *d, pn_slice file, const pn_values *descriptors,
+                        pn_array_values *out)
+{
+    size_t n = descriptors->n;
+    if (descriptors->variable || descriptors->width != DESCRIPTOR_BYTES)
+        return corrupt(d, "positions of blobs of another kind");
+    int64_t *offsets = PN_ARENA_NEW(d->arena, int64_t, n + 1);
+    uint8_t *valid = PN_ARENA_NEW(d->arena, uint8_t, n + 1);
+    if (!offsets || !valid)
+        return pn_fail_nomem(d->err);
+    PN_TRY(measure(d, file, descriptors, offsets, valid));
+    uint8_t *data = PN_ARENA_NEW(d->arena, uint8_t, (size_t)offsets[n] + 1);
+    if (!data)
+        return pn_fail_nomem(d->err);
+    for (size_t i = 0; i < n; i++)
+        if (offsets[i + 1] > offsets[i])
+            memcpy(data + offsets[i],
+                   file.data + pn_load_le64(descriptors->data + i * DESCRIPTOR_BYTES),
+                   (size_t)(offsets[i + 1] - offsets[i]));
+    *out = (pn_array_values){.values = {.n = n, .variable = true, .data = data, .offsets = offsets},
+                             .valid = valid};
+    return PN_OK;
 }

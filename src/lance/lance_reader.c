@@ -238,7 +238,8 @@ static size_t stored_bytes(const reading *r, const int32_t *leaf_columns, size_t
             if (page->first_row >= last->first + last->n ||
                 page->first_row + page->n_rows <= first->first)
                 continue;
-            if (page->layout && page->layout->layout_case == PN__LANCE__PAGE_LAYOUT__LAYOUT_BLOB)
+            if (column->is_blob ||
+                (page->layout && page->layout->layout_case == PN__LANCE__PAGE_LAYOUT__LAYOUT_BLOB))
                 total = (size_t)r->file->container.mapping.n_bytes; // its values may lie anywhere
             for (size_t b = 0; b < page->n_buffers; b++)
                 total = saturating_add(total, page->buffers[b].n);
@@ -271,7 +272,9 @@ static pn_status read_array_leaf(const reading *r, const pn_leaf_path *path, int
     if (column >= 0)
         return pn_fail(r->err, PN_ERR_CORRUPT, "%s: a column of another depth than its type",
                        d->where);
-    return pn_array_leaf_read(d, path, columns, r->ranges, r->n_ranges, stream);
+    const pn_container *c = &r->file->container;
+    const pn_slice bytes = {c->mapping.data, (size_t)c->mapping.n_bytes};
+    return pn_array_leaf_read(d, bytes, path, columns, r->ranges, r->n_ranges, stream);
 }
 
 static pn_status read_leaf(const reading *r, const pn_leaf_path *path, int32_t column_i,

@@ -259,6 +259,15 @@ static pn_status take_rows(leaf_writer *leaf, const pn_array *array, size_t *fir
 
 static const char EARLY_MAPS[] = "maps before version 2.2";
 
+/* LanceDB keeps the values of such a column elsewhere in the file, and looks for them nowhere else. */
+static bool is_marked_blob(const pn_field *field)
+{
+    for (size_t i = 0; i < field->n_metadata; i++)
+        if (strcmp(field->metadata[i].key, "lance-encoding:blob") == 0)
+            return field->type == PN_TYPE_LARGE_BINARY;
+    return false;
+}
+
 /* What a reader expects elsewhere than where this writer puts it. */
 static const char *other_storage(const pn_leaf_path *path, uint16_t minor)
 {
@@ -268,7 +277,7 @@ static const char *other_storage(const pn_leaf_path *path, uint16_t minor)
             return EARLY_MAPS;
         if (field->is_packed)
             return "packed structs";
-        if (field->is_blob)
+        if (field->is_blob || is_marked_blob(field))
             return "blobs";
     }
     return NULL;

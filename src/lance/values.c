@@ -452,10 +452,8 @@ pn_status pn_lz4_frame_decompress(pn_decoder *d, pn_slice from, size_t n, const 
     return PN_OK;
 }
 
-static pn_status decompress(pn_decoder *d, const Pn__Lance__General *how, pn_slice from,
-                            pn_slice *out)
+pn_status pn_values_decompress(pn_decoder *d, int scheme, pn_slice from, pn_slice *out)
 {
-    int scheme = how->scheme ? how->scheme->scheme : 0;
     if (scheme == 2) { // zstd: u64 size, frame
         if (from.n < 8 || pn_load_le64(from.data) > d->max_bytes)
             return corrupt(d, "a compressed buffer has an impossible size");
@@ -477,6 +475,12 @@ static pn_status decompress(pn_decoder *d, const Pn__Lance__General *how, pn_sli
         return corrupt(d, "an lz4 block is damaged");
     out->data = memory;
     return PN_OK;
+}
+
+static pn_status decompress(pn_decoder *d, const Pn__Lance__General *how, pn_slice from,
+                            pn_slice *out)
+{
+    return pn_values_decompress(d, how->scheme ? how->scheme->scheme : 0, from, out);
 }
 
 static pn_status decode_general(pn_decoder *d, const Pn__Lance__General *how,

@@ -63,6 +63,10 @@ PN_NODISCARD pn_status pn_zstd_decompress(pn_decoder *d, pn_slice from, size_t n
 PN_NODISCARD pn_status pn_lz4_frame_decompress(pn_decoder *d, pn_slice from, size_t n,
                                                const uint8_t **out);
 
+/* A buffer behind its size: 1 lz4, u32 size and block; 2 zstd, u64 size and frame. */
+PN_NODISCARD pn_status pn_values_decompress(pn_decoder *d, int scheme, pn_slice from,
+                                            pn_slice *out);
+
 /* Number of buffers that this encoding takes in the mini-block form; 0 when it is not supported. */
 /* CORRUPT or UNSUPPORTED when the members are not those of d->leaf. */
 PN_NODISCARD pn_status pn_values_check_packed(pn_decoder *d, const Pn__Lance__PackedStruct *how);

@@ -500,6 +500,27 @@ static void a_map__is_refused_with_what_can_be_written(void **state)
     place_leave(&p);
 }
 
+static void blobs__are_refused_in_every_version(void **state)
+{
+    (void)state;
+    pn_error err = {0};
+    place p;
+    pn_field field;
+    pn_kv mark = {"lance-encoding:blob", "true"};
+    pn_lance_writer *writer = NULL;
+    place_make(&p);
+    pn_field_init(&field, "b", PN_TYPE_LARGE_BINARY, true);
+    field.metadata = &mark;
+    field.n_metadata = 1;
+    const pn_schema schema = {.fields = &field, .n_fields = 1};
+    for (uint16_t minor = 0; minor < 4; minor++) {
+        assert_int_equal(pn_lance_writer_create_version(p.path, &schema, minor, &writer, &err),
+                         PN_ERR_UNSUPPORTED);
+        assert_string_equal(err.message, "column \"b\": writing blobs is not supported");
+    }
+    place_leave(&p);
+}
+
 /* n_different strings and, between them, nulls. */
 static pn_status write_words(const char *path, size_t n_different, bool nulls, pn_error *err)
 {
@@ -582,6 +603,7 @@ int main(void)
         cmocka_unit_test(a_page_of_lists__ends_those_below_and_a_struct_has_one),
         cmocka_unit_test(a_null_of_a_struct__is_refused_by_name),
         cmocka_unit_test(a_map__is_refused_with_what_can_be_written),
+        cmocka_unit_test(blobs__are_refused_in_every_version),
         cmocka_unit_test(the_null_of_a_dictionary__is_one_of_its_items),
         cmocka_unit_test(memory_that_is_not_there__is_said),
     };

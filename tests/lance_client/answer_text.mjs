@@ -40,7 +40,9 @@ export function textOf(rows, fields = rows.schema.fields, said = [], order) {
     const lines = [];
     for (const data of rows.getChildAt(c)?.data ?? []) {
       const isBlob = A.DataType.isStruct(f.type) && said[c] && !A.DataType.isStruct(said[c].type);
-      const sizes = isBlob && data.children[1].values, text = isBlob ? (i) => (data.getValid(i) ? "blob " + sizes[i] : "N") : reader(data);
+      const [positions, sizes] = isBlob ? data.children.map((child) => child.values) : [];
+      const isBlobNull = (i) => !data.getValid(i) || (positions[i] === 1n && sizes[i] === 0n); // the latter in 2.0
+      const text = isBlob ? (i) => (isBlobNull(i) ? "N" : "blob " + sizes[i]) : reader(data);
       for (let i = 0; i < data.length; i++) lines.push(text(i));
     }
     parts.push([f.name, ...(order ? order.map((i) => lines[i]) : lines), ""].join("\n"));

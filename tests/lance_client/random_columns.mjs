@@ -54,7 +54,11 @@ export function randomType(c, version, rows, depth = 0) {
 }
 export function randomMetadata(c, type, version) {
   const told = {};
-  if (version === "2.0" || !c.odds(30)) return undefined;
+  if (!c.odds(30)) return undefined;
+  if (version === "2.0") { // which knows these two, and packs structs of which nothing may be null
+    if (type instanceof A.LargeBinary && c.odds(50)) return { "lance-encoding:blob": "true" };
+    return { "lance-encoding:compression": c.pick(["zstd", "lz4", "none", "fsst"]) };
+  }
   if (c.odds(50)) told["lance-encoding:compression"] = c.pick(["zstd", "lz4", "none", "fsst"]);
   if (c.odds(30)) told["lance-encoding:bss"] = c.pick(["on", "off", "auto"]);
   if (c.odds(30)) told["lance-encoding:structural-encoding"] = c.pick(["miniblock", "fullzip"]);
