@@ -59,6 +59,20 @@ void pn_arena_reset(pn_arena *arena)
         free_newest_block(arena);
 }
 
+void pn_arena_clear(pn_arena *arena)
+{
+    pn_arena_block *kept = arena->head;
+    if (!kept)
+        return;
+    arena->head = kept->older;
+    while (arena->head)
+        free_newest_block(arena);
+    POISON(kept->data, kept->used);
+    kept->older = NULL;
+    kept->used = 0;
+    arena->head = kept;
+}
+
 static bool push_block(pn_arena *arena, size_t needed)
 {
     size_t left = arena->max_bytes - arena->used_bytes;

@@ -35,6 +35,10 @@ void pn_arena_init(pn_arena *arena, size_t max_bytes);
 /* Give everything back. The arena can be used again. */
 void pn_arena_reset(pn_arena *arena);
 
+/* Everything gone, but the newest block of memory stays for what comes next: an arena that is filled and cleared again and again soon asks
+ * malloc for nothing. */
+void pn_arena_clear(pn_arena *arena);
+
 /* Uninitialised memory aligned to 16 (or to alignment, a power of two up to 4096). NULL when there is none. */
 PN_NODISCARD void *pn_arena_alloc(pn_arena *arena, size_t bytes);
 PN_NODISCARD void *pn_arena_alloc_aligned(pn_arena *arena, size_t alignment, size_t bytes);

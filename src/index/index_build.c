@@ -717,9 +717,7 @@ static pn_status measure_efforts(pn_index_builder *b, pn_index_writer *w, pn_eff
         status = calibrate(b, &index, efforts, err);
     memcpy(pn_index_writer_facts(w)->widening, index.facts.widening, sizeof index.facts.widening);
     pn_mapping_close(&index.mapping);
-    pn_free(index.block_starts);
-    for (size_t book = 0; book < PN_INDEX_BOOKS; book++)
-        pn_free(index.reaches[book]);
+    pn_index_free_derived(&index);
     return status;
 }
 

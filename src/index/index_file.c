@@ -72,6 +72,7 @@ void pn_index_place_arrays(pn_index *x, const uint8_t *bytes)
 pn_status pn_index_derive(pn_index *x, pn_error *err)
 {
     size_t n = x->facts.n_partitions, n_regions = x->facts.n_regions, blocks = 0;
+    PN_TRY(pn_index_scratch_create(&x->scratch, err));
     x->block_starts = pn_alloc_array(n + 1, sizeof *x->block_starts);
     uint32_t *counts = pn_alloc_zero((n_regions + n) * sizeof *counts);
     if (!x->block_starts || !counts) {
@@ -92,6 +93,14 @@ pn_status pn_index_derive(pn_index *x, pn_error *err)
     pn_status status = pn_index_reaches(x, counts, x->reaches, err);
     pn_free(counts);
     return status;
+}
+
+void pn_index_free_derived(pn_index *x)
+{
+    pn_free(x->block_starts);
+    for (size_t b = 0; b < PN_INDEX_BOOKS; b++)
+        pn_free(x->reaches[b]);
+    pn_index_scratch_free(x->scratch);
 }
 
 pn_status pn_index_check_rows(const pn_index *x, const pn_vector_rows *rows, bool all_there,
@@ -333,11 +342,9 @@ void pn_index_close(pn_index *index)
     if (!index)
         return;
     pn_mapping_close(&index->mapping);
-    pn_free(index->block_starts);
+    pn_index_free_derived(index);
     pn_free(index->unlisted);
     pn_free(index->unlisted_starts);
-    for (size_t b = 0; b < PN_INDEX_BOOKS; b++)
-        pn_free(index->reaches[b]);
     pn_free(index->path);
     pn_free(index);
 }

@@ -16,8 +16,6 @@
  */
 #include "index/index_refine.h"
 
-#include "base/alloc.h"
-
 #include <math.h>
 #include <string.h>
 
@@ -92,7 +90,8 @@ pn_status pn_refiner_init(pn_refiner *r, const pn_index *index, const pn_index_q
                       .q = query,
                       .kernels = pn_kernels_get(),
                       .dim = index->facts.dim,
-                      .half = pn_half_bytes(index->facts.dim)};
+                      .half = pn_half_bytes(index->facts.dim),
+                      .arena = arena};
     pn_candidate *best = PN_ARENA_NEW(arena, pn_candidate, k);
     pn_candidate *codes = PN_ARENA_NEW(arena, pn_candidate, k);
     if (!best || !codes)
@@ -104,33 +103,37 @@ pn_status pn_refiner_init(pn_refiner *r, const pn_index *index, const pn_index_q
     return PN_OK;
 }
 
-void pn_refiner_reset(pn_refiner *r)
-{
-    pn_free(r->found);
-    pn_free(r->ordered);
-    pn_free(r->refined);
-}
-
 /* ---- memory */
 
+static void *grown(pn_arena *arena, const void *old, size_t used_bytes, size_t bytes)
+{
+    void *bigger = pn_arena_alloc(arena, bytes);
+    if (bigger && used_bytes > 0)
+        memcpy(bigger, old, used_bytes);
+    return bigger;
+}
+
+/* Sizes are at most a few times the rows of the index, whose copies alone are larger. */
 pn_status pn_refiner_reserve(pn_refiner *r, size_t more, pn_error *err)
 {
-    if (r->n_found + more > r->capacity) {
-        size_t capacity = 2 * (r->n_found + more);
-        pn_found_row *found = pn_realloc(r->found, capacity * sizeof *found);
-        r->found = found ? found : r->found;
-        pn_found_row *ordered = found ? pn_realloc(r->ordered, capacity * sizeof *ordered) : NULL;
-        if (!ordered)
+    size_t wanted = r->n_found + more;
+    if (wanted > r->capacity) {
+        size_t bytes = 2 * wanted * sizeof *r->found;
+        pn_found_row *found = grown(r->arena, r->found, r->n_found * sizeof *found, bytes);
+        pn_found_row *ordered = pn_arena_alloc(r->arena, bytes);
+        if (!found || !ordered)
             return pn_fail_nomem(err);
+        r->found = found;
         r->ordered = ordered;
-        r->capacity = capacity;
+        r->capacity = 2 * wanted;
     }
-    size_t wanted = r->n_refined + r->n_found + more;
+    wanted += r->n_refined;
     if (wanted > r->refined_capacity) {
-        pn_refined_row *grown = pn_realloc(r->refined, 2 * wanted * sizeof *grown);
-        if (!grown)
+        pn_refined_row *refined = grown(r->arena, r->refined, r->n_refined * sizeof *refined,
+                                        2 * wanted * sizeof *refined);
+        if (!refined)
             return pn_fail_nomem(err);
-        r->refined = grown;
+        r->refined = refined;
         r->refined_capacity = 2 * wanted;
     }
     return PN_OK;

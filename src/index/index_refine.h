@@ -39,13 +39,13 @@ typedef struct pn_refiner {
     size_t n_refined, refined_capacity;
     pn_topk best; /* of lower limits, as distances -low */
     uint64_t n_looked_at;
+    pn_arena *arena; /* for all of it */
 } pn_refiner;
 
-/* What is allocated here is the arena's. Errors: NOMEM. */
+/* What is allocated is the arena's, also later. Errors: NOMEM. */
 PN_NODISCARD pn_status pn_refiner_init(pn_refiner *r, const pn_index *index,
                                        const pn_index_query *query, size_t k, pn_arena *arena,
                                        pn_error *err);
-void pn_refiner_reset(pn_refiner *r); /* one of zeros is welcome */
 
 /* The score that a row has to reach to matter; below everything while there are fewer than k. */
 static inline float pn_refiner_bar(const pn_refiner *r)

@@ -24,7 +24,6 @@
  */
 #include "index/index_refine.h"
 
-#include "base/alloc.h"
 #include "base/arena.h"
 #include "kernels/kernels.h"
 
@@ -71,10 +70,11 @@ static pn_status prepare(search *s, pn_arena *arena, pn_error *err)
     s->codes = x->codes[book];
     s->tables.entries = PN_ARENA_NEW(arena, uint8_t, s->pq->n_groups * PN_CODE_ENTRIES);
     float *scratch = PN_ARENA_NEW(arena, float, s->pq->n_axes + s->pq->n_groups * PN_CODE_ENTRIES);
-    s->next = PN_ARENA_NEW(arena, int32_t, x->facts.n_regions + x->facts.n_partitions);
-    s->heads = PN_ARENA_NEW(arena, int32_t, BUCKETS);
-    s->rows = PN_ARENA_NEW(arena, uint32_t, largest);
-    s->sums = PN_ARENA_NEW(arena, uint16_t, largest);
+    size_t n_items = (size_t)x->facts.n_regions + x->facts.n_partitions;
+    s->next = pn_arena_alloc(arena, n_items * sizeof *s->next);
+    s->heads = pn_arena_alloc(arena, BUCKETS * sizeof *s->heads);
+    s->rows = pn_arena_alloc(arena, largest * sizeof *s->rows);
+    s->sums = pn_arena_alloc(arena, largest * sizeof *s->sums);
     if (!s->tables.entries || !scratch || !s->next || !s->heads || !s->rows || !s->sums)
         return pn_fail_nomem(err);
     PN_TRY(pn_refiner_init(&s->refiner, x, s->q, s->k, arena, err));
@@ -272,18 +272,18 @@ static pn_status walk(search *s, pn_error *err)
 pn_status pn_index_search(const pn_index *index, const pn_index_query *query, pn_topk *topk,
                           pn_index_stats *stats, pn_error *err)
 {
-    pn_arena arena;
     PN_TRY(pn_index_check_rows(index, query->rows, query->mask == NULL, err));
-    search *s = pn_alloc_zero(sizeof *s);
-    if (!s)
-        return pn_fail_nomem(err);
-    pn_arena_init(&arena, SIZE_MAX);
-    s->x = index;
-    s->q = query;
-    s->kernels = pn_kernels_get();
-    s->dim = index->facts.dim;
-    s->k = topk->k;
-    pn_status status = prepare(s, &arena, err);
+    pn_arena arena = pn_index_scratch_take(index->scratch);
+    search *s = PN_ARENA_NEW(&arena, search, 1);
+    pn_status status = s ? PN_OK : pn_fail_nomem(err);
+    if (status == PN_OK) {
+        s->x = index;
+        s->q = query;
+        s->kernels = pn_kernels_get();
+        s->dim = index->facts.dim;
+        s->k = topk->k;
+        status = prepare(s, &arena, err);
+    }
     if (status == PN_OK)
         status = walk(s, err);
     if (status == PN_OK) {
@@ -291,8 +291,6 @@ pn_status pn_index_search(const pn_index *index, const pn_index_query *query, pn
         s->stats.n_refined = s->refiner.n_looked_at;
         *stats = s->stats;
     }
-    pn_refiner_reset(&s->refiner);
-    pn_arena_reset(&arena);
-    pn_free(s);
+    pn_index_scratch_give(index->scratch, &arena);
     return status;
 }

@@ -18,6 +18,7 @@
 #define PN_INDEX_INTERNAL_H
 
 #include "index/index.h"
+#include "index/index_scratch.h"
 #include "index/pq.h"
 #include "kernels/kernels.h"
 #include "os/mapping.h"
@@ -112,12 +113,14 @@ struct pn_index {
     /* [n_regions + n_partitions], in standard deviations of q . residual: how far above its centroid the best row of a region or partition
      * is expected; owned */
     float *reaches[PN_INDEX_BOOKS];
+    pn_index_scratch *scratch; /* of searches; owned */
 };
 
 /* Point the index's arrays into bytes (a mapping, or what is written of one so far) as trailer says. */
 void pn_index_place_arrays(pn_index *index, const uint8_t *bytes);
 /* Make the owned arrays. */
 PN_NODISCARD pn_status pn_index_derive(pn_index *index, pn_error *err);
+void pn_index_free_derived(pn_index *index); /* also after a failure */
 
 /* INVALID when rows are not of the index's fragments, or, with all_there, when a fragment is gone. */
 PN_NODISCARD pn_status pn_index_check_rows(const pn_index *index, const pn_vector_rows *rows,

@@ -150,6 +150,28 @@ static void rewind__takes_back_what_came_after_the_mark(void **state)
     assert_int_equal(arena->used_bytes, 0);
 }
 
+static void clear__keeps_one_block_for_what_comes_next(void **state)
+{
+    enum { ROUNDS = 8, BYTES = 5000, TIMES = 40 };
+    pn_arena *arena = *state;
+    pn_arena_clear(arena);
+    assert_null(arena->head);
+    for (int round = 0; round < ROUNDS; round++) {
+        uint64_t asked = pn_alloc_asked_bytes();
+        for (int i = 0; i < TIMES; i++) {
+            char *bytes = pn_arena_alloc(arena, BYTES);
+            assert_non_null(bytes);
+            memset(bytes, i, BYTES);
+        }
+        if (round >= 2)
+            assert_int_equal(pn_alloc_asked_bytes(), asked);
+        size_t used = arena->used_bytes;
+        pn_arena_clear(arena);
+        assert_non_null(arena->head);
+        assert_in_range(arena->used_bytes, BYTES, used);
+    }
+}
+
 static void unused_memory__is_poisoned(void **state)
 {
 #ifdef __SANITIZE_ADDRESS__
@@ -198,6 +220,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(zeroed_memory__is_zero_after_a_rewind, setup, teardown),
         cmocka_unit_test_setup_teardown(texts__are_copied_and_ended, setup, teardown),
         cmocka_unit_test_setup_teardown(rewind__takes_back_what_came_after_the_mark, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(clear__keeps_one_block_for_what_comes_next, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(unused_memory__is_poisoned, setup, teardown),
         cmocka_unit_test_setup_teardown(no_memory__is_null_and_leaves_the_arena_usable, setup,
