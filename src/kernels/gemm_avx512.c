@@ -60,11 +60,12 @@ static PN_ALWAYS_INLINE void tile(const pn_gemm *g, size_t row, size_t panel, co
         sum[r][0] = _mm512_setzero_ps();
         sum[r][1] = _mm512_setzero_ps();
     }
-    /* the next two panels, once: see pn_gemm_tile */
-    const size_t ahead = row == 0 ? 2 * panel_bytes : 0;
-    for (size_t p = 0; p < k; p++) {
-        PN_PREFETCH_FAR(b + p * line_bytes + ahead);
-        PN_PREFETCH_FAR(next + p * line_bytes + ahead);
+    pn_gemm_fetch_sums(g, row, panel, rows, panels);
+    pn_gemm_ahead ahead =
+        pn_gemm_look_ahead(g, b + 2 * panel_bytes, panel_bytes, line_bytes, row, (size_t)rows);
+    for (size_t p = 0; p < k; p++, ahead.at += ahead.step) {
+        PN_PREFETCH_FAR(ahead.at);
+        PN_PREFETCH_FAR(ahead.at + panel_bytes);
         __m512 b0 = line(b, p, type);
         __m512 b1 = panels == 2 ? line(next, p, type) : b0;
         PN_UNROLL for (int r = 0; r < rows; r++)

@@ -49,8 +49,8 @@ static PN_ALWAYS_INLINE void tile_bf16_pairs(const pn_gemm *g, size_t row, size_
                                              const int rows, const int panels)
 {
     const size_t bytes = pn_gemm_bf16_depth(g->k) * 2, stride = g->a16.stride * 2;
-    const uint8_t *b = (const uint8_t *)g->w.packed + panel * LANES * bytes,
-                  *next = b + LANES * bytes;
+    const size_t panel_bytes = LANES * bytes;
+    const uint8_t *b = (const uint8_t *)g->w.packed + panel * panel_bytes, *next = b + panel_bytes;
     const uint8_t *a[MAX_ROWS / 3 + 1];
     PN_UNROLL for (int r = 0; r < rows; r += 3) a[r / 3] =
         (const uint8_t *)g->a16.rows + (row + (size_t)r) * stride;
@@ -60,11 +60,12 @@ static PN_ALWAYS_INLINE void tile_bf16_pairs(const pn_gemm *g, size_t row, size_
         sum[r][0] = (sums16){0};
         sum[r][1] = (sums16){0};
     }
-    /* the next two panels, once: see pn_gemm_tile */
-    const size_t ahead = row == 0 ? (size_t)2 * LANES * bytes : 0;
-    for (size_t p = 0; p < bytes; p += PAIR) {
-        PN_PREFETCH_FAR(b + p * LANES + ahead);
-        PN_PREFETCH_FAR(next + p * LANES + ahead);
+    pn_gemm_fetch_sums(g, row, panel, rows, panels);
+    pn_gemm_ahead ahead = pn_gemm_look_ahead(g, b + 2 * panel_bytes, panel_bytes,
+                                             (size_t)LANES * PAIR, row, (size_t)rows);
+    for (size_t p = 0; p < bytes; p += PAIR, ahead.at += ahead.step) {
+        PN_PREFETCH_FAR(ahead.at);
+        PN_PREFETCH_FAR(ahead.at + panel_bytes);
         __m512i b0 = _mm512_loadu_si512(b + p * LANES);
         __m512i b1 = panels == 2 ? _mm512_loadu_si512(next + p * LANES) : b0;
         PN_UNROLL for (int r = 0; r < rows; r++)

@@ -112,8 +112,8 @@ static PN_ALWAYS_INLINE void tile_i8(const pn_gemm *g, size_t row, size_t panel,
                                      const int panels)
 {
     const size_t depth = pn_gemm_i8_depth(g->k), stride = g->a8.stride;
-    const int8_t *b = (const int8_t *)g->w.packed + panel * LANES * depth,
-                 *next = b + LANES * depth;
+    const size_t panel_bytes = LANES * depth;
+    const uint8_t *b = (const uint8_t *)g->w.packed + panel * panel_bytes, *next = b + panel_bytes;
     const uint8_t *a[MAX_ROWS / 3 + 1];
     PN_UNROLL for (int r = 0; r < rows; r += 3) a[r / 3] = g->a8.rows + (row + (size_t)r) * stride;
     sums16 sum[MAX_ROWS][2];
@@ -122,11 +122,12 @@ static PN_ALWAYS_INLINE void tile_i8(const pn_gemm *g, size_t row, size_t panel,
         sum[r][0] = (sums16){0};
         sum[r][1] = (sums16){0};
     }
-    /* the next two panels, once: see pn_gemm_tile */
-    const size_t ahead = row == 0 ? (size_t)2 * LANES * depth : 0;
-    for (size_t p = 0; p < depth; p += PN_GEMM_I8_DEPTH) {
-        PN_PREFETCH_FAR(b + p * LANES + ahead);
-        PN_PREFETCH_FAR(next + p * LANES + ahead);
+    pn_gemm_fetch_sums(g, row, panel, rows, panels);
+    pn_gemm_ahead ahead = pn_gemm_look_ahead(g, b + 2 * panel_bytes, panel_bytes,
+                                             (size_t)LANES * PN_GEMM_I8_DEPTH, row, (size_t)rows);
+    for (size_t p = 0; p < depth; p += PN_GEMM_I8_DEPTH, ahead.at += ahead.step) {
+        PN_PREFETCH_FAR(ahead.at);
+        PN_PREFETCH_FAR(ahead.at + panel_bytes);
         __m512i b0 = _mm512_loadu_si512(b + p * LANES);
         __m512i b1 = panels == 2 ? _mm512_loadu_si512(next + p * LANES) : b0;
         PN_UNROLL for (int r = 0; r < rows; r++)
