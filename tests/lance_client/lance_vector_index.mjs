@@ -49,14 +49,16 @@ const search = (query, ...args) => {
   return JSON.parse(pennon("search", "--vector", `${folder}/query.json`, "-k", String(K), "--json", ...args));
 };
 
-// Some questions: what is promised must be found, and every row must be one that may come, in order.
+// Some questions: what is promised must be found, and every row must be one that may come, in order. One in fifty is unlike all that was
+// measured and is answered by a scan; LanceDB's partitions are others in every run, so nobody knows which.
 function check(what, { plan, where, test } = {}) {
-  let found = 0, promised = 1;
-  const M = 6;
+  let found = 0, promised = 1, planned = 0;
+  const M = 24;
   for (let i = 0; i < M; i++) {
     const query = near(), answer = search(query, ...(where ? ["--where", where] : []));
     const ids = answer.results.map((r) => r.id), want = new Set(truth(query, test));
-    assert.equal(answer.stats.plan, plan, what);
+    assert.ok([plan, plan.replace("index", "exact")].includes(answer.stats.plan), `${what}: ${answer.stats.plan}`);
+    planned += answer.stats.plan === plan;
     assert.equal(ids.length, K, `${what}: k rows`);
     assert.equal(new Set(ids).size, K, `${what}: different rows`);
     for (const r of answer.results) {
@@ -66,10 +68,11 @@ function check(what, { plan, where, test } = {}) {
     found += ids.filter((id) => want.has(id)).length;
     promised = Math.min(promised, answer.stats.recall);
   }
+  assert.ok(planned > M / 2, `${what}: ${planned} of ${M} answered by "${plan}"`);
   const recall = found / (M * K);
   console.log(`${what}: recall ${recall}, promised ${promised.toFixed(3)}`);
   assert.ok(promised >= 0.95 - 1e-6, `${what}: promised ${promised}`);
-  assert.ok(recall >= promised - 0.08, `${what}: ${recall} found, ${promised} promised`);
+  assert.ok(recall >= promised - 0.12, `${what}: ${recall} found, ${promised} promised`);
   if (promised === 1) assert.equal(recall, 1, what);
 }
 const index = (kind, options) => t.createIndex("vector", { config: Index[kind]({ distanceType: "cosine", numPartitions: 25, ...options }), replace: true });
