@@ -41,7 +41,8 @@ foreach(room IN LISTS rooms)
       target_compile_options(${stem} PRIVATE -Werror)
     endif()
     add_test(NAME ${room}/${stem} COMMAND ${stem})
-    set_tests_properties(${room}/${stem} PROPERTIES TIMEOUT 600 ENVIRONMENT
+    # Against what hangs, no measure of speed: a machine that others use takes ten times as long.
+    set_tests_properties(${room}/${stem} PROPERTIES TIMEOUT 3600 ENVIRONMENT
       "PN_SHARED_DIR=${PN_SHARED_DIR};PN_SOURCE_DIR=${PROJECT_SOURCE_DIR};PN_BINARY_DIR=${PROJECT_BINARY_DIR};G_SLICE=always-malloc")
   endforeach()
 endforeach()
@@ -75,6 +76,6 @@ foreach(script IN LISTS scripts)
   get_filename_component(folder "${script}" DIRECTORY)
   get_filename_component(folder "${folder}" NAME)
   add_test(NAME ${folder}/${stem} COMMAND bash "${script}")
-  set_tests_properties(${folder}/${stem} PROPERTIES TIMEOUT 900 SKIP_RETURN_CODE 77 LABELS program ENVIRONMENT
+  set_tests_properties(${folder}/${stem} PROPERTIES TIMEOUT 3600 SKIP_RETURN_CODE 77 LABELS program ENVIRONMENT
     "PENNON=${PROJECT_BINARY_DIR}/pennon;PN_DATASET_TOOL=${PROJECT_BINARY_DIR}/dataset_tool;PN_SHARED_DIR=${PN_SHARED_DIR};PN_SOURCE_DIR=${PROJECT_SOURCE_DIR};PN_BINARY_DIR=${PROJECT_BINARY_DIR}")
 endforeach()

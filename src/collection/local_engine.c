@@ -795,6 +795,12 @@ pn_status pn_local_engine_set_index_cache(pn_engine *engine, uint64_t bytes, pn_
     return pn_page_keeper_set_limit(e->pages, bytes, err);
 }
 
+uint64_t pn_local_engine_memory_rounds(const pn_engine *engine)
+{
+    const local_engine *e = engine->self;
+    return pn_page_keeper_rounds(e->pages);
+}
+
 void pn_local_engine_set_compaction(pn_engine *engine, uint64_t bytes)
 {
     local_engine *e = engine->self;

@@ -31,5 +31,7 @@ void pn_local_engine_set_compaction(pn_engine *engine, uint64_t bytes);
  * an engine as above. */
 PN_NODISCARD pn_status pn_local_engine_set_index_cache(pn_engine *engine, uint64_t bytes,
                                                        pn_error *err);
+/* For tests: how often it was looked since what lies in memory. */
+uint64_t pn_local_engine_memory_rounds(const pn_engine *engine);
 
 #endif

@@ -48,6 +48,7 @@ struct pn_page_keeper {
     uint64_t limit;           /* guarded by mu */
     bool stop;                /* guarded by mu */
     _Atomic unsigned n_begun; /* searches */
+    _Atomic uint64_t n_rounds;
     _Atomic unsigned n_running;
     _Atomic bool is_idle; /* the thread sleeps for long */
     /* The thread's: */
@@ -301,6 +302,7 @@ static void keeper_main(void *context)
         }
         pthread_mutex_unlock(&k->mu);
         bool goes_on = work(k, limit);
+        atomic_fetch_add(&k->n_rounds, 1);
         bool loads = k->plan.loaded < k->plan.kept;
         pthread_mutex_lock(&k->mu);
         if (k->stop || loads)
@@ -353,6 +355,11 @@ pn_status pn_page_keeper_set_limit(pn_page_keeper *keeper, uint64_t bytes, pn_er
     pthread_cond_broadcast(&keeper->changed);
     pthread_mutex_unlock(&keeper->mu);
     return status;
+}
+
+uint64_t pn_page_keeper_rounds(const pn_page_keeper *keeper)
+{
+    return atomic_load(&keeper->n_rounds);
 }
 
 void pn_page_keeper_search_begins(pn_page_keeper *keeper)

@@ -35,6 +35,9 @@ void pn_page_keeper_free(pn_page_keeper *keeper); /* NULL is welcome */
 PN_NODISCARD pn_status pn_page_keeper_set_limit(pn_page_keeper *keeper, uint64_t bytes,
                                                 pn_error *err);
 
+/* How many rounds it made, each a look at what lies in memory. For tests: what is promised of memory is promised after a look. */
+uint64_t pn_page_keeper_rounds(const pn_page_keeper *keeper);
+
 /* Around each search. */
 void pn_page_keeper_search_begins(pn_page_keeper *keeper);
 void pn_page_keeper_search_ends(pn_page_keeper *keeper);
