@@ -1,9 +1,11 @@
 /*
- * page.c - the three layouts
+ * page.c - the layouts of a page
  *
  *     mini_block  chunks of up to a few thousand values, each with its levels and buffers
  *     full_zip    values with their levels in front, row by row: large values and vectors
  *     constant    one value, or none
+ *
+ * and the doors to two more, blob_page.c and sparse_page.c.
  *
  * A page without lists has one entry a row, so rows are found by counting, and chunks that hold none of the rows asked for
  * are passed over unread. With lists the page's levels must be walked from the start.
@@ -13,6 +15,7 @@
 #include "base/bits.h"
 #include "base/endian.h"
 #include "lance/blob_page.h"
+#include "lance/sparse_page.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -148,6 +151,17 @@ static pn_status append_nested(pn_decoder *d, const pn_leaf_path *path, const pn
                                 starts.value[ranges[i].first], d->err));
     }
     return PN_OK;
+}
+
+pn_status pn_page_append(pn_decoder *d, const pn_leaf_path *path, const pn_piece *piece,
+                         uint64_t n_rows, const pn_row_range *ranges, size_t n_ranges,
+                         pn_stream *stream)
+{
+    if (path->n_lists > 0)
+        return append_nested(d, path, piece, n_rows, ranges, n_ranges, stream);
+    if (piece->n_entries != n_rows)
+        return corrupt(d, "a page has another number of levels than rows");
+    return append_flat(d, path, piece, 0, ranges, n_ranges, stream);
 }
 
 static bool any_in(const pn_row_range *ranges, size_t n_ranges, uint64_t first, uint64_t end)
@@ -288,6 +302,19 @@ static pn_status read_chunk(pn_decoder *d, const chunk_reader *r, pn_slice chunk
         return look_up(d, &r->dictionary, &values, &piece->values);
     piece->values = values;
     return PN_OK;
+}
+
+pn_status pn_page_chunk_values(pn_decoder *d, const Pn__Lance__Compression *how, uint64_t n_buffers,
+                               bool wide, pn_slice chunk, size_t n_values, pn_values *out)
+{
+    const Pn__Lance__MiniBlock no_levels = PN__LANCE__MINI_BLOCK__INIT;
+    const chunk_reader r = {.how = &no_levels, .n_value_buffers = (size_t)n_buffers, .wide = wide};
+    chunk_parts parts = {0};
+    if (n_buffers == 0 || n_buffers > PN_COUNT_OF(parts.values) ||
+        n_buffers != pn_values_count_buffers(how))
+        return corrupt(d, "a page has another number of buffers than its encoding");
+    PN_TRY(split_chunk(d, &r, chunk, &parts));
+    return pn_values_decode(d, how, parts.values, r.n_value_buffers, n_values, out);
 }
 
 /* Join the chunks of a page with lists into one piece. */
@@ -880,11 +907,7 @@ static pn_status read_constant(pn_decoder *d, const pn_page *page, const pn_leaf
                         count_visible(path, piece.stop, piece.n_entries), &piece.values));
     if (by_rows)
         return pn_stream_append(stream, path, &piece, 0, piece.n_entries, 0, d->err);
-    if (path->n_lists > 0)
-        return append_nested(d, path, &piece, page->n_rows, ranges, n_ranges, stream);
-    if (piece.n_entries != page->n_rows)
-        return corrupt(d, "a constant page has another number of levels than rows");
-    return append_flat(d, path, &piece, 0, ranges, n_ranges, stream);
+    return pn_page_append(d, path, &piece, page->n_rows, ranges, n_ranges, stream);
 }
 
 bool pn_page_is_read_whole(const pn_page *page, const pn_leaf_path *path)
@@ -894,6 +917,8 @@ bool pn_page_is_read_whole(const pn_page *page, const pn_leaf_path *path)
         return path->n_lists > 0 || layout->mini_block->dictionary;
     if (layout->layout_case == PN__LANCE__PAGE_LAYOUT__LAYOUT_CONSTANT)
         return page->n_buffers >= 2;
+    if (layout->layout_case == PN__LANCE__PAGE_LAYOUT__LAYOUT_SPARSE)
+        return true;
     if (layout->layout_case != PN__LANCE__PAGE_LAYOUT__LAYOUT_FULL_ZIP)
         return false;
     const Pn__Lance__FullZip *how = layout->full_zip;
@@ -917,8 +942,7 @@ pn_status pn_page_read(pn_decoder *d, const pn_page *page, const pn_leaf_path *p
     case PN__LANCE__PAGE_LAYOUT__LAYOUT_BLOB:
         return pn_blob_page_read(d, page, path, ranges, n_ranges, stream);
     case PN__LANCE__PAGE_LAYOUT__LAYOUT_SPARSE:
-        return pn_fail(d->err, PN_ERR_UNSUPPORTED, "%s: layout \"sparse\" is not supported",
-                       d->where);
+        return pn_sparse_page_read(d, page, path, ranges, n_ranges, stream);
     default:
         return pn_fail(d->err, PN_ERR_UNSUPPORTED,
                        "%s: a layout that is not known is not supported", d->where);

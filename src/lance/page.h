@@ -36,6 +36,16 @@ bool pn_page_is_read_whole(const pn_page *page, const pn_leaf_path *path);
 PN_NODISCARD pn_status pn_page_read(pn_decoder *d, const pn_page *page, const pn_leaf_path *path,
                                     const pn_row_range *ranges, size_t n_ranges, pn_stream *stream);
 
+/* The values of one chunk without levels; wide: sizes in it have 32 bits. */
+PN_NODISCARD pn_status pn_page_chunk_values(pn_decoder *d, const Pn__Lance__Compression *how,
+                                            uint64_t n_buffers, bool wide, pn_slice chunk,
+                                            size_t n_values, pn_values *out);
+/* Append those entries of a piece, which is a whole page, that the ranges choose. */
+PN_NODISCARD pn_status pn_page_append(pn_decoder *d, const pn_leaf_path *path,
+                                      const pn_piece *piece, uint64_t n_rows,
+                                      const pn_row_range *ranges, size_t n_ranges,
+                                      pn_stream *stream);
+
 /* Definition levels of a page -> stops. table gets a stop for every level; *n_levels is how many there are. */
 PN_NODISCARD pn_status pn_page_levels(pn_decoder *d, const pn_leaf_path *path,
                                       const int32_t *layers, size_t n_layers,

@@ -62,6 +62,7 @@ export function randomMetadata(c, type, version) {
   if (c.odds(50)) told["lance-encoding:compression"] = c.pick(["zstd", "lz4", "none", "fsst"]);
   if (c.odds(30)) told["lance-encoding:bss"] = c.pick(["on", "off", "auto"]);
   if (c.odds(30)) told["lance-encoding:structural-encoding"] = c.pick(["miniblock", "fullzip"]);
+  if (version === "2.3" && c.odds(60) && !(type instanceof A.Dictionary)) told["lance-encoding:structural-encoding"] = "sparse";
   if (c.odds(15)) told["lance-encoding:rle-threshold"] = c.pick(["0.9", "0.1"]);
   if (c.odds(15)) told["lance-encoding:dict-divisor"] = c.pick(["1", "2", "100000"]);
   if (type instanceof A.Struct && c.odds(40)) told["lance-encoding:packed"] = "true";
