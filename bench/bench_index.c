@@ -261,7 +261,7 @@ static void search_efforts(const bench *b, pn_query_kind kind)
         unsigned long p = strtoul(at, &end, 10);
         float z = *end == ':' ? strtof(end + 1, &end) : 2.0f;
         snprintf(setting, sizeof setting, "partitions=%lu rows=%.1f", p, (double)z);
-        measure(b, kind, (pn_index_effort){(uint32_t)p, z, INFINITY}, setting);
+        measure(b, kind, (pn_index_effort){(uint32_t)p, z, INFINITY, 0}, setting);
         at = *end == ',' ? end + 1 : end;
         if (end == at && *end != 0)
             stop("--efforts", at);

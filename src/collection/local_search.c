@@ -14,6 +14,8 @@
 
 #include <math.h>
 
+#define FEW_DELETED 0.9 /* when more than this share is left */
+
 typedef struct plan {
     const pn_local_scope *scope;
     const pn_engine_search *asked;
@@ -109,7 +111,8 @@ static pn_status mask_of(const plan *p, size_t i, const pn_index_mask **out, pn_
 }
 
 /* A filter may contradict the question, so that the usual gap has to be closed: then half of all searches look on beyond the partitions of their
- * effort. Deleted rows seldom do, and it is enough that no partition promises more than what was found, which one search in a hundred has to wait for. */
+ * effort. Deleted rows seldom do. Of many it is enough that no partition promises more than what was found; of few, that none promises more than it ever did
+ * when searches were measured. */
 static pn_index_effort choose_effort(const plan *p, const pn_index *index, pn_query_kind kind,
                                      double share, float *recall)
 {
@@ -119,7 +122,8 @@ static pn_index_effort choose_effort(const plan *p, const pn_index *index, pn_qu
     pn_index_effort effort = pn_index_effort_for(index, kind, wanted, share, p->topk->k, recall);
     float undeleted = pn_index_effort_for(index, kind, wanted, 1, p->topk->k, recall).gap;
     if (!p->filtered && isinf(undeleted))
-        effort.gap = PN_MAX(effort.gap, 0.0f);
+        effort.gap =
+            PN_MAX(effort.gap, share > FEW_DELETED ? PN_MAX(effort.widest_gap, 0.0f) : 0.0f);
     return effort;
 }
 

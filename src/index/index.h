@@ -6,7 +6,7 @@
  * every query: it stops when what is left can no longer improve the k-th place with the probability asked for.
  *
  *     file, mapped                            bytes a row
- *     codes      pq.h, one set a kind of query    32 each
+ *     codes      pq.h, one set a kind of query    34 each: 4 bits a code, and 2 bytes that make a score of them
  *     copies     residual in 8 bits, scale      512 + 8
  *     order      ordinal by position, and back    8
  *
@@ -35,9 +35,9 @@ typedef enum pn_query_kind { PN_QUERY_PICTURE, PN_QUERY_TEXT, PN_QUERY_KINDS } p
 
 typedef struct pn_index_build_options {
     size_t n_partitions; /* 0: four times the root of the number of rows */
-    size_t code_groups;  /* 4-bit codes a row: 0 for 64 */
+    size_t code_groups;  /* 4-bit codes a row, of each set: 0 for 64 */
     bool
-        low_memory; /* without the 8-bit copies: 40 bytes a row instead of 600, and refinement reads the vectors */
+        low_memory; /* without the 8-bit copies: 80 bytes a row instead of 600, and refinement reads the vectors */
     const float
         *texts; /* [n_texts][dim] unit vectors of texts like those that will be asked; NULL: none */
     size_t n_texts;
@@ -104,6 +104,8 @@ typedef struct pn_index_effort {
         rows; /* standard deviations by which a row, by its codes, may fall short of the k-th by codes */
     /* And no sooner than the best that the next partition promises is above the k-th place by no more than this; INFINITY: at once. */
     float gap;
+    float
+        widest_gap; /* that any search left which was measured; where rows are missing here and there, no more needs to be closed */
 } pn_index_effort;
 
 /*

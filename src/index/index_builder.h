@@ -19,7 +19,7 @@ typedef struct pn_index_builder {
     const pn_kernels *kernels;
     pn_arena arena;
     uint64_t n_live; /* rows that are not deleted */
-    size_t dim, n_regions, n_partitions, n_groups, n_books;
+    size_t dim, n_regions, n_partitions, n_books, n_groups[PN_INDEX_BOOKS];
 
     uint32_t *sample; /* ordinals, ascending */
     size_t n_sample;
@@ -42,11 +42,15 @@ typedef struct pn_index_builder {
     size_t n_fitted, n_asked, n_lone;  /* the first n_lone of the asked are least like others */
 
     pn_pq books[PN_INDEX_BOOKS];
-    float *packed[PN_INDEX_BOOKS];
-    size_t *block_starts; /* [n_partitions + 1] */
+    float *packed[PN_INDEX_BOOKS], *packed_query[PN_INDEX_BOOKS];
+    float *means;                        /* [kinds][dim] of queries */
+    float *turned_means[PN_INDEX_BOOKS]; /* [n_axes] */
+    size_t *block_starts;                /* [n_partitions + 1] */
     uint8_t *codes[PN_INDEX_BOOKS];
-    float *scales, *errors;                     /* [n_listed] */
-    pn_partition_sums *sums;                    /* [n_partitions] */
+    float *offsets[PN_INDEX_BOOKS]; /* [n_listed] of rows, until all of a partition are known */
+    float *offset_steps;            /* [kinds][n_partitions] */
+    float *scales, *errors;         /* [n_listed] */
+    pn_partition_sums *sums;        /* [n_partitions] */
     size_t first_row, end_row, first_partition; /* positions being written, and where they begin */
     uint8_t *copies;                            /* theirs, in blocks; NULL: low memory */
     _Atomic int failed;                         /* a pn_status out of a task */

@@ -32,7 +32,7 @@ enum { NEAREST = 10, SPARSE = 16 };
 static const float ladder[PN_EFFORTS_MAX] = {0.7f,   0.8f,  0.85f,  0.9f,  0.92f,  0.94f,
                                              0.95f,  0.96f, 0.965f, 0.97f, 0.975f, 0.98f,
                                              0.985f, 0.99f, 0.995f, 0.998f};
-static const float row_steps[] = {1.5f, 2, 2.5f, 3, 4, 5, 7, 10, 14};
+static const float row_steps[] = {0.7f, 1, 1.4f, 2, 2.8f, 4, 5.5f, 8, 12};
 static const uint32_t partition_steps[] = {4,   6,   8,    12,   16,   24,   32,
                                            48,  64,  96,   128,  192,  256,  384,
                                            512, 768, 1024, 1536, 2048, 3072, 4096};
@@ -84,8 +84,10 @@ static void measure_query(void *context, size_t i, unsigned worker)
     }
     m->gaps[i] = stats.gap;
     m->recalls[i] = recall_of(heap, found.n, m->truth + i * NEAREST);
+    const pn_index_trailer *facts = &c->index->facts;
+    size_t book = c->kind < facts->n_books ? c->kind : 0;
     /* codes in a row, copies here and there: a line of the latter costs about three of the former */
-    m->costs[i] = (float)stats.n_scanned * (float)c->index->facts.n_groups / 2 +
+    m->costs[i] = (float)stats.n_scanned * (float)facts->n_groups[book] / 2 +
                   (float)stats.n_refined * (float)c->rows->dim * 3 +
                   (float)stats.n_partitions * 256;
 }
@@ -134,12 +136,13 @@ static int by_value(const void *a, const void *b)
     return (*x > *y) - (*x < *y);
 }
 
-/* The gap that half of the queries had left at most. */
-static float usual_gap(const measurement *m)
+/* The gap that half of the queries had left at most, and that all had. */
+static void sort_gaps(const measurement *m, float *usual, float *widest)
 {
     size_t n = m->c->n;
     qsort(m->gaps, n, sizeof *m->gaps, by_value);
-    return m->gaps[n / 2];
+    *usual = m->gaps[n / 2];
+    *widest = m->gaps[n - 1];
 }
 
 /* An effort joins every step of the ladder that it reaches more cheaply; whether there is one. */
@@ -147,12 +150,15 @@ static bool offer(const measurement *m, pn_effort_row *efforts, float *costs, fl
                   float cost)
 {
     bool joined = false;
+    float usual, widest;
+    sort_gaps(m, &usual, &widest);
     for (size_t i = 0; i < PN_EFFORTS_MAX; i++)
         if (recall >= ladder[i] && (efforts[i].recall <= 0 || cost < costs[i])) {
             efforts[i] = (pn_effort_row){.recall = recall,
                                          .rows = m->effort.rows,
                                          .partitions = m->effort.partitions,
-                                         .gap = usual_gap(m)};
+                                         .gap = usual,
+                                         .widest_gap = widest};
             costs[i] = cost;
             joined = true;
         }
@@ -358,7 +364,8 @@ pn_index_effort pn_index_effort_for(const pn_index *index, pn_query_kind kind, f
         widened *= pow(share, -(double)index->facts.widening[kind]);
     return (pn_index_effort){.partitions = widened < most ? (uint32_t)widened : most,
                              .rows = chosen->rows,
-                             .gap = share < 1 || k > NEAREST ? chosen->gap : INFINITY};
+                             .gap = share < 1 || k > NEAREST ? chosen->gap : INFINITY,
+                             .widest_gap = chosen->widest_gap};
 }
 
 pn_index_effort pn_index_effort_at(const pn_index *index, pn_query_kind kind, uint32_t partitions,

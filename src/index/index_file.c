@@ -46,6 +46,7 @@ void pn_index_place_arrays(pn_index *x, const uint8_t *bytes)
     x->centroid_scales = (const void *)(bytes + s[PN_SECTION_CENTROID_SCALES].offset);
     x->spreads = (const void *)(bytes + s[PN_SECTION_SPREADS].offset);
     x->losses = (const void *)(bytes + s[PN_SECTION_LOSSES].offset);
+    x->offsets = (const void *)(bytes + s[PN_SECTION_OFFSETS].offset);
     x->means = (const void *)(bytes + s[PN_SECTION_MEANS].offset);
     x->efforts = (const void *)(bytes + s[PN_SECTION_EFFORTS].offset);
     x->fragments = (const void *)(bytes + s[PN_SECTION_FRAGMENTS].offset);
@@ -56,7 +57,7 @@ void pn_index_place_arrays(pn_index *x, const uint8_t *bytes)
             at[i] = bytes + s[pq_section(b, i)].offset;
         x->books[b] = (pn_pq){.dim = x->facts.dim,
                               .n_axes = x->facts.n_axes[b],
-                              .n_groups = x->facts.n_groups,
+                              .n_groups = x->facts.n_groups[b],
                               .group_starts = at[0],
                               .encode = at[1],
                               .query = at[2],
@@ -69,10 +70,24 @@ void pn_index_place_arrays(pn_index *x, const uint8_t *bytes)
     }
 }
 
+static pn_status turn_means(pn_index *x, pn_error *err)
+{
+    for (size_t b = 0; b < x->facts.n_books; b++) {
+        const pn_pq *pq = &x->books[b];
+        x->turned_means[b] = pn_alloc_array(pq->n_axes, sizeof(float));
+        if (!x->turned_means[b])
+            return pn_fail_nomem(err);
+        pn_kernels_get()->dot_many_f32(x->turned_means[b], x->means + b * pq->dim, pq->query,
+                                       pq->n_axes, pq->dim);
+    }
+    return PN_OK;
+}
+
 pn_status pn_index_derive(pn_index *x, pn_error *err)
 {
     size_t n = x->facts.n_partitions, n_regions = x->facts.n_regions, blocks = 0;
     PN_TRY(pn_index_scratch_create(&x->scratch, err));
+    PN_TRY(turn_means(x, err));
     x->block_starts = pn_alloc_array(n + 1, sizeof *x->block_starts);
     uint32_t *counts = pn_alloc_zero((n_regions + n) * sizeof *counts);
     if (!x->block_starts || !counts) {
@@ -98,8 +113,10 @@ pn_status pn_index_derive(pn_index *x, pn_error *err)
 void pn_index_free_derived(pn_index *x)
 {
     pn_free(x->block_starts);
-    for (size_t b = 0; b < PN_INDEX_BOOKS; b++)
+    for (size_t b = 0; b < PN_INDEX_BOOKS; b++) {
         pn_free(x->reaches[b]);
+        pn_free(x->turned_means[b]);
+    }
     pn_index_scratch_free(x->scratch);
 }
 
@@ -133,7 +150,7 @@ static uint64_t bytes_wanted(const pn_index_trailer *t, size_t section)
     uint64_t n = t->n_listed, dim = t->dim, p = t->n_partitions, r = t->n_regions;
     if (section >= PN_SECTION_PQ) {
         size_t book = (section - PN_SECTION_PQ) / PN_PQ_SECTIONS;
-        uint64_t axes = t->n_axes[book], groups = t->n_groups;
+        uint64_t axes = t->n_axes[book], groups = t->n_groups[book];
         const uint64_t pq[PN_PQ_SECTIONS] = {(groups + 1) * 4, axes * dim * 4,  axes * dim * 4,
                                              axes * 16 * 4,    groups * 16 * 4, axes * 4,
                                              axes * 4,         UINT64_MAX};
@@ -153,6 +170,7 @@ static uint64_t bytes_wanted(const pn_index_trailer *t, size_t section)
         [PN_SECTION_CENTROID_SCALES] = p * 4,
         [PN_SECTION_SPREADS] = PN_QUERY_KINDS * p * 4,
         [PN_SECTION_LOSSES] = PN_QUERY_KINDS * p * 4,
+        [PN_SECTION_OFFSETS] = PN_QUERY_KINDS * p * 4,
         [PN_SECTION_MEANS] = PN_QUERY_KINDS * dim * 4,
         [PN_SECTION_EFFORTS] = (uint64_t)PN_QUERY_KINDS * PN_EFFORTS_MAX * sizeof(pn_effort_row),
         [PN_SECTION_FRAGMENTS] = t->n_fragments * sizeof(pn_fragment_record),
@@ -185,11 +203,14 @@ static pn_status check_trailer(const pn_index *x, pn_error *err)
         t->n_listed > t->n_rows || t->n_partitions == 0 || t->n_partitions > t->n_rows ||
         t->n_regions == 0 || t->n_regions > t->n_partitions)
         return corrupt(x, "its sizes make no sense", err);
-    if (t->n_books == 0 || t->n_books > PN_INDEX_BOOKS || t->n_groups == 0 ||
-        t->n_groups > PN_CODE_MAX_GROUPS || t->n_groups % PN_CODE_GROUPS_STEP != 0)
+    if (t->n_books == 0 || t->n_books > PN_INDEX_BOOKS)
         return corrupt(x, "its codes make no sense", err);
     for (size_t b = 0; b < t->n_books; b++)
-        if (t->n_axes[b] < t->n_groups || t->n_axes[b] > t->dim)
+        if (t->n_groups[b] == 0 || t->n_groups[b] > PN_CODE_MAX_GROUPS ||
+            t->n_groups[b] % PN_CODE_GROUPS_STEP != 0)
+            return corrupt(x, "its codes make no sense", err);
+    for (size_t b = 0; b < t->n_books; b++)
+        if (t->n_axes[b] < t->n_groups[b] || t->n_axes[b] > t->dim)
             return corrupt(x, "its axes make no sense", err);
     for (size_t s = 0; s < PN_INDEX_SECTIONS; s++) {
         const pn_index_place *place = &t->sections[s];
@@ -271,9 +292,9 @@ static pn_status check_numbers(const pn_index *x, pn_error *err)
         return corrupt(x, "its fragments do not add up", err);
     for (size_t b = 0; b < t->n_books; b++) {
         const pn_pq *pq = &x->books[b];
-        if (!ascends(pq->group_starts, t->n_groups, t->n_axes[b]))
+        if (!ascends(pq->group_starts, t->n_groups[b], t->n_axes[b]))
             return corrupt(x, "its groups of axes do not follow one another", err);
-        for (size_t g = 0; g < t->n_groups; g++)
+        for (size_t g = 0; g < t->n_groups[b]; g++)
             if (pq->group_starts[g + 1] - pq->group_starts[g] > PN_PQ_MAX_GROUP)
                 return corrupt(x, "a group of too many axes", err);
     }
@@ -328,7 +349,7 @@ pn_status pn_index_open(const char *path, pn_index **out, pn_error *err)
     PN_GOTO(done, pn_index_derive(x, err));
     for (size_t b = 0; b < x->facts.n_books; b++)
         if (x->facts.sections[pq_section(b, PN_PQ_SECTIONS - 1)].bytes !=
-            x->block_starts[x->facts.n_partitions] * x->facts.n_groups * PN_CODE_ENTRIES)
+            x->block_starts[x->facts.n_partitions] * pn_code_block_bytes(x->facts.n_groups[b]))
             PN_GOTO(done, corrupt(x, "its codes have the wrong size", err));
     *out = x;
     x = NULL;

@@ -3,7 +3,7 @@
  *
  *     queue of regions and partitions, by what they may hold at best
  *       region      its partitions join the queue
- *       partition   4-bit codes of its rows -> those that may still be among the k best
+ *       partition   4-bit codes of its rows, their factors and offsets -> those that may still be among the k best
  *     until the effort is spent, and k rows are found
  *     the rows found -> index_refine.c
  *
@@ -13,9 +13,9 @@
  * the rows that may be returned, so a filter changes the order too. How many partitions are scanned is the effort; stopping instead
  * where the bound falls below the k-th place was measured to scan four times as many at the same recall.
  *
- * What a row may be at best is its sum of codes plus so many times the error of such sums for this query. It has to reach the k-th sum
- * of codes. Against the k-th score, known from copies on the way, .98 of the ten nearest take 430 copies instead of 930 (pictures, one million):
- * codes miss more of near rows than of others, and of those near one query more than near another.
+ * What a row may be at best is its score by codes plus so many times the error of their sums for this query. It has to reach the k-th score by
+ * codes, not the k-th score, known from copies on the way: codes miss more of near rows than of others, and of those near one query more than
+ * near another. The row's own factor and offset (index_build.c) take most of that back, but not all.
  *
  * Codes of the next partition are fetched while those of one are looked at.
  *
@@ -34,6 +34,7 @@
 enum { BUCKETS = 4096, NOTHING = -1, AHEAD = 2, TOGETHER = 64, MOST_FOUND = 4096 };
 #define PRIORITY_LOW (-1.0f) /* of the lowest bucket */
 #define PRIORITY_RANGE 3.0f
+#define OFFSET_STEPS 128.0f /* in which offset_scale is counted */
 
 typedef struct search {
     const pn_index *x;
@@ -46,6 +47,7 @@ typedef struct search {
     const pn_pq *pq;
     const uint8_t *codes;
     pn_pq_tables tables;
+    pn_code_query wanted; /* of a scan */
 
     /* the queue: [BUCKETS] first items, [n_regions + n_partitions] the next of each; regions come first */
     int32_t *heads, *next;
@@ -57,9 +59,15 @@ typedef struct search {
     size_t n_ahead;
 
     uint32_t *rows; /* [largest partition], what a scan finds */
-    uint16_t *sums;
-    const float *reaches, *losses;
+    int16_t *scores;
+    const float *reaches, *losses, *offsets; /* of the set of codes */
 } search;
+
+/* Numbers out of a damaged file may be anything, NaN as well. */
+static int32_t to_16_bits(float x)
+{
+    return x > INT16_MIN ? (int32_t)PN_MIN(rintf(x), (float)INT16_MAX) : INT16_MIN;
+}
 
 static pn_status prepare(search *s, pn_arena *arena, pn_error *err)
 {
@@ -74,12 +82,15 @@ static pn_status prepare(search *s, pn_arena *arena, pn_error *err)
     s->next = pn_arena_alloc(arena, n_items * sizeof *s->next);
     s->heads = pn_arena_alloc(arena, BUCKETS * sizeof *s->heads);
     s->rows = pn_arena_alloc(arena, largest * sizeof *s->rows);
-    s->sums = pn_arena_alloc(arena, largest * sizeof *s->sums);
-    if (!s->tables.entries || !scratch || !s->next || !s->heads || !s->rows || !s->sums)
+    s->scores = pn_arena_alloc(arena, largest * sizeof *s->scores);
+    if (!s->tables.entries || !scratch || !s->next || !s->heads || !s->rows || !s->scores)
         return pn_fail_nomem(err);
     PN_TRY(pn_refiner_init(&s->refiner, x, s->q, s->k, arena, err));
-    pn_pq_tables_make(s->pq, s->q->vector, scratch, &s->tables);
+    pn_pq_tables_make(s->pq, s->q->vector, x->turned_means[book], scratch, &s->tables);
+    s->wanted.tables = s->tables.entries;
+    s->wanted.zero = (int16_t)to_16_bits(-s->tables.low / s->tables.step);
     s->losses = x->losses + book * x->facts.n_partitions;
+    s->offsets = x->offsets + book * x->facts.n_partitions;
     s->reaches = s->q->mask ? s->q->mask->reaches[book] : x->reaches[book];
     return PN_OK;
 }
@@ -181,7 +192,7 @@ static size_t drop_unwanted(search *s, size_t p, size_t n)
     for (size_t i = 0; i < n; i++)
         if (is_wanted(s, s->x->starts[p] + s->rows[i])) {
             s->rows[m] = s->rows[i];
-            s->sums[m++] = s->sums[i];
+            s->scores[m++] = s->scores[i];
         }
     return m;
 }
@@ -189,13 +200,13 @@ static size_t drop_unwanted(search *s, size_t p, size_t n)
 /* Where the codes of partition p begin; of the number of partitions: where all end. */
 static const uint8_t *codes_of(const search *s, size_t p)
 {
-    return s->codes + s->x->block_starts[p] * s->pq->n_groups * PN_CODE_ENTRIES;
+    return s->codes + s->x->block_starts[p] * pn_code_block_bytes(s->pq->n_groups);
 }
 
-/* The sum of codes that a row needs to be worth a look now; NaN and below zero: any. product: query . centroid. */
-static float sum_needed(const search *s, float product, float slack)
+/* The score that a row needs to be worth a look now, in steps of the tables; NaN and far below zero: any. product: query . centroid. */
+static float score_needed(const search *s, float product, float slack)
 {
-    return (pn_refiner_codes_bar(&s->refiner) - slack - product - s->tables.low) / s->tables.step;
+    return (pn_refiner_codes_bar(&s->refiner) - slack - product) / s->tables.step;
 }
 
 static float centroid_product(const search *s, size_t p)
@@ -210,24 +221,25 @@ static pn_status scan_partition(search *s, size_t p, pn_error *err)
     const pn_index *x = s->x;
     const uint32_t first = x->starts[p], n_rows = x->starts[p + 1] - first;
     const float slack = s->q->effort.rows * s->tables.loss * sqrtf(s->losses[p]);
-    const float product = centroid_product(s, p), needed = sum_needed(s, product, slack);
-    if (needed > (float)PN_CODE_MAX_SUM)
+    const float product = centroid_product(s, p), needed = score_needed(s, product, slack);
+    if (needed > (float)INT16_MAX)
         return PN_OK;
     pn_codes codes = {.blocks = codes_of(s, p), .n_rows = n_rows, .n_groups = s->pq->n_groups};
     if (s->n_ahead > 0) {
         codes.ahead = codes_of(s, s->ahead[0].partition);
         codes.ahead_bytes = (size_t)(codes_of(s, s->ahead[0].partition + 1) - codes.ahead);
     }
-    uint32_t least = needed > 0 ? (uint32_t)ceilf(needed) : 0;
-    size_t n = s->kernels->scan_codes(s->rows, s->sums, &codes, s->tables.entries, least);
+    s->wanted.least = to_16_bits(needed);
+    s->wanted.offset_scale =
+        (int16_t)PN_MAX(to_16_bits(OFFSET_STEPS * s->offsets[p] / s->tables.step), 0);
+    size_t n = s->kernels->scan_codes(s->rows, s->scores, &codes, &s->wanted);
     s->stats.n_scanned += n_rows;
     s->stats.n_partitions++;
     n = drop_unwanted(s, p, n);
     PN_TRY(pn_refiner_reserve(&s->refiner, n, err));
-    const float base = product + s->tables.low;
     for (size_t i = 0; i < n; i++)
         pn_refiner_add(&s->refiner, first + s->rows[i], product,
-                       base + s->tables.step * (float)s->sums[i], slack);
+                       product + s->tables.step * (float)s->scores[i], slack);
     return PN_OK;
 }
 

@@ -13,6 +13,9 @@
  *
  * With 512 values that is 16 KB of each, pages of one kind; and a scan of all copies reads the file from front to back. The last
  * block is filled up with zeros.
+ *
+ * Codes of a partition are blocks of 32 rows, each with the rows' factors and offsets behind the codes (kernels.h); what they are is told in
+ * index_build.c.
  */
 #ifndef PN_INDEX_INTERNAL_H
 #define PN_INDEX_INTERNAL_H
@@ -24,7 +27,7 @@
 #include "os/mapping.h"
 
 enum {
-    PN_INDEX_FORMAT = 2,
+    PN_INDEX_FORMAT = 4,
     PN_COPY_BLOCK = 64,
     PN_INDEX_ALIGN = 64,
     PN_EFFORTS_MAX = 16,
@@ -44,7 +47,8 @@ typedef enum pn_index_section {
     PN_SECTION_CENTROIDS,       /* u8 [n_partitions][dim], offset by 128 */
     PN_SECTION_CENTROID_SCALES, /* f32 [n_partitions] */
     PN_SECTION_SPREADS, /* f32 [kinds][n_partitions] variance of q . residual over that of all rows, in each set of codes */
-    PN_SECTION_LOSSES,    /* f32 [kinds][n_partitions] the same of the codes' error */
+    PN_SECTION_LOSSES, /* f32 [kinds][n_partitions] the same of the codes' error */
+    PN_SECTION_OFFSETS, /* f32 [kinds][n_partitions] what a step of its rows' offsets is worth, in each set of codes */
     PN_SECTION_MEANS,     /* f32 [kinds][dim] of queries */
     PN_SECTION_EFFORTS,   /* pn_effort_row [kinds][PN_EFFORTS_MAX] */
     PN_SECTION_FRAGMENTS, /* pn_fragment_record [n_fragments] */
@@ -65,7 +69,7 @@ typedef struct pn_fragment_record {
 typedef struct pn_effort_row {
     float recall, rows;
     uint32_t partitions;
-    float gap;
+    float gap, widest_gap;
 } pn_effort_row;
 
 typedef struct pn_index_place {
@@ -76,7 +80,9 @@ typedef struct pn_index_trailer {
     pn_index_place sections[PN_INDEX_SECTIONS];
     uint64_t n_rows, n_listed, table_version, file_bytes;
     uint32_t dim, n_regions, n_partitions, n_fragments;
-    uint32_t n_books, n_groups, n_axes[PN_INDEX_BOOKS];
+    uint32_t n_books;
+    uint16_t n_groups[PN_INDEX_BOOKS];
+    uint32_t n_axes[PN_INDEX_BOOKS];
     float residual; /* mean |residual|^2 */
     float tails[PN_INDEX_BOOKS];
     uint32_t n_texts; /* of the calibration */
@@ -99,7 +105,7 @@ struct pn_index {
     const uint32_t *region_starts;
     const float *region_spreads;
     const uint8_t *centroids;
-    const float *centroid_scales, *spreads, *losses;
+    const float *centroid_scales, *spreads, *losses, *offsets;
     const float *means;
     const pn_effort_row *efforts;
     const pn_fragment_record *fragments;
@@ -113,7 +119,8 @@ struct pn_index {
     /* [n_regions + n_partitions], in standard deviations of q . residual: how far above its centroid the best row of a region or partition
      * is expected; owned */
     float *reaches[PN_INDEX_BOOKS];
-    pn_index_scratch *scratch; /* of searches; owned */
+    float *turned_means[PN_INDEX_BOOKS]; /* [n_axes] of queries, as a book turns them; owned */
+    pn_index_scratch *scratch;           /* of searches; owned */
 };
 
 /* Point the index's arrays into bytes (a mapping, or what is written of one so far) as trailer says. */

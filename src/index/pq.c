@@ -416,6 +416,25 @@ void pn_pq_measure(const pn_pq *pq, const float *projected, const uint8_t *codes
     *loss = n > 0 ? losses / (double)n : 0;
 }
 
+void pn_pq_turn(const pn_pq *pq, const float *packed, const float *vectors, size_t n, float *out)
+{
+    project(pq, packed, vectors, n, out);
+}
+
+void pn_pq_decoded_products(const pn_pq *pq, const float *turned, size_t stride,
+                            const uint8_t *codes, size_t n, float *out)
+{
+    for (size_t i = 0; i < n; i++) {
+        const float *t = turned + i * stride;
+        const uint8_t *code = codes + i * pq->n_groups;
+        float sum = 0;
+        for (size_t g = 0; g < pq->n_groups; g++)
+            for (size_t a = pq->group_starts[g]; a < pq->group_starts[g + 1]; a++)
+                sum += t[a] * pq->codewords[a * PN_PQ_ENTRIES + code[g]];
+        out[i] = sum;
+    }
+}
+
 /* ---- queries */
 
 static void float_tables(const pn_pq *pq, const float *turned, float *tables, float *least,
@@ -447,22 +466,23 @@ static uint8_t to_entry(float x)
     return x > 0 ? (uint8_t)PN_MIN(x, (float)PN_CODE_MAX_ENTRY) : 0;
 }
 
-void pn_pq_tables_make(const pn_pq *pq, const float *query, float *scratch, pn_pq_tables *tables)
+void pn_pq_tables_make(const pn_pq *pq, const float *query, const float *turned_mean,
+                       float *scratch, pn_pq_tables *tables)
 {
     float *turned = scratch, *entries = scratch + pq->n_axes;
     float widest;
+    double spread = (double)pq->tail, loss = spread;
     pn_kernels_get()->dot_many_f32(turned, query, pq->query, pq->n_axes, pq->dim);
+    for (size_t a = 0; a < pq->n_axes; a++) {
+        spread += (double)turned[a] * (double)turned[a] * (double)pq->spread[a];
+        turned[a] -= turned_mean[a];
+        loss += (double)turned[a] * (double)turned[a] * (double)pq->loss[a];
+    }
+    tables->spread = (float)sqrt(spread);
+    tables->loss = (float)sqrt(loss);
     float_tables(pq, turned, entries, &tables->low, &widest);
     tables->step = widest > 0 ? widest / PN_CODE_MAX_ENTRY : 1;
     const float factor = 1 / tables->step;
     for (size_t i = 0; i < pq->n_groups * PN_PQ_ENTRIES; i++)
         tables->entries[i] = to_entry(entries[i] * factor + 0.5f);
-    double spread = (double)pq->tail, loss = spread;
-    for (size_t a = 0; a < pq->n_axes; a++) {
-        double t2 = (double)turned[a] * (double)turned[a];
-        spread += t2 * (double)pq->spread[a];
-        loss += t2 * (double)pq->loss[a];
-    }
-    tables->spread = (float)sqrt(spread);
-    tables->loss = (float)sqrt(loss);
 }

@@ -83,7 +83,15 @@ PN_NODISCARD pn_status pn_pq_adapt(const pn_pq *pq, const float *packed, const f
                                    size_t n, float tail_scale, pn_arena *arena, pn_pq *out,
                                    pn_error *err);
 
-/* What a query makes of the codes of a row: q . r ~ low + step * (sum of 6-bit entries). */
+/* out [n][n_axes] = what pq->query makes of vectors [n][dim]. packed: query, as panels. */
+void pn_pq_turn(const pn_pq *pq, const float *packed, const float *vectors, size_t n, float *out);
+
+/* out[i] = the product of vector i and what the codes of row i stand for. A vector is given as pq->query turns it, [n_axes]; from one to
+ * the next are stride floats, 0 when it is the same for all rows. */
+void pn_pq_decoded_products(const pn_pq *pq, const float *turned, size_t stride,
+                            const uint8_t *codes, size_t n, float *out);
+
+/* What a query q, less a vector m, makes of the codes of a row: (q - m) . r ~ low + step * (sum of 7-bit entries). */
 typedef struct pn_pq_tables {
     uint8_t *entries; /* [n_groups][16], the caller's */
     float low, step;
@@ -91,7 +99,8 @@ typedef struct pn_pq_tables {
     float loss;   /* standard deviation of the error of the sum */
 } pn_pq_tables;
 
-/* scratch [n_axes + 16 n_groups] floats. */
-void pn_pq_tables_make(const pn_pq *pq, const float *query, float *scratch, pn_pq_tables *tables);
+/* turned_mean: m as pq->query turns it, [n_axes]; scratch [n_axes + 16 n_groups] floats. */
+void pn_pq_tables_make(const pn_pq *pq, const float *query, const float *turned_mean,
+                       float *scratch, pn_pq_tables *tables);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * codes_avx2.c - a byte shuffle is 32 table lookups: two groups of 16 rows
  *
- * Four looked-up registers are added as bytes, which they fit; then sums grow in 16-bit lanes. A register of bytes is added twice: as it
+ * Two looked-up registers are added as bytes, which they fit; then sums grow in 16-bit lanes. A register of bytes is added twice: as it
  * is, where an odd byte spoils the lane by 256 times its value, and shifted right by a byte, which gives the odd rows alone;
  * the spoil is taken off once at the end, since lanes wrap around.
  *
@@ -38,10 +38,10 @@ static inline __m256i finish(const sums16 *s)
     return _mm256_set_m128i(_mm_unpackhi_epi16(e, o), _mm_unpacklo_epi16(e, o));
 }
 
-/* Bit r: sum r is at least `least`, which fits 16 bits. */
-static inline uint32_t reaches(__m256i sums, __m256i least)
+/* Bit r: score r is at least `least`. */
+static inline uint32_t reaches(__m256i scores, __m256i least)
 {
-    __m256i good = _mm256_cmpeq_epi16(_mm256_max_epu16(sums, least), sums);
+    __m256i good = _mm256_cmpeq_epi16(_mm256_max_epi16(scores, least), scores);
     __m128i bytes =
         _mm_packs_epi16(_mm256_castsi256_si128(good), _mm256_extracti128_si256(good, 1));
     return (uint32_t)_mm_movemask_epi8(bytes);
@@ -65,51 +65,57 @@ static inline void sum_block(const uint8_t *block, const uint8_t *tables, size_t
     sums16 lower = {_mm256_setzero_si256(), _mm256_setzero_si256()}, upper = lower;
     __m256i l, u, more_l, more_u;
     size_t at = 0;
-    for (; at + 4 * (size_t)BYTES <= n_bytes; at += 4 * (size_t)BYTES) {
+    for (; at + 2 * (size_t)BYTES <= n_bytes; at += 2 * (size_t)BYTES) {
         look_up(block + at, tables + at, &l, &u);
-        PN_UNROLL for (size_t i = BYTES; i < 4 * (size_t)BYTES; i += BYTES)
-        {
-            look_up(block + at + i, tables + at + i, &more_l, &more_u);
-            l = _mm256_add_epi8(l, more_l);
-            u = _mm256_add_epi8(u, more_u);
-        }
-        add(&lower, l);
-        add(&upper, u);
-    }
-    for (; at < n_bytes; at += BYTES) {
-        look_up(block + at, tables + at, &l, &u);
-        add(&lower, l);
-        add(&upper, u);
+        look_up(block + at + BYTES, tables + at + BYTES, &more_l, &more_u);
+        add(&lower, _mm256_add_epi8(l, more_l));
+        add(&upper, _mm256_add_epi8(u, more_u));
     }
     out[0] = finish(&lower);
     out[1] = finish(&upper);
 }
 
-static size_t scan_codes(uint32_t *rows, uint16_t *sums, const pn_codes *codes,
-                         const uint8_t *tables, uint32_t least)
+/* Scores of 16 rows out of their sums. */
+static inline __m256i score(__m256i sums, const uint8_t *factors, const pn_code_query *query)
+{
+    __m256i f = _mm256_cvtepu8_epi16(_mm_loadu_si128((const __m128i *)(const void *)factors));
+    __m256i o = _mm256_cvtepi8_epi16(
+        _mm_loadu_si128((const __m128i *)(const void *)(factors + PN_CODE_BLOCK)));
+    __m256i x = _mm256_subs_epi16(sums, _mm256_set1_epi16(query->zero));
+    __m256i half = _mm256_mulhrs_epi16(x, _mm256_slli_epi16(f, 7));
+    x = _mm256_adds_epi16(x, _mm256_adds_epi16(half, half));
+    return _mm256_adds_epi16(
+        x, _mm256_mulhrs_epi16(_mm256_slli_epi16(o, 8), _mm256_set1_epi16(query->offset_scale)));
+}
+
+static size_t scan_codes(uint32_t *rows, int16_t *scores, const pn_codes *codes,
+                         const pn_code_query *query)
 {
     size_t n = 0;
-    if (least > PN_CODE_MAX_SUM)
+    if (query->least > INT16_MAX)
         return 0;
-    const __m256i bound = _mm256_set1_epi16((int16_t)least);
-    const size_t block_bytes = codes->n_groups * PN_CODE_ENTRIES;
+    const __m256i bound = _mm256_set1_epi16((int16_t)PN_MAX(query->least, INT16_MIN));
+    const size_t code_bytes = codes->n_groups * PN_CODE_ENTRIES;
+    const size_t block_bytes = pn_code_block_bytes(codes->n_groups);
     const uint8_t *block = codes->blocks;
     for (size_t first = 0; first < codes->n_rows; first += PN_CODE_BLOCK, block += block_bytes) {
         pn_codes_fetch_ahead(codes, (size_t)(block - codes->blocks), block_bytes);
         __m256i s[2];
-        sum_block(block, tables, block_bytes, s);
+        sum_block(block, query->tables, code_bytes, s);
+        s[0] = score(s[0], block + code_bytes, query);
+        s[1] = score(s[1], block + code_bytes + HALF, query);
         uint32_t found = reaches(s[0], bound) | reaches(s[1], bound) << HALF;
         size_t left = codes->n_rows - first;
         if (left < PN_CODE_BLOCK)
             found &= (1u << left) - 1;
         if (found == 0)
             continue;
-        uint16_t all[PN_CODE_BLOCK];
+        int16_t all[PN_CODE_BLOCK];
         memcpy(all, s, sizeof all);
         for (; found != 0; found &= found - 1) {
             unsigned r = (unsigned)__builtin_ctz(found);
             rows[n] = (uint32_t)first + r;
-            sums[n++] = all[r];
+            scores[n++] = all[r];
         }
     }
     return n;

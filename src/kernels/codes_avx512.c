@@ -1,8 +1,8 @@
 /*
  * codes_avx512.c - a byte shuffle is 64 table lookups: four groups of 16 rows
  *
- * As codes_avx2.c, twice as wide: 16 groups are added as bytes, then to 16-bit sums, an odd byte's spoil taken off at the end. Per
- * 16 groups of 32 rows: 8 loads, 4 shifts, 8 ands, 8 shuffles and 12 more for the sums.
+ * As codes_avx2.c, twice as wide: 8 groups are added as bytes, then to 16-bit sums, an odd byte's spoil taken off at the end. Per
+ * 8 groups of 32 rows: 4 loads, 2 shifts, 4 ands, 4 shuffles and 8 more for the sums; vpmulhrsw is a product with a factor, rounded.
  *
  * Products of a vector's 16 bits with bytes are two of its bytes with them: vpdpbusd multiplies 4 unsigned by 4 signed bytes and
  * adds the four to a lane, without saturation. No byte has to be widened.
@@ -57,18 +57,13 @@ static inline __m512i sum_block(const uint8_t *block, const uint8_t *tables, siz
     sums16 lower = {_mm512_setzero_si512(), _mm512_setzero_si512()}, upper = lower;
     __m512i l, u, more_l, more_u;
     size_t at = 0;
-    for (; at + 4 * (size_t)BYTES <= n_bytes; at += 4 * (size_t)BYTES) {
+    for (; at + 2 * (size_t)BYTES <= n_bytes; at += 2 * (size_t)BYTES) {
         look_up(block + at, tables + at, &l, &u);
-        PN_UNROLL for (size_t i = BYTES; i < 4 * (size_t)BYTES; i += BYTES)
-        {
-            look_up(block + at + i, tables + at + i, &more_l, &more_u);
-            l = _mm512_add_epi8(l, more_l);
-            u = _mm512_add_epi8(u, more_u);
-        }
-        add(&lower, l);
-        add(&upper, u);
+        look_up(block + at + BYTES, tables + at + BYTES, &more_l, &more_u);
+        add(&lower, _mm512_add_epi8(l, more_l));
+        add(&upper, _mm512_add_epi8(u, more_u));
     }
-    for (; at < n_bytes; at += BYTES) {
+    if (at < n_bytes) {
         look_up(block + at, tables + at, &l, &u);
         add(&lower, l);
         add(&upper, u);
@@ -76,30 +71,44 @@ static inline __m512i sum_block(const uint8_t *block, const uint8_t *tables, siz
     return _mm512_inserti64x4(_mm512_castsi256_si512(finish(&lower)), finish(&upper), 1);
 }
 
-static size_t scan_codes(uint32_t *rows, uint16_t *sums, const pn_codes *codes,
-                         const uint8_t *tables, uint32_t least)
+/* Scores out of sums; of[0]: the rows' factors, then their offsets. */
+static inline __m512i score(__m512i sums, const uint8_t *of, const pn_code_query *query)
+{
+    __m512i factors = _mm512_cvtepu8_epi16(_mm256_loadu_si256((const __m256i *)(const void *)of));
+    __m512i offsets = _mm512_cvtepi8_epi16(
+        _mm256_loadu_si256((const __m256i *)(const void *)(of + PN_CODE_BLOCK)));
+    __m512i x = _mm512_subs_epi16(sums, _mm512_set1_epi16(query->zero));
+    __m512i half = _mm512_mulhrs_epi16(x, _mm512_slli_epi16(factors, 7));
+    x = _mm512_adds_epi16(x, _mm512_adds_epi16(half, half));
+    return _mm512_adds_epi16(x, _mm512_mulhrs_epi16(_mm512_slli_epi16(offsets, 8),
+                                                    _mm512_set1_epi16(query->offset_scale)));
+}
+
+static size_t scan_codes(uint32_t *rows, int16_t *scores, const pn_codes *codes,
+                         const pn_code_query *query)
 {
     size_t n = 0;
-    if (least > PN_CODE_MAX_SUM)
+    if (query->least > INT16_MAX)
         return 0;
-    const __m512i bound = _mm512_set1_epi16((int16_t)least);
-    const size_t block_bytes = codes->n_groups * PN_CODE_ENTRIES;
+    const __m512i bound = _mm512_set1_epi16((int16_t)PN_MAX(query->least, INT16_MIN));
+    const size_t code_bytes = codes->n_groups * PN_CODE_ENTRIES;
+    const size_t block_bytes = pn_code_block_bytes(codes->n_groups);
     const uint8_t *block = codes->blocks;
     for (size_t first = 0; first < codes->n_rows; first += PN_CODE_BLOCK, block += block_bytes) {
         pn_codes_fetch_ahead(codes, (size_t)(block - codes->blocks), block_bytes);
-        __m512i s = sum_block(block, tables, block_bytes);
-        __mmask32 found = _mm512_cmpge_epu16_mask(s, bound);
+        __m512i s = score(sum_block(block, query->tables, code_bytes), block + code_bytes, query);
+        __mmask32 found = _mm512_cmpge_epi16_mask(s, bound);
         size_t left = codes->n_rows - first;
         if (left < PN_CODE_BLOCK)
             found &= (__mmask32)((1u << left) - 1);
         if (found == 0)
             continue;
-        uint16_t all[PN_CODE_BLOCK];
+        int16_t all[PN_CODE_BLOCK];
         memcpy(all, &s, sizeof all);
         for (uint32_t bits = found; bits != 0; bits &= bits - 1) {
             unsigned r = (unsigned)__builtin_ctz(bits);
             rows[n] = (uint32_t)first + r;
-            sums[n++] = all[r];
+            scores[n++] = all[r];
         }
     }
     return n;

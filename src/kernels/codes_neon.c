@@ -2,8 +2,9 @@
  * codes_neon.c - a byte shuffle is 16 table lookups: one group of 16 rows
  *
  *     vqtbl1q_u8      16 entries of a group's table, by 16 codes
- *     vaddq_u8        those of four groups, which fit a byte
+ *     vaddq_u8        those of two groups, which fit a byte
  *     vaddw_u8        into 8 sums of 16 bits; vaddw_high_u8 the other 8
+ *     vqrdmulhq_s16   a sum times its row's factor, rounded
  *     vmlal_s16       16-bit products of a query and a copy into 32 bits
  *     vmlal_s8        8-bit products of a query and half a copy into 16 bits, 16 of which fit (16 * 15 * 128 = 30,720)
  *
@@ -17,7 +18,13 @@
 
 #include <arm_neon.h>
 
-enum { HALF = PN_CODE_ENTRIES, BYTES = 16, LANES = 4, QUARTERS = PN_CODE_ENTRIES / LANES };
+enum {
+    PAIR = 2,
+    HALF = PN_CODE_ENTRIES,
+    BYTES = 16,
+    LANES = 4,
+    QUARTERS = PN_CODE_ENTRIES / LANES
+};
 
 /* The sums of 32 rows, eight by eight. */
 typedef struct sums32 {
@@ -28,9 +35,9 @@ static inline sums32 sum_block(const uint8_t *block, const uint8_t *tables, size
 {
     const uint16x8_t zero = vdupq_n_u16(0);
     sums32 s = {{zero, zero, zero, zero}};
-    for (size_t g = 0; g < n_groups; g += PN_CODE_GROUPS_STEP) {
+    for (size_t g = 0; g < n_groups; g += PAIR) {
         uint8x16_t lower = vdupq_n_u8(0), upper = lower;
-        PN_UNROLL for (size_t i = g; i < g + PN_CODE_GROUPS_STEP; i++)
+        PN_UNROLL for (size_t i = g; i < g + PAIR; i++)
         {
             uint8x16_t both = vld1q_u8(block + i * PN_CODE_ENTRIES);
             uint8x16_t table = vld1q_u8(tables + i * PN_CODE_ENTRIES);
@@ -45,28 +52,42 @@ static inline sums32 sum_block(const uint8_t *block, const uint8_t *tables, size
     return s;
 }
 
-static size_t scan_codes(uint32_t *rows, uint16_t *sums, const pn_codes *codes,
-                         const uint8_t *tables, uint32_t least)
+/* Scores of 8 rows out of their sums. */
+static inline int16x8_t score(uint16x8_t sums, const uint8_t *factors, const pn_code_query *query)
 {
+    int16x8_t f = vreinterpretq_s16_u16(vshll_n_u8(vld1_u8(factors), 7));
+    int16x8_t o = vshlq_n_s16(vmovl_s8(vreinterpret_s8_u8(vld1_u8(factors + PN_CODE_BLOCK))), 8);
+    int16x8_t x = vqsubq_s16(vreinterpretq_s16_u16(sums), vdupq_n_s16(query->zero));
+    int16x8_t half = vqrdmulhq_s16(x, f);
+    x = vqaddq_s16(x, vqaddq_s16(half, half));
+    return vqaddq_s16(x, vqrdmulhq_s16(o, vdupq_n_s16(query->offset_scale)));
+}
+
+static size_t scan_codes(uint32_t *rows, int16_t *scores, const pn_codes *codes,
+                         const pn_code_query *query)
+{
+    const size_t block_bytes = pn_code_block_bytes(codes->n_groups);
+    const uint8_t *block = codes->blocks;
     size_t n = 0;
-    if (least > PN_CODE_MAX_SUM)
-        return 0;
-    for (size_t first = 0; first < codes->n_rows; first += PN_CODE_BLOCK) {
-        const size_t offset = first * codes->n_groups / 2; /* half a byte a code */
-        pn_codes_fetch_ahead(codes, offset, codes->n_groups * PN_CODE_ENTRIES);
-        sums32 s = sum_block(codes->blocks + offset, tables, codes->n_groups);
-        uint16x8_t most = vmaxq_u16(vmaxq_u16(s.of[0], s.of[1]), vmaxq_u16(s.of[2], s.of[3]));
-        if (vmaxvq_u16(most) < least)
-            continue;
-        uint16_t all[PN_CODE_BLOCK];
+    for (size_t first = 0; first < codes->n_rows; first += PN_CODE_BLOCK, block += block_bytes) {
+        pn_codes_fetch_ahead(codes, (size_t)(block - codes->blocks), block_bytes);
+        const uint8_t *factors = block + codes->n_groups * PN_CODE_ENTRIES;
+        sums32 s = sum_block(block, query->tables, codes->n_groups);
+        int16x8_t x[PN_COUNT_OF(s.of)];
         for (size_t i = 0; i < PN_COUNT_OF(s.of); i++)
-            vst1q_u16(all + 8 * i, s.of[i]);
+            x[i] = score(s.of[i], factors + 8 * i, query);
+        int16x8_t most = vmaxq_s16(vmaxq_s16(x[0], x[1]), vmaxq_s16(x[2], x[3]));
+        if (vmaxvq_s16(most) < query->least)
+            continue;
+        int16_t all[PN_CODE_BLOCK];
+        for (size_t i = 0; i < PN_COUNT_OF(s.of); i++)
+            vst1q_s16(all + 8 * i, x[i]);
         size_t left = PN_MIN(codes->n_rows - first, (size_t)PN_CODE_BLOCK);
         for (size_t r = 0; r < left; r++) {
             rows[n] =
                 (uint32_t)(first + r); /* without a branch: there is room for all of a block */
-            sums[n] = all[r];
-            n += all[r] >= least;
+            scores[n] = all[r];
+            n += all[r] >= query->least;
         }
     }
     return n;

@@ -9,20 +9,34 @@ static unsigned code_at(const uint8_t *block, size_t group, size_t row)
     return row < PN_CODE_ENTRIES ? both & 15 : both >> 4;
 }
 
-static size_t scan_codes(uint32_t *rows, uint16_t *sums, const pn_codes *codes,
-                         const uint8_t *tables, uint32_t least)
+static int saturate(int x)
 {
+    return x < INT16_MIN ? INT16_MIN : (x > INT16_MAX ? INT16_MAX : x);
+}
+
+static int score_of(const uint8_t *block, size_t n_groups, size_t row, const pn_code_query *query)
+{
+    const uint8_t *factors = block + n_groups * PN_CODE_ENTRIES, *offsets = factors + PN_CODE_BLOCK;
+    int x = 0;
+    for (size_t g = 0; g < n_groups; g++)
+        x += query->tables[g * PN_CODE_ENTRIES + code_at(block, g, row)];
+    x = saturate(x - query->zero);
+    x = saturate(x + saturate(2 * ((x * factors[row] + 128) >> 8)));
+    return saturate(x + (((int8_t)offsets[row] * query->offset_scale + 64) >> 7));
+}
+
+static size_t scan_codes(uint32_t *rows, int16_t *scores, const pn_codes *codes,
+                         const pn_code_query *query)
+{
+    const size_t block_bytes = pn_code_block_bytes(codes->n_groups);
     size_t n = 0;
     for (size_t r = 0; r < codes->n_rows; r++) {
-        const uint8_t *block =
-            codes->blocks + r / PN_CODE_BLOCK * codes->n_groups * PN_CODE_ENTRIES;
-        unsigned sum = 0;
-        for (size_t g = 0; g < codes->n_groups; g++)
-            sum += tables[g * PN_CODE_ENTRIES + code_at(block, g, r % PN_CODE_BLOCK)];
-        if (sum < least)
+        int score = score_of(codes->blocks + r / PN_CODE_BLOCK * block_bytes, codes->n_groups,
+                             r % PN_CODE_BLOCK, query);
+        if (score < query->least)
             continue;
         rows[n] = (uint32_t)r;
-        sums[n++] = (uint16_t)sum;
+        scores[n++] = (int16_t)score;
     }
     return n;
 }

@@ -121,20 +121,33 @@ typedef struct pn_taps {
  * what is wanted of a row is the sum of its entries. 32 rows make a block, in which a group's 32 codes lie together, so that
  * one byte shuffle looks up a whole register of them (Andre, Kermarrec, Le Scouarnec: Cache locality is not enough, VLDB 2015):
  *
- *     blocks [ceil(n_rows / 32)][n_groups][16]      byte j: row j in the low half, row j + 16 in the high half
- *     tables [n_groups][16]                         of at most 63
+ *     block  [n_groups][16]      byte j: row j in the low half, row j + 16 in the high half
+ *            [32] factors        of the rows, in 1/128 beyond 1
+ *            [32] offsets        of the rows, with a sign
+ *     tables [n_groups][16]      of at most 127
  *
- * Four entries fit a byte, so that most additions are of bytes. An entry rounded to 6 bits is off by a fiftieth of what 4 bits
- * of code are. n_groups is a multiple of 4 and at most 256, so that sums fit 15 bits. Codes behind n_rows may be anything.
+ * A row's own factor and offset make its score out of the sum, in 16 bits that keep to their limits instead of wrapping around:
+ *
+ *     x = sum - zero
+ *     score = x + 2 ((x factor + 128) / 256) + (offset offset_scale + 64) / 128, each rounded down
+ *
+ * Two entries fit a byte, so that half of the additions are of bytes. n_groups is a multiple of 4 and at most 256, so that sums fit 15
+ * bits. Codes behind n_rows may be anything.
  */
 enum {
     PN_CODE_BLOCK = 32,
     PN_CODE_ENTRIES = 16,
-    PN_CODE_MAX_ENTRY = 63,
+    PN_CODE_MAX_ENTRY = 127,
     PN_CODE_GROUPS_STEP = 4,
     PN_CODE_MAX_GROUPS = 256,
-    PN_CODE_MAX_SUM = PN_CODE_MAX_GROUPS * PN_CODE_MAX_ENTRY
+    PN_CODE_MAX_SUM = PN_CODE_MAX_GROUPS * PN_CODE_MAX_ENTRY /* 32,512 */
 };
+
+typedef struct pn_code_query {
+    const uint8_t *tables;
+    int16_t zero, offset_scale; /* the latter is not below 0 */
+    int32_t least;              /* the score that is wanted */
+} pn_code_query;
 
 typedef struct pn_codes {
     const uint8_t *blocks;
@@ -148,6 +161,11 @@ typedef struct pn_codes {
 static inline size_t pn_code_blocks(size_t n_rows)
 {
     return n_rows / PN_CODE_BLOCK + (n_rows % PN_CODE_BLOCK != 0);
+}
+
+static inline size_t pn_code_block_bytes(size_t n_groups)
+{
+    return n_groups * PN_CODE_ENTRIES + 2 * (size_t)PN_CODE_BLOCK;
 }
 
 /*
@@ -200,10 +218,10 @@ typedef struct pn_kernels {
 
     /* ---- codes. Class: exact. Rows of PN_CODE_BLOCK and the products that rank them; see pn_codes above. */
 
-    /* The rows of codes whose sum of table entries is at least `least`: their numbers into rows, ascending, and their sums;
-     * returns how many. rows and sums have room for codes->n_rows rounded up to PN_CODE_BLOCK. */
-    size_t (*scan_codes)(uint32_t *rows, uint16_t *sums, const pn_codes *codes,
-                         const uint8_t *tables, uint32_t least);
+    /* The rows of codes whose score is at least query->least: their numbers into rows, ascending, and their scores;
+     * returns how many. rows and scores have room for codes->n_rows rounded up to PN_CODE_BLOCK. */
+    size_t (*scan_codes)(uint32_t *rows, int16_t *scores, const pn_codes *codes,
+                         const pn_code_query *query);
     /* Sum of a->values[i] * (b[i] - 128) over n values. */
     int32_t (*dot_i16_u8)(const pn_i16_vector *a, const uint8_t *b, size_t n);
     /* The same of rows in halves of n bytes, a byte being 16 * its upper half + its lower one: a has 2 n values. */

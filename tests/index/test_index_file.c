@@ -67,7 +67,7 @@ static void write_file(const fixture *f, const uint8_t *bytes, size_t n)
 static void search_all(fixture *f, const pn_index *index)
 {
     static const pn_index_effort efforts[] = {
-        {2, 2, INFINITY}, {2, 2, 0.1f}, {UINT32_MAX, INFINITY, INFINITY}};
+        {2, 2, INFINITY, 0}, {2, 2, 0.1f, 0}, {UINT32_MAX, INFINITY, INFINITY, 0}};
     pn_error err = {0};
     pn_index_mask *mask;
     must(pn_index_mask_make(index, &f->table.rows, NULL, &mask, &err), &err);

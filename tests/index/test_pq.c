@@ -27,6 +27,7 @@ typedef struct fixture {
 } fixture;
 
 static fixture f;
+static const float zeros[MOST_DIM];
 
 /* Axes of different importance to rows and to queries. */
 static void fill(size_t dim, size_t n_groups, double scale)
@@ -63,6 +64,18 @@ static void encode(void)
 {
     float *packed = pack(&f.pq);
     pn_pq_encode(&f.pq, packed, f.residuals, N, f.projected, f.codes);
+    pn_free(packed);
+}
+
+/* What pq->query makes of vectors. */
+static void turn(const float *vectors, size_t n, float *out)
+{
+    const pn_pq *pq = &f.pq;
+    float *packed =
+        pn_alloc_array(pn_gemm_panels(pq->n_axes) * PN_GEMM_PANEL * pq->dim, sizeof *packed);
+    assert_non_null(packed);
+    pn_kernels_get()->gemm_pack(packed, pq->query, pq->n_axes, pq->dim, pq->dim, 1);
+    pn_pq_turn(pq, packed, vectors, n, out);
     pn_free(packed);
 }
 
@@ -107,12 +120,12 @@ static void check_groups(const pn_pq *pq)
 }
 
 /* The sum of the entries of a row's codes, and the sum of what the tables stand for. */
-static void check_tables(const pn_pq *pq, const float *query)
+static void check_tables(const pn_pq *pq, const float *query, const float *turned_mean)
 {
     static uint8_t entries[MOST_DIM * PN_PQ_ENTRIES];
     static float scratch[MOST_DIM * (1 + PN_PQ_ENTRIES)];
     pn_pq_tables tables = {.entries = entries};
-    pn_pq_tables_make(pq, query, scratch, &tables);
+    pn_pq_tables_make(pq, query, turned_mean, scratch, &tables);
     for (size_t i = 0; i < N; i += 37) {
         double exact = 0;
         uint32_t sum = 0;
@@ -124,7 +137,8 @@ static void check_tables(const pn_pq *pq, const float *query)
                 double t = 0;
                 for (size_t d = 0; d < pq->dim; d++)
                     t += (double)query[d] * (double)pq->query[a * pq->dim + d];
-                exact += t * (double)pq->codewords[a * PN_PQ_ENTRIES + code];
+                exact +=
+                    (t - (double)turned_mean[a]) * (double)pq->codewords[a * PN_PQ_ENTRIES + code];
             }
         }
         double told = (double)tables.low + (double)tables.step * sum;
@@ -136,11 +150,16 @@ static void tables__say_what_the_decoded_row_says(void **state)
 {
     (void)state;
     static const size_t sizes[][2] = {{4, 4}, {5, 4}, {17, 8}, {64, 64}, {100, 12}, {100, 100}};
+    float turned[MOST_DIM];
     for (size_t i = 0; i < PN_COUNT_OF(sizes); i++) {
         train(sizes[i][0], sizes[i][1], 0.3);
         check_groups(&f.pq);
         for (size_t q = 0; q < 5; q++)
-            check_tables(&f.pq, f.queries + q * f.pq.dim);
+            check_tables(&f.pq, f.queries + q * f.pq.dim, zeros);
+        /* the last of the questions stands for their mean */
+        turn(f.queries + (QUERIES - 1) * f.pq.dim, 1, turned);
+        for (size_t q = 0; q < 5; q++)
+            check_tables(&f.pq, f.queries + q * f.pq.dim, turned);
         pn_arena_reset(&f.arena);
     }
 }
@@ -165,6 +184,31 @@ static void axes__keep_the_product_of_query_and_row(void **state)
     pn_arena_reset(&f.arena);
 }
 
+/* Each row with a vector of its own, and all with the same. */
+static void decoded_products__are_those_of_the_decoded_rows(void **state)
+{
+    (void)state;
+    static float turned[QUERIES * MOST_DIM], products[2][QUERIES];
+    train(64, 16, 0.5);
+    const pn_pq *pq = &f.pq;
+    turn(f.queries, QUERIES, turned);
+    pn_pq_decoded_products(pq, turned, pq->n_axes, f.codes, QUERIES, products[0]);
+    pn_pq_decoded_products(pq, turned, 0, f.codes, QUERIES, products[1]);
+    for (size_t i = 0; i < 2 * (size_t)QUERIES; i++) {
+        size_t row = i % QUERIES;
+        const float *vector = f.queries + (i < QUERIES ? row : 0) * pq->dim;
+        double product = 0;
+        for (size_t g = 0; g < pq->n_groups; g++)
+            for (size_t a = pq->group_starts[g]; a < pq->group_starts[g + 1]; a++)
+                for (size_t d = 0; d < pq->dim; d++)
+                    product +=
+                        (double)vector[d] * (double)pq->query[a * pq->dim + d] *
+                        (double)pq->codewords[a * PN_PQ_ENTRIES + f.codes[row * pq->n_groups + g]];
+        assert_true(fabs(product - (double)products[i / QUERIES][row]) < 1e-4);
+    }
+    pn_arena_reset(&f.arena);
+}
+
 /* Loss and spread of the tables against what happens over all rows, averaged over queries: they are their variances. */
 static void losses__are_those_that_happen(void **state)
 {
@@ -178,7 +222,7 @@ static void losses__are_those_that_happen(void **state)
         double told = 0, happened = 0, told_spread = 0, spread = 0, energy, loss;
         for (size_t q = 0; q < 50; q++) {
             pn_pq_tables tables = {.entries = entries};
-            pn_pq_tables_make(&f.pq, f.queries + q * dim, scratch, &tables);
+            pn_pq_tables_make(&f.pq, f.queries + q * dim, zeros, scratch, &tables);
             told += (double)tables.loss * (double)tables.loss;
             told_spread += (double)tables.spread * (double)tables.spread;
             for (size_t i = 0; i < N; i++) {
@@ -293,7 +337,7 @@ static void train__of_rows_and_queries_that_say_nothing(void **state)
     assert_int_equal(pn_pq_train(&f.training, &f.arena, &f.pq, &err), PN_OK);
     encode();
     check_groups(&f.pq);
-    check_tables(&f.pq, f.queries);
+    check_tables(&f.pq, f.queries, zeros);
     pn_arena_reset(&f.arena);
     fill(16, 8, 1);
     for (size_t i = 0; i < N; i++) // on one line
@@ -302,7 +346,7 @@ static void train__of_rows_and_queries_that_say_nothing(void **state)
     assert_int_equal(pn_pq_train(&f.training, &f.arena, &f.pq, &err), PN_OK);
     encode();
     check_groups(&f.pq);
-    check_tables(&f.pq, f.queries);
+    check_tables(&f.pq, f.queries, zeros);
     pn_arena_reset(&f.arena);
 }
 
@@ -330,6 +374,7 @@ int main(void)
         cmocka_unit_test(second_moment__is_the_sum_of_products),
         cmocka_unit_test(tables__say_what_the_decoded_row_says),
         cmocka_unit_test(axes__keep_the_product_of_query_and_row),
+        cmocka_unit_test(decoded_products__are_those_of_the_decoded_rows),
         cmocka_unit_test(losses__are_those_that_happen),
         cmocka_unit_test(adapt__measures_rows_of_another_kind),
         cmocka_unit_test(adapt__says_when_there_is_no_memory),

@@ -29,26 +29,30 @@ static uint8_t *random_bytes(size_t n, size_t shift, uint64_t below, pn_rng *rng
 
 typedef struct problem {
     pn_codes codes;
+    pn_code_query query;
     uint8_t *blocks, *tables;
     uint32_t *rows, *want_rows;
-    uint16_t *sums, *want_sums;
+    int16_t *scores, *want_scores;
 } problem;
 
 static void setup(problem *p, size_t n_rows, size_t n_groups, pn_rng *rng)
 {
     size_t blocks = pn_code_blocks(n_rows), shift = pn_rng_below(rng, 16) * 4;
-    p->blocks = random_bytes(blocks * n_groups * PN_CODE_ENTRIES, shift + 1, 256, rng);
+    p->blocks = random_bytes(blocks * pn_code_block_bytes(n_groups), shift + 1, 256, rng);
     p->tables = random_bytes(n_groups * PN_CODE_ENTRIES, 63 - shift, PN_CODE_MAX_ENTRY + 1, rng);
     p->codes = (pn_codes){.blocks = p->blocks, .n_rows = n_rows, .n_groups = n_groups};
+    p->query = (pn_code_query){.tables = p->tables,
+                               .zero = (int16_t)(n_groups * PN_CODE_MAX_ENTRY / 2),
+                               .offset_scale = (int16_t)pn_rng_below(rng, 1000)};
     if (n_groups % 8 ==
         0) { /* fetching is only a wish, and what is behind the end may be asked for, too */
         p->codes.ahead = p->tables;
         p->codes.ahead_bytes = n_rows * n_groups;
     }
     p->rows = guarded_alloc(blocks * PN_CODE_BLOCK * sizeof *p->rows, shift % 64);
-    p->sums = guarded_alloc(blocks * PN_CODE_BLOCK * sizeof *p->sums, shift % 64);
+    p->scores = guarded_alloc(blocks * PN_CODE_BLOCK * sizeof *p->scores, shift % 64);
     p->want_rows = guarded_alloc(blocks * PN_CODE_BLOCK * sizeof *p->rows, 0);
-    p->want_sums = guarded_alloc(blocks * PN_CODE_BLOCK * sizeof *p->sums, 0);
+    p->want_scores = guarded_alloc(blocks * PN_CODE_BLOCK * sizeof *p->scores, 0);
 }
 
 static void teardown(problem *p)
@@ -56,21 +60,22 @@ static void teardown(problem *p)
     guarded_free(p->blocks);
     guarded_free(p->tables);
     guarded_free(p->rows);
-    guarded_free(p->sums);
+    guarded_free(p->scores);
     guarded_free(p->want_rows);
-    guarded_free(p->want_sums);
+    guarded_free(p->want_scores);
 }
 
-static size_t expect_scan(const pn_kernels *k, problem *p, uint32_t least)
+static size_t expect_scan(const pn_kernels *k, problem *p, int32_t least)
 {
     const pn_kernels reference = portable();
-    size_t want = reference.scan_codes(p->want_rows, p->want_sums, &p->codes, p->tables, least);
-    size_t got = k->scan_codes(p->rows, p->sums, &p->codes, p->tables, least);
+    p->query.least = least;
+    size_t want = reference.scan_codes(p->want_rows, p->want_scores, &p->codes, &p->query);
+    size_t got = k->scan_codes(p->rows, p->scores, &p->codes, &p->query);
     if (got != want)
-        fail_msg("%s: %zu rows instead of %zu of %zu, %zu groups, at least %u", k->level, got, want,
+        fail_msg("%s: %zu rows instead of %zu of %zu, %zu groups, at least %d", k->level, got, want,
                  p->codes.n_rows, p->codes.n_groups, least);
     assert_memory_equal(p->rows, p->want_rows, got * sizeof *p->rows);
-    assert_memory_equal(p->sums, p->want_sums, got * sizeof *p->sums);
+    assert_memory_equal(p->scores, p->want_scores, got * sizeof *p->scores);
     return got;
 }
 
@@ -83,21 +88,22 @@ static void check_scans(const pn_kernels *k)
     for (size_t r = 0; r < PN_COUNT_OF(row_counts); r++)
         for (size_t g = 0; g < PN_COUNT_OF(group_counts); g++) {
             problem p;
-            size_t n = row_counts[r], middle = group_counts[g] * PN_CODE_MAX_ENTRY / 2;
+            size_t n = row_counts[r];
+            int32_t width = (int32_t)group_counts[g] * PN_CODE_MAX_ENTRY / 8;
             setup(&p, n, group_counts[g], &rng);
-            assert_int_equal(expect_scan(k, &p, 0), n);
+            assert_int_equal(expect_scan(k, &p, INT32_MIN), n);
+            assert_int_equal(expect_scan(k, &p, INT16_MIN), n);
             for (size_t i = 0; i < 6; i++)
-                (void)expect_scan(
-                    k, &p, (uint32_t)(middle + pn_rng_below(&rng, middle / 4 + 1) - middle / 8));
-            if (n > 0) { /* exactly a sum that there is, and one more */
-                uint16_t last;
-                assert_int_equal(expect_scan(k, &p, 0), n);
-                last = p.sums[n - 1];
+                (void)expect_scan(k, &p,
+                                  (int32_t)pn_rng_below(&rng, 2 * (uint64_t)width + 1) - width);
+            if (n > 0) { /* exactly a score that there is, and one more */
+                assert_int_equal(expect_scan(k, &p, INT16_MIN), n);
+                int16_t last = p.scores[n - 1];
                 assert_true(expect_scan(k, &p, last) > 0);
-                (void)expect_scan(k, &p, last + 1u);
+                (void)expect_scan(k, &p, last + 1);
             }
-            assert_int_equal(expect_scan(k, &p, 65536), 0);
-            assert_int_equal(expect_scan(k, &p, UINT32_MAX), 0);
+            assert_int_equal(expect_scan(k, &p, 32768), 0);
+            assert_int_equal(expect_scan(k, &p, INT32_MAX), 0);
             teardown(&p);
         }
 }
@@ -108,29 +114,30 @@ static void scan_codes__every_level_finds_the_same_rows(void **state)
     for_every_level(check_scans);
 }
 
-/* Sums from 0 to 16,128. */
+/* Sums from 0 to 32,512, and what a query makes of them up to both ends of 16 bits. */
 static void check_extreme_scans(const pn_kernels *k)
 {
-    static const uint32_t bounds[] = {0,     1,     63,    64,    127,   128,   255,     256,
-                                      16127, 16128, 16129, 32768, 65535, 65536, 1u << 31};
+    static const int32_t bounds[] = {INT32_MIN, -32768, -32767, -255,  -1,    0,        1,
+                                     127,       128,    32511,  32512, 32767, INT32_MAX};
+    static const int16_t ends[] = {INT16_MIN, -1, 0, 32512, INT16_MAX};
     pn_rng rng = pn_rng_seed(2);
     for (size_t g = 0; g < PN_COUNT_OF(group_counts); g++) {
         problem p;
-        size_t n_groups = group_counts[g], n = 96;
+        size_t n_groups = group_counts[g], n = 96, block = pn_code_block_bytes(n_groups);
         setup(&p, n, n_groups, &rng);
-        for (int fill = 0; fill < 3; fill++) {
-            /* all 0; all 63; the low codes 63 and the high ones 0, so that rows' sums go from one end to the other */
+        for (int fill = 0; fill < 3 * (int)PN_COUNT_OF(ends); fill++) {
+            /* all 0; all 127; the low codes 127 and the high ones 0, so that rows' sums go from one end to the other */
             for (size_t i = 0; i < n_groups * PN_CODE_ENTRIES; i++)
-                p.tables[i] = fill == 0 ? 0 : (fill == 1 || i % 16 < 8 ? PN_CODE_MAX_ENTRY : 0);
-            for (size_t i = 0; fill == 2 && i < 3 * n_groups * PN_CODE_ENTRIES; i++)
-                p.blocks[i] = i / 16 % n_groups <= i % 16 * n_groups / 16 ? 0xF0 : 0x0F;
+                p.tables[i] =
+                    fill % 3 == 0 ? 0 : (fill % 3 == 1 || i % 16 < 8 ? PN_CODE_MAX_ENTRY : 0);
+            for (size_t i = 0; fill == 2 && i < 3 * block; i++)
+                if (i % block < n_groups * PN_CODE_ENTRIES)
+                    p.blocks[i] = i % block / 16 <= i % 16 * n_groups / 16 ? 0xF0 : 0x0F;
+            p.query.zero = ends[fill / 3];
+            p.query.offset_scale = fill % 2 ? INT16_MAX : (int16_t)fill;
             for (size_t b = 0; b < PN_COUNT_OF(bounds); b++)
                 (void)expect_scan(k, &p, bounds[b]);
         }
-        for (size_t i = 0; i < n_groups * PN_CODE_ENTRIES; i++)
-            p.tables[i] = PN_CODE_MAX_ENTRY;
-        assert_int_equal(expect_scan(k, &p, (uint32_t)(PN_CODE_MAX_ENTRY * n_groups)), n);
-        assert_int_equal(expect_scan(k, &p, (uint32_t)(PN_CODE_MAX_ENTRY * n_groups) + 1), 0);
         teardown(&p);
     }
 }
@@ -141,29 +148,55 @@ static void scan_codes__the_largest_sums_do_not_wrap(void **state)
     for_every_level(check_extreme_scans);
 }
 
-/* The layout of kernels.h, by hand. */
+/* x / n, rounded to the nearest, halves up. */
+static int64_t divided(int64_t x, int64_t n)
+{
+    int64_t doubled = 2 * x + n, quotient = doubled / (2 * n);
+    return quotient - (doubled % (2 * n) < 0);
+}
+
+static int64_t within_16_bits(int64_t x)
+{
+    return PN_MAX(PN_MIN(x, (int64_t)INT16_MAX), (int64_t)INT16_MIN);
+}
+
+/* The layout and the score of kernels.h, by hand. */
 static void check_layout(const pn_kernels *k)
 {
-    enum { GROUPS = 4, ROWS = 40 };
-    uint8_t blocks[2 * GROUPS * PN_CODE_ENTRIES] = {0}, tables[GROUPS * PN_CODE_ENTRIES];
+    enum { GROUPS = 4, ROWS = 40, BLOCK = GROUPS * 16 + 64 };
+    static const int16_t zeros[] = {0, 60, -200, 30000, -32768};
+    static const int16_t scales[] = {0, 1, 128, 4000, 32767};
+    uint8_t blocks[2 * BLOCK] = {0}, tables[GROUPS * PN_CODE_ENTRIES];
     uint32_t rows[2 * PN_CODE_BLOCK];
-    uint16_t sums[2 * PN_CODE_BLOCK];
+    int16_t scores[2 * PN_CODE_BLOCK];
+    assert_int_equal(pn_code_block_bytes(GROUPS), BLOCK);
     for (size_t i = 0; i < sizeof tables; i++)
         tables[i] = (uint8_t)(i % 16 + i / 16 * 15);
-    for (size_t r = 0; r < ROWS; r++)
+    for (size_t r = 0; r < ROWS; r++) {
         for (size_t g = 0; g < GROUPS; g++) {
             unsigned code = (unsigned)(r * 7 + g * 3) % 16;
-            size_t at = (r / 32 * GROUPS + g) * 16 + r % 16;
+            size_t at = r / 32 * BLOCK + g * 16 + r % 16;
             blocks[at] |= (uint8_t)(r % 32 < 16 ? code : code << 4);
         }
+        blocks[r / 32 * BLOCK + 64 + r % 32] = (uint8_t)(r * 6);
+        blocks[r / 32 * BLOCK + 96 + r % 32] = (uint8_t)(r * 11);
+    }
     pn_codes codes = {.blocks = blocks, .n_rows = ROWS, .n_groups = GROUPS};
-    assert_int_equal(k->scan_codes(rows, sums, &codes, tables, 0), ROWS);
-    for (size_t r = 0; r < ROWS; r++) {
-        unsigned sum = 0;
-        for (size_t g = 0; g < GROUPS; g++)
-            sum += (unsigned)((r * 7 + g * 3) % 16 + g * 15);
-        assert_int_equal(rows[r], r);
-        assert_int_equal(sums[r], sum);
+    for (size_t turn = 0; turn < PN_COUNT_OF(zeros) * PN_COUNT_OF(scales); turn++) {
+        pn_code_query query = {tables, zeros[turn % PN_COUNT_OF(zeros)],
+                               scales[turn / PN_COUNT_OF(zeros)], INT16_MIN};
+        assert_int_equal(k->scan_codes(rows, scores, &codes, &query), ROWS);
+        for (size_t r = 0; r < ROWS; r++) {
+            int64_t x = 0, factor = (uint8_t)(r * 6), offset = (uint8_t)(r * 11);
+            offset -= offset < 128 ? 0 : 256;
+            for (size_t g = 0; g < GROUPS; g++)
+                x += (int64_t)((r * 7 + g * 3) % 16 + g * 15);
+            x = within_16_bits(x - query.zero);
+            x = within_16_bits(x + within_16_bits(2 * divided(x * factor, 256)));
+            x = within_16_bits(x + divided(offset * query.offset_scale, 128));
+            assert_int_equal(rows[r], r);
+            assert_int_equal(scores[r], x);
+        }
     }
 }
 
