@@ -9,11 +9,13 @@
 #include "clip/scratch.h"
 
 #include "base/alloc.h"
+#include "os/mapping.h"
 
 #include <pthread.h>
 
 enum { ALIGNMENT = 64, MOST_BLOCKS = 16 };
 static const size_t MOST_BYTES = (size_t)48 << 20;
+static const size_t LEAST_LARGE_BYTES = (size_t)2 * PN_LARGE_PAGE_BYTES;
 
 typedef struct block {
     size_t n_bytes;
@@ -63,17 +65,26 @@ static block *find_block(pn_scratch *s, size_t n)
     return found;
 }
 
+/* All rows of a batch pass by again and again: where they are many, on large pages. */
+static block *make_block(size_t bytes, size_t n)
+{
+    const bool large = bytes >= LEAST_LARGE_BYTES;
+    block *b = pn_alloc_aligned(large ? (size_t)PN_LARGE_PAGE_BYTES : (size_t)ALIGNMENT, bytes);
+    if (b && large)
+        pn_memory_use_large_pages(b, bytes);
+    if (b)
+        b->n_bytes = n;
+    return b;
+}
+
 void *pn_scratch_take(pn_scratch *s, size_t n)
 {
     pthread_mutex_lock(&s->mu);
     block *b = find_block(s, n);
     pthread_mutex_unlock(&s->mu);
     size_t bytes;
-    if (!b && pn_size_add(n, ALIGNMENT, &bytes)) {
-        b = pn_alloc_aligned(ALIGNMENT, bytes);
-        if (b)
-            b->n_bytes = n;
-    }
+    if (!b && pn_size_add(n, ALIGNMENT, &bytes))
+        b = make_block(bytes, n);
     return b ? (uint8_t *)b + ALIGNMENT : NULL;
 }
 

@@ -144,7 +144,7 @@ pn_status pn_weight_store_map(pn_weight_store *store, const char *path, const ch
     pn_mapping mapping;
     header h;
     PN_TRY(pn_mapping_open(path, &mapping, err));
-    pn_mapping_advise(&mapping, 0, mapping.n_bytes, PN_MAPPING_WILL_NEED);
+    pn_mapping_advise(&mapping, 0, mapping.n_bytes, PN_MAPPING_LARGE_PAGES);
     pn_status status = check_file(&mapping, path, key, pool, &h, err);
     if (status != PN_OK) {
         pn_mapping_close(&mapping);

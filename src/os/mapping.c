@@ -59,11 +59,10 @@ static pages pages_of(const pn_mapping *mapping, size_t offset, size_t n)
 
 void pn_mapping_advise(const pn_mapping *mapping, size_t offset, size_t n, pn_mapping_advice advice)
 {
-    static const int advices[] = {[PN_MAPPING_NORMAL] = MADV_NORMAL,
-                                  [PN_MAPPING_SEQUENTIAL] = MADV_SEQUENTIAL,
-                                  [PN_MAPPING_RANDOM] = MADV_RANDOM,
-                                  [PN_MAPPING_WILL_NEED] = MADV_WILLNEED,
-                                  [PN_MAPPING_NOT_NOW] = MADV_DONTNEED};
+    static const int advices[] = {
+        [PN_MAPPING_NORMAL] = MADV_NORMAL,        [PN_MAPPING_SEQUENTIAL] = MADV_SEQUENTIAL,
+        [PN_MAPPING_RANDOM] = MADV_RANDOM,        [PN_MAPPING_WILL_NEED] = MADV_WILLNEED,
+        [PN_MAPPING_LARGE_PAGES] = MADV_HUGEPAGE, [PN_MAPPING_NOT_NOW] = MADV_DONTNEED};
     pages p = pages_of(mapping, offset, n);
     if (p.n_bytes > 0)
         (void)madvise(p.start, p.n_bytes, advices[advice]); // advice may be ignored

@@ -19,6 +19,7 @@ typedef enum pn_mapping_advice {
     PN_MAPPING_SEQUENTIAL,
     PN_MAPPING_RANDOM,
     PN_MAPPING_WILL_NEED,
+    PN_MAPPING_LARGE_PAGES, /* read in as large pages, which many loops will read through; asked for before it is touched */
     PN_MAPPING_NOT_NOW /* take the pages out of this process's memory; they come back when touched */
 } pn_mapping_advice;
 
