@@ -116,6 +116,7 @@ static void run_horizontal(const pn_image *image, const pass *p, uint32_t low, u
         memcpy(out + y * out_bytes, rows + y * row_bytes + (size_t)p->low * 3, out_bytes);
 }
 
+/* rows: from p->low on. */
 static void run_vertical(const uint8_t *rows, const pass *p, size_t row_bytes, uint8_t *out)
 {
     const pn_kernels *k = pn_kernels_get();
@@ -126,6 +127,33 @@ static void run_vertical(const uint8_t *rows, const pass *p, size_t row_bytes, u
     for (size_t y = 0; y < p->taps.n_out; y++)
         k->resample_down_u8(out + y * row_bytes, rows + (p->first[y] - p->low) * row_bytes,
                             row_bytes, p->weights + y * p->taps.most, p->n[y]);
+}
+
+static pn_status resize_across_first(const pn_image *image, const pass *across, const pass *down,
+                                     uint8_t *out, pn_error *err)
+{
+    const size_t row_bytes = across->taps.n_out * 3;
+    uint8_t *rows = pn_alloc_array(down->high - down->low, row_bytes);
+    if (!rows)
+        return pn_fail_nomem(err);
+    run_horizontal(image, across, down->low, down->high, rows);
+    run_vertical(rows, down, row_bytes, out);
+    pn_free(rows);
+    return PN_OK;
+}
+
+static pn_status resize_down_first(const pn_image *image, const pass *across, const pass *down,
+                                   uint8_t *out, pn_error *err)
+{
+    const size_t row_bytes = (size_t)image->width * 3;
+    pn_image low = {.width = image->width, .height = (uint32_t)down->taps.n_out};
+    low.pixels = pn_alloc_array(low.height, row_bytes);
+    if (!low.pixels)
+        return pn_fail_nomem(err);
+    run_vertical(image->pixels + down->low * row_bytes, down, row_bytes, low.pixels);
+    run_horizontal(&low, across, 0, low.height, out);
+    pn_image_free(&low);
+    return PN_OK;
 }
 
 pn_status pn_image_resize(const pn_image *image, pn_resize_filter filter,
@@ -139,20 +167,16 @@ pn_status pn_image_resize(const pn_image *image, pn_resize_filter filter,
         return pn_fail(err, PN_ERR_INVALID,
                        "a window of the resized picture that lies outside of it");
     pass across = {0}, down = {0};
-    uint8_t *rows = NULL;
-    size_t row_bytes = (size_t)window->width * 3;
     pn_status status = PN_OK;
     PN_GOTO(done, make_pass(image->width, window->full_width, window->left, window->width, filter,
                             &across, err));
     PN_GOTO(done, make_pass(image->height, window->full_height, window->top, window->height, filter,
                             &down, err));
-    rows = pn_alloc_array(down.high - down.low, row_bytes);
-    if (!rows)
-        PN_GOTO(done, pn_fail_nomem(err));
-    run_horizontal(image, &across, down.low, down.high, rows);
-    run_vertical(rows, &down, row_bytes, out);
+    if (window->down_first)
+        status = resize_down_first(image, &across, &down, out, err);
+    else
+        status = resize_across_first(image, &across, &down, out, err);
 done:
-    pn_free(rows);
     free_pass(&across);
     free_pass(&down);
     return status;

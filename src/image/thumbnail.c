@@ -31,8 +31,11 @@ pn_status pn_small_jpeg_make(const pn_image *image, uint32_t side_px, int qualit
     const uint32_t width = scaled(image->width, side_px, longest);
     const uint32_t height = scaled(image->height, side_px, longest);
     PN_TRY(pn_image_create(width, height, &small, err));
-    const pn_resize_window whole = {
-        .full_width = width, .full_height = height, .width = width, .height = height};
+    const pn_resize_window whole = {.full_width = width,
+                                    .full_height = height,
+                                    .width = width,
+                                    .height = height,
+                                    .down_first = true};
     pn_status status = pn_image_resize(image, PN_RESIZE_BILINEAR, &whole, small.pixels, err);
     if (status == PN_OK)
         status = pn_jpeg_encode(&small, quality, out, err);

@@ -122,6 +122,54 @@ static void resize__equals_its_definition_in_every_window(void **state)
     }
 }
 
+/* [height][width][3] -> [width][height][3] */
+static void turn(const uint8_t *in, uint32_t width, uint32_t height, uint8_t *out)
+{
+    for (size_t y = 0; y < height; y++)
+        for (size_t x = 0; x < width; x++)
+            memcpy(out + (x * height + y) * 3, in + (y * width + x) * 3, 3);
+}
+
+/* Down first is across first of the turned picture, turned back. */
+static void resize__takes_the_passes_in_either_order(void **state)
+{
+    (void)state;
+    pn_rng rng = pn_rng_seed(12);
+    for (int round = 0; round < 200; round++) {
+        const uint32_t in_w = 1 + (uint32_t)pn_rng_below(&rng, 40),
+                       in_h = 1 + (uint32_t)pn_rng_below(&rng, 40);
+        const uint32_t w = round % 5 == 0 ? in_w : 1 + (uint32_t)pn_rng_below(&rng, 60),
+                       h = round % 7 == 0 ? in_h : 1 + (uint32_t)pn_rng_below(&rng, 60);
+        const pn_resize_filter filter = round % 2 ? PN_RESIZE_BILINEAR : PN_RESIZE_BICUBIC;
+        pn_image image = noise(in_w, in_h, (uint64_t)round), turned = noise(in_h, in_w, 0);
+        turn(image.pixels, in_w, in_h, turned.pixels);
+        pn_resize_window a = {.full_width = w, .full_height = h, .down_first = true};
+        a.left = (uint32_t)pn_rng_below(&rng, w);
+        a.top = (uint32_t)pn_rng_below(&rng, h);
+        a.width = 1 + (uint32_t)pn_rng_below(&rng, w - a.left);
+        a.height = 1 + (uint32_t)pn_rng_below(&rng, h - a.top);
+        const pn_resize_window b = {.full_width = h,
+                                    .full_height = w,
+                                    .left = a.top,
+                                    .top = a.left,
+                                    .width = a.height,
+                                    .height = a.width};
+        const size_t n = (size_t)a.width * a.height * 3;
+        uint8_t *got = guarded_alloc(n, 1), *other = guarded_alloc(n, 1), *want = malloc(n);
+        pn_error err = {0};
+        assert_non_null(want);
+        assert_int_equal(pn_image_resize(&image, filter, &a, got, &err), PN_OK);
+        assert_int_equal(pn_image_resize(&turned, filter, &b, other, &err), PN_OK);
+        turn(other, b.width, b.height, want);
+        assert_memory_equal(got, want, n);
+        free(want);
+        guarded_free(other);
+        guarded_free(got);
+        pn_image_free(&turned);
+        pn_image_free(&image);
+    }
+}
+
 static void resize__looks_only_at_what_the_window_needs(void **state)
 {
     (void)state;
@@ -143,10 +191,11 @@ static void resize__refuses_windows_outside(void **state)
 {
     (void)state;
     static const pn_resize_window windows[] = {
-        {0, 10, 0, 0, 1, 1},           {10, 0, 0, 0, 1, 1},           {10, 10, 0, 0, 0, 1},
-        {10, 10, 0, 0, 1, 0},          {10, 10, 0, 0, 11, 1},         {10, 10, 5, 0, 6, 1},
-        {10, 10, 0, 10, 1, 1},         {10, 10, UINT32_MAX, 0, 2, 1}, {10, 10, 0, UINT32_MAX, 1, 2},
-        {10, 10, 2, 2, UINT32_MAX, 1},
+        {0, 10, 0, 0, 1, 1, false},           {10, 0, 0, 0, 1, 1, false},
+        {10, 10, 0, 0, 0, 1, false},          {10, 10, 0, 0, 1, 0, false},
+        {10, 10, 0, 0, 11, 1, false},         {10, 10, 5, 0, 6, 1, false},
+        {10, 10, 0, 10, 1, 1, false},         {10, 10, UINT32_MAX, 0, 2, 1, false},
+        {10, 10, 0, UINT32_MAX, 1, 2, false}, {10, 10, 2, 2, UINT32_MAX, 1, true},
     };
     pn_image image = noise(4, 4, 1);
     for (size_t i = 0; i < PN_COUNT_OF(windows); i++) {
@@ -163,19 +212,22 @@ static void resize__reports_missing_memory_and_leaks_nothing(void **state)
 {
     (void)state;
     pn_image image = noise(31, 17, 1);
-    pn_resize_window window = {.full_width = 9, .full_height = 40, .width = 9, .height = 40};
     uint8_t out[9 * 40 * 3];
     int64_t live = pn_alloc_live();
-    pn_status status = PN_ERR_NOMEM;
-    for (int64_t n = 1; status != PN_OK && n < 50; n++) {
-        pn_error err = {0};
-        pn_alloc_fail_after(n);
-        status = pn_image_resize(&image, PN_RESIZE_BICUBIC, &window, out, &err);
-        pn_alloc_fail_after(0);
-        assert_true(status == PN_OK || status == PN_ERR_NOMEM);
-        assert_int_equal(pn_alloc_live(), live);
+    for (int order = 0; order < 2; order++) {
+        const pn_resize_window window = {
+            .full_width = 9, .full_height = 40, .width = 9, .height = 40, .down_first = order == 1};
+        pn_status status = PN_ERR_NOMEM;
+        for (int64_t n = 1; status != PN_OK && n < 50; n++) {
+            pn_error err = {0};
+            pn_alloc_fail_after(n);
+            status = pn_image_resize(&image, PN_RESIZE_BICUBIC, &window, out, &err);
+            pn_alloc_fail_after(0);
+            assert_true(status == PN_OK || status == PN_ERR_NOMEM);
+            assert_int_equal(pn_alloc_live(), live);
+        }
+        assert_int_equal(status, PN_OK);
     }
-    assert_int_equal(status, PN_OK);
     pn_image_free(&image);
 }
 
@@ -207,6 +259,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(resize__equals_its_definition_in_every_window),
+        cmocka_unit_test(resize__takes_the_passes_in_either_order),
         cmocka_unit_test(resize__looks_only_at_what_the_window_needs),
         cmocka_unit_test(resize__refuses_windows_outside),
         cmocka_unit_test(resize__reports_missing_memory_and_leaks_nothing),
