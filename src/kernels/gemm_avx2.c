@@ -66,10 +66,11 @@ static PN_ALWAYS_INLINE void tile(const pn_gemm *g, size_t row, size_t panel, co
         sum[r][0] = _mm256_setzero_ps();
         sum[r][1] = _mm256_setzero_ps();
     }
-    /* the next panel, once: see pn_gemm_tile */
-    const size_t ahead = row == 0 ? k * line_bytes : 0;
-    for (size_t p = 0; p < k; p++) {
-        PN_PREFETCH_FAR(b + p * line_bytes + ahead);
+    pn_gemm_fetch_sums(g, row, panel, rows, 1);
+    pn_gemm_ahead ahead =
+        pn_gemm_look_ahead(g, b + k * line_bytes, k * line_bytes, line_bytes, row, (size_t)rows);
+    for (size_t p = 0; p < k; p++, ahead.at += ahead.step) {
+        PN_PREFETCH_FAR(ahead.at);
         __m256 b0 = half_line(b, p * PN_GEMM_PANEL, type);
         __m256 b1 = half_line(b, p * PN_GEMM_PANEL + LANES, type);
         PN_UNROLL for (int r = 0; r < rows; r++)

@@ -107,7 +107,7 @@ static const float PN_TAIL[PN_TAIL_TERMS] = {
  * lines in 8 bits has two. So tiles ask for the next panels while they multiply these, each for its rows' share. What lies
  * behind the last one may be anything: a prefetch does not fault. (Two threads of a Zen 4, ViT-B/32, a text of 8 tokens:
  * 18 % less time in int8, 17 in bf16, 10 in f16, 8 in f32; a text of 77 tokens or one picture in int8 6 % less; many rows
- * as before. By AVX2 35 % less in f16, 12 in f32, and 7 for one picture.) Were it the first tile's task alone, many rows would
+ * as before. By AVX2 a third less.) Were it the first tile's task alone, many rows would
  * ask for two panels in the time of one tile, which is all that a memory gives.
  *
  * With many rows what a tile writes has left the near caches, too, and its lines are fetched while it multiplies. Both
