@@ -22,21 +22,32 @@ static inline __mmask16 mask_of(size_t n)
     return (__mmask16)(n >= LANES ? 0xFFFFu : 0xFFFFu >> (LANES - n));
 }
 
+static inline __m128i steps_of(__m512 values, __m512 base, __m512 factor)
+{
+    return _mm512_cvtusepi32_epi8(
+        _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_sub_ps(values, base), factor)));
+}
+
 static void quantise_u8(uint8_t *out, float *step, float *low, const float *in, size_t n)
 {
+    const size_t whole = n - n % LANES;
+    const __mmask16 rest = mask_of(n - whole);
     __m512 lows = _mm512_set1_ps(n > 0 ? in[0] : 0), highs = lows;
-    for (size_t i = 0; i < n; i += LANES) {
-        __m512 v = _mm512_mask_loadu_ps(lows, mask_of(n - i), in + i);
+    for (size_t i = 0; i < whole; i += LANES) {
+        __m512 v = _mm512_loadu_ps(in + i);
         lows = _mm512_min_ps(lows, v);
         highs = _mm512_max_ps(highs, v);
     }
+    __m512 last = _mm512_mask_loadu_ps(lows, rest, in + whole);
+    lows = _mm512_min_ps(lows, last);
+    highs = _mm512_max_ps(highs, last);
     float least = _mm512_reduce_min_ps(lows), range = _mm512_reduce_max_ps(highs) - least;
     __m512 base = _mm512_set1_ps(least), factor = _mm512_set1_ps(pn_quant_factor(range));
-    for (size_t i = 0; i < n; i += LANES) {
-        __m512 v = _mm512_maskz_loadu_ps(mask_of(n - i), in + i);
-        v = _mm512_mul_ps(_mm512_sub_ps(v, base), factor);
-        _mm512_mask_cvtusepi32_storeu_epi8(out + i, mask_of(n - i), _mm512_cvtps_epi32(v));
-    }
+    for (size_t i = 0; i < whole; i += LANES)
+        _mm_storeu_si128((__m128i *)(void *)(out + i),
+                         steps_of(_mm512_loadu_ps(in + i), base, factor));
+    if (rest)
+        _mm_mask_storeu_epi8(out + whole, rest, steps_of(last, base, factor));
     memset(out + n, 0, pn_gemm_i8_depth(n) - n);
     *step = range / 255.0f;
     *low = least;
