@@ -897,7 +897,8 @@ typedef struct pn_cleanup_table_options {
     double
         orphans_seconds; /* files that no version names go when they are older; negative: a week */
     int dry_run;         /* not 0: only count */
-    int damaged_too; /* not 0: versions that cannot be read go, but for the newest and tagged ones */
+    int damaged_too; /* not 0: versions that cannot be read or lack a file go, but for the newest and
+                        tagged ones */
 } pn_cleanup_table_options;
 #define PN_CLEANUP_TABLE_OPTIONS_INIT                                                              \
     {                                                                                              \
@@ -920,8 +921,8 @@ typedef struct pn_cleanup_table_report {
 /*
  * Remove old versions, never the newest nor a tagged one, and the files that no version left names. Who has an old version open may find its
  * files gone; a file without a version may be a commit in the making, so orphans of less than some minutes are not for the taking.
- * Stopped at any moment the table is whole. report may be NULL. Errors: CORRUPT: a version that stays cannot be read, then
- * nothing is removed; UNSUPPORTED: a table with branches.
+ * Stopped at any moment the table is whole. report may be NULL. Errors: CORRUPT: a version that stays cannot be read or lacks a file, or a tag
+ * does not fit: nothing is removed; UNSUPPORTED: a table with branches, or a version with what is not known.
  */
 PN_API pn_status pn_lance_cleanup(const char *path, const pn_cleanup_table_options *options,
                                   pn_cleanup_table_report *report, pn_error *err);

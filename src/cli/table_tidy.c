@@ -196,8 +196,14 @@ static int clean_up(arguments *args)
     pn_error err = {0};
     pn_cleanup_table_report done = PN_CLEANUP_TABLE_REPORT_INIT;
     args->cleanup.dry_run = args->is_dry_run;
-    if (pn_lance_cleanup(args->common.table, &args->cleanup, &done, &err) != PN_OK) {
+    pn_status status = pn_lance_cleanup(args->common.table, &args->cleanup, &done, &err);
+    if (status != PN_OK) {
         pn_cli_error(&err);
+        if (status == PN_ERR_CORRUPT && !args->cleanup.damaged_too)
+            fputs(
+                "Nothing was removed. \"pennon table check\" says what is damaged; with --damaged "
+                "such versions go.\n",
+                stderr);
         return PN_EXIT_FAILURE;
     }
     print_cleaned(args, &done);
@@ -214,7 +220,7 @@ int pn_cmd_table_cleanup(int argc, char **argv)
         {"orphans", KEY_ORPHANS, "AGE", 0,
          "files that no version names go when they are older (default 7d)", 0},
         {"damaged", KEY_DAMAGED, NULL, 0,
-         "versions that cannot be read go, too (default: then nothing goes)", 0},
+         "versions that cannot be read, or lack a file, go, too (default: then nothing goes)", 0},
         OPTION_DRY_RUN,
         PN_OPTION_JSON,
         {0}};

@@ -1,20 +1,25 @@
 /*
  * cleanup.c - which files does nobody need?
  *
- *     1  read all versions: those that stay say which files are needed, those that go which were
+ *     1  read all versions: those that stay say which files are needed, those that go which were. One that stays must be whole
+ *        (kept_version.h), or nothing goes: what a damaged name meant would be taken for a file that nobody needs
  *     2  remove the manifests that go, oldest first, and sync: nobody can restore them any more
  *     3  read the versions that came meanwhile: what they name is needed, too
  *     4  look through the folders: a file that is needed stays, one that a removed version named goes, any other one goes when it
  *        is old: until then it may be a commit in the making
  *
- * A version that cannot be read ends it at step 1: what it needs cannot be known. Unless it is to go for that: then what it alone
- * named are files without a version, which go when they are old.
+ * A version that cannot be read, or is not whole, ends it at step 1: what it needs cannot be known. Unless it is to go for that: then
+ * what it alone named are files without a version, which go when they are old.
+ *
+ * The table is read without an index that is not there, and versions without their transactions: then what lies in these folders
+ * unnamed stays there.
  */
 #include "dataset/cleanup.h"
 
 #include "base/alloc.h"
 #include "base/keyset.h"
 #include "dataset/internal.h"
+#include "dataset/kept_version.h"
 #include "dataset/tags.h"
 #include "os/clock.h"
 #include "os/dir.h"
@@ -28,6 +33,7 @@ typedef struct cleaning {
     const char *table;
     const pn_cleanup_options *options;
     int64_t now_ms;
+    int64_t oldest_ms; /* when the file of the oldest version was last changed */
     pn_arena arena;
     pn_arena scratch; /* of one version, or one file */
     pn_version_list versions;
@@ -36,38 +42,61 @@ typedef struct cleaning {
     bool *goes;        /* [versions.n] */
     pn_keyset *needed; /* "folder/name" that a version that stays names */
     pn_keyset *known;  /* the same of versions that go */
+    pn_checksums *sums;
+    pn_kept_check check;
+    bool lacks_index, lacks_transaction; /* of versions that stay, one that is named */
     pn_cleanup_report report;
 } cleaning;
 
 /* ---- what versions name ---- */
 
-static pn_status add_name(cleaning *c, pn_keyset *set, const char *folder, const char *name,
-                          pn_error *err)
+static pn_status add_key(pn_keyset *set, const char *key, pn_error *err)
 {
     bool is_new;
-    char *key = pn_arena_printf(&c->scratch, "%s/%s", folder, name);
     return key ? pn_keyset_add(set, pn_str_of(key), &is_new, err) : pn_fail_nomem(err);
+}
+
+/* *lacks is set when a version that stays names it and it is not there. */
+static pn_status add_name(cleaning *c, pn_keyset *set, const char *key, bool *lacks, pn_error *err)
+{
+    char *path = key ? pn_path_join(&c->scratch, c->table, key) : NULL;
+    if (!path)
+        return pn_fail_nomem(err);
+    *lacks = *lacks || (set == c->needed && !pn_path_exists(path));
+    return add_key(set, key, err);
 }
 
 static pn_status add_fragment(cleaning *c, pn_keyset *set, const Pn__Table__DataFragment *fragment,
                               pn_error *err)
 {
-    const Pn__Table__DeletionFile *d = fragment->deletion_file;
     for (size_t i = 0; i < fragment->n_files; i++)
-        if (fragment->files[i]->path)
-            PN_TRY(add_name(c, set, "data", fragment->files[i]->path, err));
-    if (!d)
+        PN_TRY(add_key(set, pn_kept_file_name(fragment->files[i], &c->scratch), err));
+    return fragment->deletion_file ? add_key(set, pn_kept_deletion_name(fragment, &c->scratch), err)
+                                   : PN_OK;
+}
+
+/* Some of LanceDB's own have no folder. */
+static bool has_folder(const Pn__Table__IndexMetadata *index)
+{
+    return index->uuid && index->uuid->uuid.len == 16 &&
+           !(index->name && pn_str_starts_with(pn_str_of(index->name), "__lance_"));
+}
+
+static pn_status add_index(cleaning *c, pn_keyset *set, const Pn__Table__IndexMetadata *index,
+                           pn_error *err)
+{
+    char text[PN_UUID_TEXT_BYTES];
+    bool ignored = false;
+    if (!index->uuid || index->uuid->uuid.len != 16)
         return PN_OK;
-    char *name =
-        pn_arena_printf(&c->scratch, "%" PRIu64 "-%" PRIu64 "-%" PRIu64 ".%s", fragment->id,
-                        d->read_version, d->id, d->file_type == 1 ? "bin" : "arrow");
-    return name ? add_name(c, set, "_deletions", name, err) : pn_fail_nomem(err);
+    pn_uuid_text(index->uuid->uuid.data, text);
+    return add_name(c, set, pn_arena_printf(&c->scratch, "_indices/%s", text),
+                    has_folder(index) ? &c->lacks_index : &ignored, err);
 }
 
 static pn_status add_indexes(cleaning *c, pn_keyset *set, const pn_manifest *manifest,
                              pn_error *err)
 {
-    char text[PN_UUID_TEXT_BYTES];
     if (!manifest->index_section)
         return PN_OK;
     Pn__Table__IndexSection *section = pn__table__index_section__unpack(
@@ -77,13 +106,8 @@ static pn_status add_indexes(cleaning *c, pn_keyset *set, const pn_manifest *man
                        "%s: version %" PRIu64 ": the list of indexes is damaged", c->table,
                        manifest->message->version);
     pn_status status = PN_OK;
-    for (size_t i = 0; i < section->n_indices && status == PN_OK; i++) {
-        const Pn__Table__Uuid *uuid = section->indices[i]->uuid;
-        if (!uuid || uuid->uuid.len != 16)
-            continue;
-        pn_uuid_text(uuid->uuid.data, text);
-        status = add_name(c, set, "_indices", text, err);
-    }
+    for (size_t i = 0; i < section->n_indices && status == PN_OK; i++)
+        status = add_index(c, set, section->indices[i], err);
     pn__table__index_section__free_unpacked(section, NULL);
     return status;
 }
@@ -95,8 +119,10 @@ static pn_status add_version(cleaning *c, pn_keyset *set, const pn_manifest *man
     pn_status status = PN_OK;
     for (size_t i = 0; i < m->n_fragments && status == PN_OK; i++)
         status = add_fragment(c, set, m->fragments[i], err);
-    if (status == PN_OK && m->transaction_file)
-        status = add_name(c, set, "_transactions", m->transaction_file, err);
+    if (status == PN_OK && m->transaction_file && m->transaction_file[0] != '\0')
+        status =
+            add_name(c, set, pn_arena_printf(&c->scratch, "_transactions/%s", m->transaction_file),
+                     &c->lacks_transaction, err);
     if (status == PN_OK)
         status = add_indexes(c, set, manifest, err);
     pn_arena_reset(&c->scratch);
@@ -137,34 +163,73 @@ static bool is_crowded(const cleaning *c, int64_t made_ms, int64_t next_ms)
            age > c->options->crowd_ms && made_ms / span == next_ms / span;
 }
 
-/* next: the manifest of the version after i; NULL: there is none, and i is the newest. */
-static bool may_go(const cleaning *c, size_t i, const pn_manifest *manifest,
-                   const pn_manifest *next)
+/* Versions around one, for its time. */
+typedef struct neighbours {
+    const pn_manifest *before, *after; /* NULL: none */
+} neighbours;
+
+/* When a version was committed: versions come in order, so one that says it was before the one before it is damaged there, unless that
+ * one is. Of the oldest the file knows when it came here, which is no earlier. */
+static int64_t time_of(const cleaning *c, const pn_manifest *manifest, const neighbours *n)
+{
+    int64_t made_ms = pn_manifest_time_ms(manifest->message);
+    if (!n->before)
+        return PN_MAX(made_ms, c->oldest_ms);
+    int64_t before_ms = pn_manifest_time_ms(n->before->message);
+    int64_t after_ms = n->after ? pn_manifest_time_ms(n->after->message) : INT64_MAX;
+    return made_ms < before_ms && before_ms <= after_ms ? before_ms : made_ms;
+}
+
+/* No version after it: it is the newest. */
+static bool may_go(const cleaning *c, size_t i, const pn_manifest *manifest, const neighbours *n)
 {
     uint64_t version = c->versions.versions[i];
-    int64_t made_ms = pn_manifest_time_ms(manifest->message);
-    if (!next || is_tagged(c, version) || is_held(c, version))
+    int64_t made_ms = time_of(c, manifest, n);
+    if (!n->after || is_tagged(c, version) || is_held(c, version))
         return false;
-    return is_old(c, i, made_ms) || is_crowded(c, made_ms, pn_manifest_time_ms(next->message));
+    return is_old(c, i, made_ms) || is_crowded(c, made_ms, pn_manifest_time_ms(n->after->message));
 }
 
 static pn_status judge_version(cleaning *c, size_t i, const pn_manifest *manifest,
-                               const pn_manifest *next, pn_error *err)
+                               const neighbours *n, pn_error *err)
 {
-    c->goes[i] = may_go(c, i, manifest, next);
+    c->goes[i] = may_go(c, i, manifest, n);
     c->report.n_versions += c->goes[i];
     c->report.n_kept += !c->goes[i];
+    if (!c->goes[i]) {
+        pn_status status = pn_kept_version_check(&c->check, manifest, err);
+        pn_arena_reset(&c->scratch);
+        PN_TRY(status);
+    }
     return add_version(c, c->goes[i] ? c->known : c->needed, manifest, err);
 }
 
-/* *goes: it cannot be read, and goes for that. */
+/* Of one that is to go when it is damaged, all is looked at before. */
+static pn_status read_whole(cleaning *c, size_t i, pn_manifest *out, pn_error *err)
+{
+    uint64_t version = c->versions.versions[i];
+    PN_TRY(pn_manifest_read(c->table, version, c->versions.scheme, out, err));
+    pn_status status = c->options->damaged_too ? pn_kept_version_check(&c->check, out, err) : PN_OK;
+    pn_arena_reset(&c->scratch);
+    if (pn_is_damage(status))
+        pn_manifest_free(out);
+    return pn_is_damage(status) ? status : PN_OK; // all else is told when it stays
+}
+
+/* *goes: it is damaged, and goes for that. */
 static pn_status read_version(cleaning *c, size_t i, pn_manifest *out, bool *goes, pn_error *err)
 {
     pn_error why = {0};
     uint64_t version = c->versions.versions[i];
-    pn_status status = pn_manifest_read(c->table, version, c->versions.scheme, out, &why);
-    *goes = c->options->damaged_too && pn_is_damage(status) && i + 1 < c->versions.n &&
+    pn_status status = read_whole(c, i, out, &why);
+    bool is_newest = i + 1 == c->versions.n;
+    *goes = c->options->damaged_too && pn_is_damage(status) && !is_newest &&
             !is_tagged(c, version) && !is_held(c, version);
+    if (status != PN_OK && !*goes && c->options->damaged_too && pn_is_damage(status))
+        return pn_fail(err, status, "%s; it stays: %s", why.message,
+                       is_newest ? "restore one before it that is whole, then it may go"
+                       : is_tagged(c, version) ? "it has a tag"
+                                               : "somebody reads it");
     if (status != PN_OK && !*goes)
         return pn_fail(err, status, "%s", why.message);
     c->goes[i] = *goes;
@@ -172,10 +237,10 @@ static pn_status read_version(cleaning *c, size_t i, pn_manifest *out, bool *goe
     return PN_OK;
 }
 
-/* Each is judged when the next one is read. */
+/* Each is judged when the next one is read, and forgotten when that one is. */
 static pn_status read_versions(cleaning *c, pn_error *err)
 {
-    pn_manifest manifest = {0}, next = {0};
+    pn_manifest before = {0}, manifest = {0}, next = {0};
     pn_status status = PN_OK;
     size_t last = SIZE_MAX; // that was read
     c->goes = PN_ARENA_NEW(&c->arena, bool, c->versions.n);
@@ -186,16 +251,20 @@ static pn_status read_versions(cleaning *c, pn_error *err)
         PN_GOTO(done, read_version(c, i, &next, &goes, err));
         if (goes)
             continue;
+        const neighbours around = {before.message ? &before : NULL, &next};
         if (last != SIZE_MAX)
-            PN_GOTO(done, judge_version(c, last, &manifest, &next, err));
-        pn_manifest_free(&manifest);
+            PN_GOTO(done, judge_version(c, last, &manifest, &around, err));
+        pn_manifest_free(&before);
+        before = manifest;
         manifest = next;
         next = (pn_manifest){0};
         last = i;
     }
+    const neighbours at_end = {before.message ? &before : NULL, NULL};
     if (last != SIZE_MAX)
-        status = judge_version(c, last, &manifest, NULL, err);
+        status = judge_version(c, last, &manifest, &at_end, err);
 done:
+    pn_manifest_free(&before);
     pn_manifest_free(&manifest);
     pn_manifest_free(&next);
     return status;
@@ -232,7 +301,10 @@ static pn_status read_newer_versions(cleaning *c, pn_error *err)
         if (list.versions[i] <= newest)
             continue;
         PN_TRY(pn_manifest_read(c->table, list.versions[i], list.scheme, &manifest, err));
-        pn_status status = add_version(c, c->needed, &manifest, err);
+        pn_status status = pn_kept_version_check(&c->check, &manifest, err);
+        if (status == PN_OK)
+            status = add_version(c, c->needed, &manifest, err);
+        pn_arena_reset(&c->scratch);
         pn_manifest_free(&manifest);
         PN_TRY(status);
         c->report.n_kept++;
@@ -245,6 +317,7 @@ static pn_status read_newer_versions(cleaning *c, pn_error *err)
 typedef struct place {
     const char *folder;
     const char *const *endings; /* NULL: folders, of indexes */
+    bool keeps_unnamed;
 } place;
 
 static bool has_ending(const place *p, const char *name)
@@ -304,6 +377,8 @@ static pn_status look_at(cleaning *c, const place *p, const char *name, pn_error
     if (status == PN_ERR_NOT_FOUND)
         return PN_OK; // another clean-up was faster
     PN_TRY(status);
+    if (!known && p->keeps_unnamed)
+        return PN_OK;
     if (!known && info.modified_ns / 1000000 > c->now_ms - age_ms)
         return PN_OK;
     c->report.n_files++;
@@ -340,11 +415,11 @@ static pn_status look_through_all(cleaning *c, pn_error *err)
     static const char *const data[] = {".lance", NULL}, *const deletions[] = {".bin", ".arrow",
                                                                               NULL};
     static const char *const transactions[] = {".txn", NULL};
-    static const place places[] = {{"data", data},
-                                   {"_deletions", deletions},
-                                   {"_transactions", transactions},
-                                   {"_indices", NULL}};
-    for (size_t i = 0; i < PN_COUNT_OF(places); i++)
+    const place places[] = {{"data", data, false},
+                            {"_deletions", deletions, false},
+                            {"_transactions", transactions, c->lacks_transaction},
+                            {"_indices", NULL, false}};
+    for (size_t i = 0; i < PN_COUNT_OF(places) - c->lacks_index; i++)
         PN_TRY(look_through(c, &places[i], err));
     return PN_OK;
 }
@@ -359,7 +434,7 @@ static bool is_unfinished(const char *name)
 
 static pn_status look_through_unfinished(cleaning *c, const char *name, pn_error *err)
 {
-    const place p = {name, NULL};
+    const place p = {name, NULL, false};
     char **names, *folder = pn_path_join(&c->arena, c->table, name);
     size_t n;
     if (!folder)
@@ -386,9 +461,10 @@ static pn_status look_through_staging(cleaning *c, pn_error *err)
     return PN_OK;
 }
 
-static pn_status check_branches(cleaning *c, pn_error *err)
+/* Branches have their tags in one folder and their versions in another. */
+static pn_status check_branches(cleaning *c, const char *name, pn_error *err)
 {
-    char **names, *folder = pn_path_join(&c->arena, c->table, "_refs/branches");
+    char **names, *folder = pn_path_join(&c->arena, c->table, name);
     size_t n;
     if (!folder)
         return pn_fail_nomem(err);
@@ -402,11 +478,71 @@ static pn_status check_branches(cleaning *c, pn_error *err)
     return PN_OK;
 }
 
+/* A tag that was damaged keeps another version than it should. */
+static pn_status check_tag(cleaning *c, const pn_tag *tag, pn_error *err)
+{
+    pn_file_info info;
+    pn_error why = {0};
+    char *path = pn_manifest_path(c->table, tag->version, c->versions.scheme, &c->scratch);
+    if (!path)
+        return pn_fail_nomem(err);
+    pn_status status = pn_path_info(path, &info, &why);
+    if (status == PN_ERR_NOT_FOUND)
+        return pn_fail(err, PN_ERR_CORRUPT,
+                       "%s: the tag \"%s\" names version %" PRIu64 ", which is not there: move the "
+                       "tag, or delete it",
+                       c->table, tag->name, tag->version);
+    if (status != PN_OK)
+        return pn_fail(err, status, "%s", why.message);
+    if (tag->manifest_bytes > 0 && info.size_bytes != tag->manifest_bytes)
+        return pn_fail(err, PN_ERR_CORRUPT,
+                       "%s: the tag \"%s\" was made of a version with a manifest of %" PRIu64
+                       " bytes; that of version %" PRIu64 " has %" PRIu64
+                       ": one of them is damaged; move the tag, or delete it",
+                       c->table, tag->name, tag->manifest_bytes, tag->version, info.size_bytes);
+    return PN_OK;
+}
+
+static pn_status check_tags(cleaning *c, pn_error *err)
+{
+    pn_status status = PN_OK;
+    for (size_t i = 0; status == PN_OK && i < c->n_tags; i++)
+        status = check_tag(c, &c->tags[i], err);
+    pn_arena_reset(&c->scratch);
+    return status;
+}
+
+/* Damaged checksums say nothing of the table; the check tells of them. */
+static pn_status begin(cleaning *c, pn_error *err)
+{
+    pn_error why = {0};
+    c->check =
+        (pn_kept_check){.table = c->table, .scheme = c->versions.scheme, .scratch = &c->scratch};
+    PN_TRY(pn_keyset_create(&c->check.there, err));
+    char *oldest =
+        pn_manifest_path(c->table, c->versions.versions[0], c->versions.scheme, &c->arena);
+    pn_file_info info;
+    if (!oldest)
+        return pn_fail_nomem(err);
+    PN_TRY(pn_path_info(oldest, &info, err));
+    c->oldest_ms = info.modified_ns / 1000000;
+    pn_status status = pn_checksums_load(c->table, &c->sums, &why);
+    if (status != PN_OK && !pn_is_damage(status))
+        return pn_fail(err, status, "%s", why.message);
+    c->check.sums = c->sums;
+    return PN_OK;
+}
+
 static pn_status clean(cleaning *c, pn_error *err)
 {
-    PN_TRY(check_branches(c, err));
+    uint64_t hint = c->options->damaged_too ? 0 : pn_manifest_hint(c->table); // before the list
+    PN_TRY(check_branches(c, "_refs/branches", err));
+    PN_TRY(check_branches(c, "tree", err));
     PN_TRY(pn_manifest_list(c->table, &c->arena, &c->versions, err));
+    PN_TRY(pn_kept_versions_are_all(c->table, hint, &c->versions, &c->arena, err));
     PN_TRY(pn_dataset_tags(c->table, &c->arena, &c->tags, &c->n_tags, err));
+    PN_TRY(check_tags(c, err));
+    PN_TRY(begin(c, err));
     PN_TRY(pn_keyset_create(&c->needed, err));
     PN_TRY(pn_keyset_create(&c->known, err));
     PN_TRY(read_versions(c, err));
@@ -425,6 +561,8 @@ pn_status pn_dataset_cleanup(const char *table, const pn_cleanup_options *option
     pn_status status = clean(&c, err);
     pn_keyset_free(c.needed);
     pn_keyset_free(c.known);
+    pn_keyset_free(c.check.there);
+    pn_checksums_free(c.sums);
     pn_arena_reset(&c.arena);
     pn_arena_reset(&c.scratch);
     if (status == PN_OK)

@@ -21,8 +21,8 @@ typedef struct pn_cleanup_options {
      */
     uint64_t crowd;
     int64_t crowd_ms;
-    bool
-        damaged_too; /* versions that cannot be read go, but for the newest, tagged and held ones */
+    /* Versions that cannot be read or lack a file go, but for the newest, tagged and held ones. */
+    bool damaged_too;
     const uint64_t *held; /* versions that stay because somebody has them open; NULL: none */
     size_t n_held;
 } pn_cleanup_options;
@@ -46,8 +46,9 @@ typedef struct pn_cleanup_report {
  * Who has an old version open may find its files gone; older_than_ms is for them. Stopped at any moment the table is whole: the
  * versions go first, what they leave is found the next time, as orphans.
  *
- * Errors: CORRUPT: a version that stays cannot be read, then nothing is removed; UNSUPPORTED: a table with branches, which share its
- *         files; IO.
+ * Errors: CORRUPT: a version that stays cannot be read, names a file that is not there or is missing itself, or a tag does not fit, then
+ *         nothing is removed; UNSUPPORTED: a table with branches or detached versions, which share its files, or a version with what is not known;
+ *         IO.
  */
 PN_NODISCARD pn_status pn_dataset_cleanup(const char *table, const pn_cleanup_options *options,
                                           pn_cleanup_report *out, pn_error *err);

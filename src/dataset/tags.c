@@ -140,6 +140,8 @@ static pn_status read_tag(const char *path, pn_arena *arena, pn_str *text, uint6
     if (!member(*text, "version", &value) || !pn_str_to_u64(value, version))
         return pn_fail(err, PN_ERR_CORRUPT, "%s: tells no version", path);
     *foreign = member(*text, "branch", &value) && !pn_str_is(value, "null");
+    if (*foreign && !pn_str_starts_with(value, "\""))
+        return pn_fail(err, PN_ERR_CORRUPT, "%s: its branch is neither a name nor null", path);
     return PN_OK;
 }
 
@@ -174,6 +176,9 @@ pn_status pn_dataset_tags(const char *table, pn_arena *arena, pn_tag **out, size
         if (status == PN_ERR_NOT_FOUND)
             continue; // deleted meanwhile
         PN_TRY(status);
+        if (!member(text, "manifestSize", &text) ||
+            !pn_str_to_u64(text, &tags[n_tags].manifest_bytes))
+            tags[n_tags].manifest_bytes = 0;
         n_tags += !foreign;
     }
     *out = tags;

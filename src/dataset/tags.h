@@ -12,6 +12,8 @@
 typedef struct pn_tag {
     const char *name;
     uint64_t version;
+    uint64_t
+        manifest_bytes; /* of that version's manifest when the tag was made; 0: it does not say */
 } pn_tag;
 
 /* Sorted by name; in arena. Tags of branches are left out. */

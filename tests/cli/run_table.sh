@@ -80,6 +80,24 @@ expect 0 '^1 versions and [0-9]* files are gone, .*; 3 versions stay$' table cle
 expect 0 '^[0-9]* versions, .*: no damage found$' table check -t "$work/back.lance"
 expect 0 '"id": 8,' show 8 --json -t "$work/back.lance"
 
+# A clean-up does not take for unneeded what a version needs by a name that is damaged.
+cp -r "$work/back.lance" "$work/name.lance"
+for manifest in "$work"/name.lance/_versions/*.manifest; do
+    python3 - "$manifest" <<'EOF'
+import sys
+bytes = bytearray(open(sys.argv[1], "rb").read())
+at = bytes.rfind(b".lance")
+if at > 0:
+    bytes[at - 3] ^= 1
+    open(sys.argv[1], "wb").write(bytes)
+EOF
+done
+find "$work/name.lance/data" -type f | sort > "$work/before"
+expect 1 'names a file that is not there: data/' table cleanup --orphans 0 --older-than 0s -t "$work/name.lance"
+grep -q "with --damaged such versions go" "$work/out" || fail "what to do: $(cat "$work/out")"
+expect 1 'it stays: ' table cleanup --damaged --orphans 0 --older-than 0s -t "$work/name.lance"
+find "$work/name.lance/data" -type f | sort | cmp - "$work/before" || fail "a data file is gone"
+
 # Export, import: every form gives the same rows again, and a table that can be searched.
 expect 0 '^0 ' table head --limit 2
 expect 0 '"image_path": ' table head --limit 2 --column image_path --json

@@ -170,6 +170,7 @@ static void tag_files__are_read_carefully(void **state)
                                           "{\"metadata\":{\"version\":3}}",
                                           "{\"a\":\"\\\",\"version\":3}",
                                           "{\"version\":3.5}",
+                                          "{\"version\":3,\"branch\":nulm}",
                                           "{\"version\":3,"};
     table_place *p = *state;
     pn_error err;
