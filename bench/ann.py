@@ -37,7 +37,8 @@ class Peer:
 
 
 # Of pennon, besides the recalls it is asked for: partitions as a share of all, and rows; see pn_index_effort.
-EFFORTS = {"i": [(1 / 160, 2.5), (1 / 110, 3), (1 / 110, 3.5), (1 / 80, 4), (1 / 40, 4), (1 / 16, 5)], "t": [(1 / 32, 3), (1 / 16, 3.5), (1 / 10, 4), (1 / 5, 5), (1 / 3, 6)]}
+EFFORTS = {"i": [(1 / 216, 2.5), (1 / 160, 2.5), (1 / 110, 2.5), (1 / 110, 3.5), (1 / 80, 4), (1 / 40, 4), (1 / 16, 5)],
+           "t": [(1 / 32, 3), (1 / 16, 3.5), (1 / 10, 4), (1 / 5, 5), (1 / 3, 6)]}
 
 
 def efforts_for(rows, kind):
