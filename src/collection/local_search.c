@@ -2,7 +2,7 @@
  * local_search.c - the nearest rows of one version: which index, how far, and what exactly
  *
  * Every part of the table fills a heap of its own, and the k best of all are the answer. A part is what one index covers, or
- * all that is scanned. An index is passed over for a scan where few of its rows may be returned. It answers exactly, by the bounds of its
+ * all that is scanned. What k rows of the larger indexes reach spares the smaller ones looking closely at what is farther. An index is passed over for a scan where few of its rows may be returned. It answers exactly, by the bounds of its
  * copies, where that is asked, and where it would have to look at half of itself to keep the promise; but a small one that was made like
  * another always looks at all of its codes.
  */
@@ -15,6 +15,7 @@
 #include <math.h>
 
 #define FEW_DELETED 0.9 /* when more than this share is left */
+#define ROUNDING 1e-6f
 
 typedef struct plan {
     const pn_local_scope *scope;
@@ -29,6 +30,8 @@ typedef struct plan {
     uint64_t part_rows;
     size_t n_indexes;
     pn_topk *topk;
+    pn_index_bar bar; /* of the indexes so far */
+    pn_index_turned turned;
     pn_engine_search_stats *stats;
 } plan;
 
@@ -176,8 +179,11 @@ static pn_status search_view(plan *p, size_t i, bool exactly, pn_topk *into, pn_
                                   .effort = effort,
                                   .rows = &view->rows,
                                   .mask = mask,
+                                  .bar = &p->bar,
+                                  .turned = &p->turned,
                                   .cancel = p->asked->cancel};
     PN_TRY(pn_index_search(view->index, &query, into, &stats, err));
+    p->bar.by_codes = stats.by_codes;
     p->stats->n_scanned += stats.n_scanned;
     p->stats->n_partitions += stats.n_partitions;
     p->recall_rows += (double)n * (double)recall;
@@ -243,10 +249,13 @@ static pn_status try_lance(plan *p, const pn_lance_view *view, pn_topk *into, bo
     return PN_OK;
 }
 
+/* What k rows reach is the bar of the parts to come; less a little, which is lost between scores and distances. */
 static void add_part(plan *p, pn_topk *part)
 {
     pn_topk_merge(p->topk, part);
     part->n = 0;
+    if (p->topk->n == p->topk->k)
+        p->bar.score = 1.0f - p->topk->heap[0].distance - ROUNDING;
 }
 
 static pn_status run(plan *p, pn_arena *arena, pn_error *err)
@@ -258,7 +267,8 @@ static pn_status run(plan *p, pn_arena *arena, pn_error *err)
     p->arena = arena;
     p->scans_view = PN_ARENA_NEW(arena, bool, n_views + 1);
     p->scans_lance = PN_ARENA_NEW(arena, bool, n_lance + 1);
-    if (!heap || !p->scans_view || !p->scans_lance)
+    p->turned.values = PN_ARENA_NEW(arena, float, p->scope->dim);
+    if (!heap || !p->scans_view || !p->scans_lance || !p->turned.values)
         return pn_fail_nomem(err);
     bool by_index = !p->filtered || p->n_matching > PN_FEW_ROWS;
     bool exactly = p->asked->exact || p->asked->min_recall >= 1;
@@ -296,6 +306,7 @@ pn_status pn_local_search(const pn_local_scope *scope, pn_filtered *filtered,
               .filtered = filtered,
               .n_matching = filtered ? pn_filtered_count(filtered) : n_rows,
               .topk = topk,
+              .bar = {-INFINITY, -INFINITY},
               .stats = stats};
     *stats = (pn_engine_search_stats){.n_rows = n_rows, .n_matching = p.n_matching};
     pn_arena_init(&arena, SIZE_MAX);

@@ -136,23 +136,38 @@ PN_NODISCARD pn_status pn_index_mask_make(const pn_index *index, const pn_vector
 uint64_t pn_index_mask_count(const pn_index_mask *mask);
 void pn_index_mask_free(pn_index_mask *mask); /* NULL is welcome */
 
+/* What k rows reach that were found elsewhere, in other indexes of the same table; rows that do not reach it are left out. */
+typedef struct pn_index_bar {
+    float score;    /* the k-th; -INFINITY: none are known */
+    float by_codes; /* the k-th by codes, which others' codes are compared with */
+} pn_index_bar;
+
+/* A query as one index's codes see it, for the next one: indexes that were made like another have the same codes. */
+typedef struct pn_index_turned {
+    uint64_t codes; /* whose it is; 0: nobody's yet */
+    float *values;  /* [dim], the caller's */
+} pn_index_turned;
+
 typedef struct pn_index_query {
     const float *vector; /* [dim], unit length */
     pn_query_kind kind;
     pn_index_effort effort;
     const pn_vector_rows *rows; /* of the index's fragments, in its order: the vectors */
     const pn_index_mask *mask;  /* NULL: every row, and then no fragment may be gone */
+    const pn_index_bar *bar;    /* NULL: nothing was found elsewhere */
+    pn_index_turned *turned;    /* NULL: no other index is asked */
     const _Atomic bool *cancel;
 } pn_index_query;
 
 typedef struct pn_index_stats {
     uint64_t n_partitions, n_scanned, n_refined, n_exact;
-    float gap; /* that was left at the end; -INFINITY: nothing was left */
+    float gap;      /* that was left at the end; -INFINITY: nothing was left */
+    float by_codes; /* the k-th score by codes, or the bar's, if that is higher */
 } pn_index_stats;
 
 /*
  * The k nearest rows by 1 - cosine, exact distances, at most topk->k; ids are row addresses. Sorted.
- * Fewer than k come back only when fewer rows are listed and in the mask. Same index and query give the same answer.
+ * Fewer than k come back only when fewer rows are listed and in the mask, or reach the bar. Same index and query give the same answer.
  */
 PN_NODISCARD pn_status pn_index_search(const pn_index *index, const pn_index_query *query,
                                        pn_topk *topk, pn_index_stats *stats, pn_error *err);

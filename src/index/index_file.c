@@ -67,6 +67,7 @@ void pn_index_place_arrays(pn_index *x, const uint8_t *bytes)
                               .loss = at[6],
                               .tail = x->facts.tails[b]};
         x->codes[b] = at[7];
+        x->turns[b] = s[pq_section(b, 2)].hash;
     }
 }
 

@@ -86,8 +86,10 @@ static void choose_margins(pn_refiner *r)
 pn_status pn_refiner_init(pn_refiner *r, const pn_index *index, const pn_index_query *query,
                           size_t k, pn_arena *arena, pn_error *err)
 {
+    const pn_index_bar none = {-INFINITY, -INFINITY};
     *r = (pn_refiner){.x = index,
                       .q = query,
+                      .bar = query->bar ? *query->bar : none,
                       .kernels = pn_kernels_get(),
                       .dim = index->facts.dim,
                       .half = pn_half_bytes(index->facts.dim),

@@ -31,6 +31,7 @@ typedef struct pn_refiner {
     float coarse; /* between a score by the upper half of a copy and its limits, in scales */
     float margin, certain; /* by a whole copy: this many times the copy's error, and so much */
     bool is_certain;
+    pn_index_bar bar; /* of rows found elsewhere */
 
     pn_topk codes;                 /* the k best by codes, as distances -score */
     pn_found_row *found, *ordered; /* [capacity]; the second while they are refined */
@@ -47,17 +48,18 @@ PN_NODISCARD pn_status pn_refiner_init(pn_refiner *r, const pn_index *index,
                                        const pn_index_query *query, size_t k, pn_arena *arena,
                                        pn_error *err);
 
-/* The score that a row has to reach to matter; below everything while there are fewer than k. */
+/* The score that a row has to reach to matter; below everything while fewer than k are known. */
 static inline float pn_refiner_bar(const pn_refiner *r)
 {
-    return r->best.n < r->best.k ? -INFINITY : -r->best.heap[0].distance;
+    return r->best.n < r->best.k ? r->bar.score : PN_MAX(-r->best.heap[0].distance, r->bar.score);
 }
 
 /* What a row has to reach at most: the k-th score by codes. Not the k-th score itself, which is above it by what codes miss of near
  * rows, more for one query than for another. */
 static inline float pn_refiner_codes_bar(const pn_refiner *r)
 {
-    return r->codes.n < r->codes.k ? -INFINITY : -r->codes.heap[0].distance;
+    return r->codes.n < r->codes.k ? r->bar.by_codes
+                                   : PN_MAX(-r->codes.heap[0].distance, r->bar.by_codes);
 }
 
 /* Room for so many more rows. */

@@ -19,6 +19,9 @@
  *
  * Codes of the next partition are fetched while those of one are looked at.
  *
+ * A small index beside a large one is scanned whole, and knows from the start what its rows have to reach: without a queue, and with the query
+ * already turned for its codes, it costs a question 5 microseconds instead of 13.
+ *
  * The queue has no order within 1/1000 of a cosine: 4,096 buckets, filled in no time, where a heap of 7,000 partitions would cost
  * more than the partitions of a picture query do.
  */
@@ -69,6 +72,19 @@ static int32_t to_16_bits(float x)
     return x > INT16_MIN ? (int32_t)PN_MIN(rintf(x), (float)INT16_MAX) : INT16_MIN;
 }
 
+/* The query as the codes see it: 1/8 of a megabyte to read, unless the index before has read it. */
+static const float *turn(const search *s, size_t book, float *scratch)
+{
+    pn_index_turned *kept = s->q->turned;
+    if (kept && kept->codes == s->x->turns[book] && kept->codes != 0)
+        return kept->values;
+    float *turned = kept ? kept->values : scratch;
+    pn_pq_turn_query(s->pq, s->q->vector, turned);
+    if (kept)
+        kept->codes = s->x->turns[book];
+    return turned;
+}
+
 static pn_status prepare(search *s, pn_arena *arena, pn_error *err)
 {
     const pn_index *x = s->x;
@@ -77,7 +93,8 @@ static pn_status prepare(search *s, pn_arena *arena, pn_error *err)
     s->pq = &x->books[book];
     s->codes = x->codes[book];
     s->tables.entries = PN_ARENA_NEW(arena, uint8_t, s->pq->n_groups * PN_CODE_ENTRIES);
-    float *scratch = PN_ARENA_NEW(arena, float, s->pq->n_axes + s->pq->n_groups * PN_CODE_ENTRIES);
+    float *scratch =
+        PN_ARENA_NEW(arena, float, 2 * s->pq->n_axes + s->pq->n_groups * PN_CODE_ENTRIES);
     size_t n_items = (size_t)x->facts.n_regions + x->facts.n_partitions;
     s->next = pn_arena_alloc(arena, n_items * sizeof *s->next);
     s->heads = pn_arena_alloc(arena, BUCKETS * sizeof *s->heads);
@@ -86,7 +103,8 @@ static pn_status prepare(search *s, pn_arena *arena, pn_error *err)
     if (!s->tables.entries || !scratch || !s->next || !s->heads || !s->rows || !s->scores)
         return pn_fail_nomem(err);
     PN_TRY(pn_refiner_init(&s->refiner, x, s->q, s->k, arena, err));
-    pn_pq_tables_make(s->pq, s->q->vector, x->turned_means[book], scratch, &s->tables);
+    pn_pq_tables_make(s->pq, turn(s, book, scratch), x->turned_means[book], scratch + s->pq->n_axes,
+                      &s->tables);
     s->wanted.tables = s->tables.entries;
     s->wanted.zero = (int16_t)to_16_bits(-s->tables.low / s->tables.step);
     s->losses = x->losses + book * x->facts.n_partitions;
@@ -255,7 +273,7 @@ static bool is_enough(search *s)
     if (s->stats.n_partitions < s->q->effort.partitions)
         return false;
     pn_refiner_look(&s->refiner);
-    if (s->refiner.best.n < s->k)
+    if (!isfinite(pn_refiner_bar(&s->refiner)))
         return false;
     float left = gap(s);
     if (left > s->q->effort.gap)
@@ -264,21 +282,44 @@ static bool is_enough(search *s)
     return true;
 }
 
+static pn_status visit(search *s, size_t p, pn_error *err)
+{
+    if (s->q->cancel && atomic_load_explicit(s->q->cancel, memory_order_relaxed))
+        return pn_fail(err, PN_ERR_CANCELLED, "the search was stopped");
+    PN_TRY(scan_partition(s, p, err));
+    if (s->refiner.n_found > MOST_FOUND)
+        pn_refiner_look(&s->refiner);
+    return PN_OK;
+}
+
 static pn_status walk(search *s, pn_error *err)
 {
     start_queue(s);
-    s->stats.gap = -INFINITY;
     for (look_ahead(s); s->n_ahead > 0 && !is_enough(s); look_ahead(s)) {
-        if (s->q->cancel && atomic_load_explicit(s->q->cancel, memory_order_relaxed))
-            return pn_fail(err, PN_ERR_CANCELLED, "the search was stopped");
         size_t p = s->ahead[0].partition;
         memmove(s->ahead, s->ahead + 1, --s->n_ahead * sizeof *s->ahead);
-        PN_TRY(scan_partition(s, p, err));
-        if (s->refiner.n_found > MOST_FOUND)
-            pn_refiner_look(&s->refiner);
+        PN_TRY(visit(s, p, err));
     }
-    pn_refiner_look(&s->refiner);
     return PN_OK;
+}
+
+/* All partitions as they lie: with a bar from the start their order is of no use. */
+static pn_status visit_all(search *s, pn_error *err)
+{
+    const size_t n_regions = s->x->facts.n_regions, n = s->x->facts.n_partitions;
+    for (size_t p = 0; p < n; p++) {
+        s->n_ahead = p + 1 < n;
+        s->ahead[0].partition = (uint32_t)(p + 1);
+        if (!s->q->mask || s->q->mask->counts[n_regions + p] > 0)
+            PN_TRY(visit(s, p, err));
+    }
+    return PN_OK;
+}
+
+static bool is_all_visited(const search *s)
+{
+    return isfinite(s->refiner.bar.score) && isfinite(s->refiner.bar.by_codes) &&
+           s->q->effort.partitions >= s->x->facts.n_partitions;
 }
 
 pn_status pn_index_search(const pn_index *index, const pn_index_query *query, pn_topk *topk,
@@ -296,11 +337,15 @@ pn_status pn_index_search(const pn_index *index, const pn_index_query *query, pn
         s->k = topk->k;
         status = prepare(s, &arena, err);
     }
-    if (status == PN_OK)
-        status = walk(s, err);
     if (status == PN_OK) {
+        s->stats.gap = -INFINITY;
+        status = is_all_visited(s) ? visit_all(s, err) : walk(s, err);
+    }
+    if (status == PN_OK) {
+        pn_refiner_look(&s->refiner);
         s->stats.n_exact = pn_refiner_finish(&s->refiner, topk);
         s->stats.n_refined = s->refiner.n_looked_at;
+        s->stats.by_codes = pn_refiner_codes_bar(&s->refiner);
         *stats = s->stats;
     }
     pn_index_scratch_give(index->scratch, &arena);

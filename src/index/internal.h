@@ -120,6 +120,7 @@ struct pn_index {
      * is expected; owned */
     float *reaches[PN_INDEX_BOOKS];
     float *turned_means[PN_INDEX_BOOKS]; /* [n_axes] of queries, as a book turns them; owned */
+    uint64_t turns[PN_INDEX_BOOKS];      /* hashes of what a book turns queries by */
     pn_index_scratch *scratch;           /* of searches; owned */
 };
 

@@ -466,21 +466,25 @@ static uint8_t to_entry(float x)
     return x > 0 ? (uint8_t)PN_MIN(x, (float)PN_CODE_MAX_ENTRY) : 0;
 }
 
-void pn_pq_tables_make(const pn_pq *pq, const float *query, const float *turned_mean,
+void pn_pq_turn_query(const pn_pq *pq, const float *query, float *turned)
+{
+    pn_kernels_get()->dot_many_f32(turned, query, pq->query, pq->n_axes, pq->dim);
+}
+
+void pn_pq_tables_make(const pn_pq *pq, const float *turned, const float *turned_mean,
                        float *scratch, pn_pq_tables *tables)
 {
-    float *turned = scratch, *entries = scratch + pq->n_axes;
+    float *less = scratch, *entries = scratch + pq->n_axes;
     float widest;
     double spread = (double)pq->tail, loss = spread;
-    pn_kernels_get()->dot_many_f32(turned, query, pq->query, pq->n_axes, pq->dim);
     for (size_t a = 0; a < pq->n_axes; a++) {
         spread += (double)turned[a] * (double)turned[a] * (double)pq->spread[a];
-        turned[a] -= turned_mean[a];
-        loss += (double)turned[a] * (double)turned[a] * (double)pq->loss[a];
+        less[a] = turned[a] - turned_mean[a];
+        loss += (double)less[a] * (double)less[a] * (double)pq->loss[a];
     }
     tables->spread = (float)sqrt(spread);
     tables->loss = (float)sqrt(loss);
-    float_tables(pq, turned, entries, &tables->low, &widest);
+    float_tables(pq, less, entries, &tables->low, &widest);
     tables->step = widest > 0 ? widest / PN_CODE_MAX_ENTRY : 1;
     const float factor = 1 / tables->step;
     for (size_t i = 0; i < pq->n_groups * PN_PQ_ENTRIES; i++)

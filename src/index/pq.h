@@ -99,8 +99,11 @@ typedef struct pn_pq_tables {
     float loss;   /* standard deviation of the error of the sum */
 } pn_pq_tables;
 
-/* turned_mean: m as pq->query turns it, [n_axes]; scratch [n_axes + 16 n_groups] floats. */
-void pn_pq_tables_make(const pn_pq *pq, const float *query, const float *turned_mean,
+/* turned [n_axes]: a query as pq->query turns it. */
+void pn_pq_turn_query(const pn_pq *pq, const float *query, float *turned);
+
+/* turned and turned_mean: q and m as pq->query turns them, [n_axes]; scratch [n_axes + 16 n_groups] floats. */
+void pn_pq_tables_make(const pn_pq *pq, const float *turned, const float *turned_mean,
                        float *scratch, pn_pq_tables *tables);
 
 #endif

@@ -694,7 +694,7 @@ static bool scans_all(const pn_index *index)
 /* Rows in clusters that the other index has never seen. */
 static void build__takes_codes_and_efforts_of_another_index(void **state)
 {
-    static const size_t sizes[] = {1500, 6000};
+    static const size_t sizes[] = {1024, 1500, 6000, 20000};
     fixture large;
     build_large(&large, *state, 64);
     assert_false(scans_all(large.index));
@@ -749,6 +749,125 @@ static void build__takes_no_codes_that_do_not_fit(void **state)
     f.table.rows.dim = 8;
     assert_int_equal(pn_index_build(&f.table.rows, &o, path, &err), PN_ERR_INVALID);
     assert_non_null(strstr(err.message, "codes for 16 values for vectors of 8"));
+    free_fixture(&f);
+    free_fixture(&large);
+}
+
+/* ---- several indexes of one table */
+
+/* The answer to one question, with what other indexes have found. */
+static size_t ask_with(const fixture *f, pn_query_kind kind, pn_index_effort effort,
+                       const pn_index_bar *bar, pn_index_turned *turned, pn_candidate *heap,
+                       pn_index_stats *stats)
+{
+    pn_error err = {0};
+    pn_topk found;
+    pn_index_query query = {.vector = f->query,
+                            .kind = kind,
+                            .effort = effort,
+                            .rows = &f->table.rows,
+                            .mask = f->mask,
+                            .bar = bar,
+                            .turned = turned};
+    pn_topk_init(&found, heap, K);
+    must(pn_index_search(f->index, &query, &found, stats, &err), &err);
+    check_answer(f, &found);
+    return found.n;
+}
+
+static void expect_first(const pn_candidate *found, const pn_candidate *wanted, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        assert_true(found[i].id == wanted[i].id);
+        assert_true(found[i].distance == wanted[i].distance);
+    }
+}
+
+/* With the bar at place n - 1 the first n are found, twins of that place among them, and what is behind them need not be. */
+static void check_bar(fixture *f, pn_query_kind kind, size_t n)
+{
+    pn_candidate whole[K], some[K];
+    pn_index_stats stats;
+    assert_int_equal(ask_with(f, kind, everything, NULL, NULL, whole, &stats), K);
+    const pn_index_bar bar = {1 - whole[n - 1].distance - 1e-6f, -INFINITY};
+    const pn_index_bar beyond = {3, -INFINITY}; /* what no row reaches */
+    size_t n_found = ask_with(f, kind, everything, &bar, NULL, some, &stats);
+    assert_true(n_found >= n);
+    expect_first(some, whole, n);
+    assert_true(stats.by_codes > -INFINITY);
+    assert_int_equal(ask_with(f, kind, everything, &beyond, NULL, some, &stats), 0);
+    assert_int_equal(stats.n_exact, 0);
+}
+
+/* Its own bars from the start change nothing but the work, whether all partitions are visited or some. */
+static void check_own_bar(fixture *f, pn_query_kind kind, uint32_t partitions)
+{
+    pn_candidate without[K], with[K];
+    pn_index_stats stats, stats_with;
+    const pn_index_effort effort = {.partitions = partitions, .rows = 4, .gap = INFINITY};
+    size_t n = ask_with(f, kind, effort, NULL, NULL, without, &stats);
+    assert_int_equal(n, K);
+    const pn_index_bar bar = {1 - without[K - 1].distance - 1e-6f, stats.by_codes};
+    assert_int_equal(ask_with(f, kind, effort, &bar, NULL, with, &stats_with), K);
+    expect_first(with, without, K);
+    assert_true(stats_with.by_codes == stats.by_codes);
+    assert_true(stats_with.n_refined <= stats.n_refined);
+}
+
+static void search__takes_the_bar_of_other_indexes(void **state)
+{
+    pn_rng rng = pn_rng_seed(61);
+    fixture f;
+    make_fixture(&f, &(vector_table_options){3000, 32, 40, 2, false, 60});
+    for (size_t i = 2000; i < 3000; i++) /* twins */
+        memcpy(f.table.vectors + i * 32, f.table.vectors + (i - 2000) * 32, 32 * sizeof(float));
+    build(&f, *state, (pn_index_build_options){.texts = f.texts, .n_texts = TEXTS});
+    pn_index_info info;
+    pn_index_info_get(f.index, &info);
+    for (size_t i = 0; i < 60; i++) {
+        pn_query_kind kind;
+        if (i % 20 == 0) {
+            vector_table_delete(&f.table, 5 + i);
+            use_mask(&f, false);
+        }
+        any_query(&f, &rng, &kind);
+        check_bar(&f, kind, 1 + pn_rng_below(&rng, K));
+        check_own_bar(&f, kind, (uint32_t)info.n_partitions);
+        check_own_bar(&f, kind, (uint32_t)info.n_partitions / 3);
+    }
+    free_fixture(&f);
+}
+
+/* Whatever is kept of a question for the next index, answers are those of one that is asked alone. */
+static void search__keeps_the_turned_query_for_the_same_codes(void **state)
+{
+    pn_rng rng = pn_rng_seed(63);
+    fixture large, f;
+    build_large(&large, *state, 64);
+    make_fixture(&f, &(vector_table_options){2000, 64, 40, 1, false, 62});
+    build(&f, *state,
+          (pn_index_build_options){.texts = large.texts, .n_texts = TEXTS, .like = large.index});
+    const fixture *both[] = {&large, &f};
+    for (size_t i = 0; i < 40; i++) {
+        float values[64];
+        pn_index_turned turned = {0, values};
+        uint64_t first = 0;
+        pn_query_kind kind;
+        any_query(&large, &rng, &kind);
+        memcpy(f.query, large.query, sizeof values);
+        for (size_t j = 0; j < 4; j++) {
+            pn_candidate alone[K], with[K];
+            pn_index_stats stats;
+            const pn_index_effort effort = {.partitions = 40, .rows = 4, .gap = INFINITY};
+            /* the other kind has other codes, after which it is turned again */
+            kind = j == 3 ? (pn_query_kind)(PN_QUERY_TEXT - kind) : kind;
+            size_t n = ask_with(both[j % 2], kind, effort, NULL, NULL, alone, &stats);
+            assert_int_equal(ask_with(both[j % 2], kind, effort, NULL, &turned, with, &stats), n);
+            expect_first(with, alone, n);
+            first = j == 0 ? turned.codes : first;
+            assert_true(turned.codes != 0 && (turned.codes == first) == (j < 3));
+        }
+    }
     free_fixture(&f);
     free_fixture(&large);
 }
@@ -1104,6 +1223,8 @@ int main(void)
         TEST(build__leaves_nothing_when_it_is_stopped),
         TEST(build__leaves_nothing_without_memory),
         TEST(build__like_another_leaves_nothing_without_memory),
+        TEST(search__takes_the_bar_of_other_indexes),
+        TEST(search__keeps_the_turned_query_for_the_same_codes),
         TEST(build__leaves_nothing_when_the_disk_fails),
         TEST(build__keeps_the_old_index_until_the_new_one_is_there),
         TEST(search__says_when_there_is_no_memory_and_when_it_is_stopped),

@@ -139,10 +139,11 @@ typedef struct scan {
 
 static void prepare(scan *s)
 {
-    static float scratch[DIM + GROUPS * PN_CODE_ENTRIES];
+    static float turned[DIM], scratch[DIM + GROUPS * PN_CODE_ENTRIES];
+    const pn_pq *pq = &s->f->index->books[s->book];
     s->tables.entries = s->entries;
-    pn_pq_tables_make(&s->f->index->books[s->book], s->query, s->f->index->turned_means[s->book],
-                      scratch, &s->tables);
+    pn_pq_turn_query(pq, s->query, turned);
+    pn_pq_tables_make(pq, turned, s->f->index->turned_means[s->book], scratch, &s->tables);
 }
 
 /* All rows of partition p in the table order of the file; those whose product is at least `near` are compared. */

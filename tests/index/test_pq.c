@@ -123,9 +123,10 @@ static void check_groups(const pn_pq *pq)
 static void check_tables(const pn_pq *pq, const float *query, const float *turned_mean)
 {
     static uint8_t entries[MOST_DIM * PN_PQ_ENTRIES];
-    static float scratch[MOST_DIM * (1 + PN_PQ_ENTRIES)];
+    static float turned[MOST_DIM], scratch[MOST_DIM * (1 + PN_PQ_ENTRIES)];
     pn_pq_tables tables = {.entries = entries};
-    pn_pq_tables_make(pq, query, turned_mean, scratch, &tables);
+    pn_pq_turn_query(pq, query, turned);
+    pn_pq_tables_make(pq, turned, turned_mean, scratch, &tables);
     for (size_t i = 0; i < N; i += 37) {
         double exact = 0;
         uint32_t sum = 0;
@@ -215,14 +216,15 @@ static void losses__are_those_that_happen(void **state)
     (void)state;
     static const size_t sizes[][2] = {{17, 8}, {64, 16}, {100, 12}};
     static uint8_t entries[MOST_DIM * PN_PQ_ENTRIES];
-    static float scratch[MOST_DIM * (1 + PN_PQ_ENTRIES)];
+    static float turned[MOST_DIM], scratch[MOST_DIM * (1 + PN_PQ_ENTRIES)];
     for (size_t k = 0; k < PN_COUNT_OF(sizes); k++) {
         train(sizes[k][0], sizes[k][1], 0.5);
         size_t dim = f.pq.dim, groups = f.pq.n_groups;
         double told = 0, happened = 0, told_spread = 0, spread = 0, energy, loss;
         for (size_t q = 0; q < 50; q++) {
             pn_pq_tables tables = {.entries = entries};
-            pn_pq_tables_make(&f.pq, f.queries + q * dim, zeros, scratch, &tables);
+            pn_pq_turn_query(&f.pq, f.queries + q * dim, turned);
+            pn_pq_tables_make(&f.pq, turned, zeros, scratch, &tables);
             told += (double)tables.loss * (double)tables.loss;
             told_spread += (double)tables.spread * (double)tables.spread;
             for (size_t i = 0; i < N; i++) {
