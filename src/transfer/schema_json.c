@@ -198,9 +198,10 @@ static pn_status child_from_text(const char *name, pn_str text, bool nullable, u
     return type_from_text(text, depth + 1, arena, out, err);
 }
 
-/* Children of a nested type, as far as its text says them. out->n_children stays 0 where it does not. */
-static pn_status children_from_text(pn_str text, unsigned depth, pn_arena *arena, pn_field *out,
-                                    pn_error *err)
+/* Children of a nested type, as far as its text says them; `text` is what stands behind its first word. out->n_children stays 0 where it
+ * does not. */
+static pn_status children_from_text(pn_str whole, pn_str text, unsigned depth, pn_arena *arena,
+                                    pn_field *out, pn_error *err)
 {
     pn_str key, value;
     out->children = PN_ARENA_NEW(arena, pn_field, 1);
@@ -210,7 +211,7 @@ static pn_status children_from_text(pn_str text, unsigned depth, pn_arena *arena
         bool ok = out->type == PN_TYPE_FIXED_SIZE_LIST ? parse_sized_list(text, &value, out)
                                                        : unwrap(text, '<', '>', &value);
         if (!ok)
-            return refuse(out, text, err);
+            return refuse(out, whole, err);
         PN_TRY(child_from_text("item", value, true, depth, arena, out->children, err));
         out->n_children = 1;
         return PN_OK;
@@ -221,7 +222,7 @@ static pn_status children_from_text(pn_str text, unsigned depth, pn_arena *arena
     if (!entries->children)
         return pn_fail_nomem(err);
     if (!split_map(text, &key, &value))
-        return refuse(out, text, err);
+        return refuse(out, whole, err);
     PN_TRY(child_from_text("key", key, false, depth, arena, &entries->children[0], err));
     PN_TRY(child_from_text("value", value, true, depth, arena, &entries->children[1], err));
     entries->n_children = 2;
@@ -261,7 +262,7 @@ static pn_status type_from_text(pn_str text, unsigned depth, pn_arena *arena, pn
     case PN_TYPE_LIST:
     case PN_TYPE_LARGE_LIST:
     case PN_TYPE_MAP:
-        return children_from_text(rest, depth, arena, out, err);
+        return children_from_text(text, rest, depth, arena, out, err);
     case PN_TYPE_STRUCT:
         break; // its members stand beside it
     default:
@@ -298,6 +299,7 @@ static pn_status nested_from_json(pn_str text, const json_t *json, unsigned dept
         if (!entries)
             return pn_fail_nomem(err);
         pn_field_init(entries, "entries", PN_TYPE_STRUCT, false);
+        fields[0].nullable = false; // as keys are; the default is the other way
         entries->children = fields;
         entries->n_children = n;
         fields = entries;

@@ -119,11 +119,11 @@ static void schema_json__takes_short_forms_and_refuses_others(void **state)
         {"time64[ns]", "time64[ns]", NULL},
         {"int33", NULL, "\"int33\" is not the text of a type"},
         {"int32 ", NULL, "is not the text of a type"},
-        {"list<int32", NULL, "is not the text of a type"},
+        {"list<int32", NULL, "\"list<int32\" is not the text of a type"},
         {"time32[m]", NULL, "is not the text of a type"},
         {"time32[s, UTC]", NULL, "is not the text of a type"},
         {"fixed_size_list<float>[-1]", NULL, "is not the text of a type"},
-        {"map<string>", NULL, "is not the text of a type"},
+        {"map<string>", NULL, "\"map<string>\" is not the text of a type"},
         {"decimal128(77, 0)", NULL, "is not the text of a type"},
     };
     (void)state;
@@ -144,6 +144,27 @@ static void schema_json__takes_short_forms_and_refuses_others(void **state)
         json_decref(json);
         pn_arena_reset(&arena);
     }
+}
+
+/* "nullable" is true where nothing is said, but not of a map's keys. */
+static void schema_json__knows_that_keys_are_no_nulls(void **state)
+{
+    static const char text[] = "[{\"name\":\"m\",\"type\":\"map\",\"children\":["
+                               "{\"name\":\"key\",\"type\":\"string\"},"
+                               "{\"name\":\"value\",\"type\":\"int8\"}]}]";
+    pn_error err = {0};
+    pn_arena arena;
+    pn_schema schema;
+    json_t *json;
+    (void)state;
+    pn_arena_init(&arena, SIZE_MAX);
+    assert_int_equal(pn_json_parse(pn_str_of(text), &json, &err), PN_OK);
+    assert_int_equal(pn_schema_from_json(json, &arena, &schema, &err), PN_OK);
+    const pn_field *members = schema.fields[0].children[0].children;
+    assert_false(members[0].nullable);
+    assert_true(members[1].nullable);
+    json_decref(json);
+    pn_arena_reset(&arena);
 }
 
 static void scalar_text__is_exact_and_readable(void **state)
@@ -281,6 +302,7 @@ int main(void)
         cmocka_unit_test(json_value__reads_back_what_it_wrote),
         cmocka_unit_test(schema_json__reads_back_what_it_wrote),
         cmocka_unit_test(schema_json__takes_short_forms_and_refuses_others),
+        cmocka_unit_test(schema_json__knows_that_keys_are_no_nulls),
         cmocka_unit_test(scalar_text__is_exact_and_readable),
         cmocka_unit_test(json_value__says_what_does_not_fit),
     };
