@@ -11,7 +11,6 @@
 #include "dataset/change.h"
 
 #include "base/alloc.h"
-#include "base/limits.h"
 #include "column/builder.h"
 #include "dataset/data_file.h"
 #include "lance/lance_schema.h"
@@ -86,20 +85,6 @@ static pn_status fill_create(const pn_schema *schema, const char *format, pn_are
     return fill_overwrite(schema, arena, m, txn, err);
 }
 
-static pn_status check_schema(const pn_schema *schema, pn_error *err)
-{
-    if (schema->n_fields == 0 || schema->n_fields > PN_LANCE_MAX_COLUMNS)
-        return pn_fail(err, PN_ERR_INVALID, "a table has 1 to %d columns", PN_LANCE_MAX_COLUMNS);
-    for (size_t i = 0; i < schema->n_fields; i++) {
-        if (schema->fields[i].name[0] == '\0')
-            return pn_fail(err, PN_ERR_INVALID, "column %zu has no name", i);
-        if (pn_schema_find(schema, pn_str_of(schema->fields[i].name)) != (ptrdiff_t)i)
-            return pn_fail(err, PN_ERR_INVALID, "two columns are named \"%s\"",
-                           schema->fields[i].name);
-    }
-    return PN_OK;
-}
-
 pn_status pn_dataset_create_format(const char *path, const pn_schema *schema, const char *format,
                                    pn_dataset **out, pn_error *err)
 {
@@ -108,7 +93,7 @@ pn_status pn_dataset_create_format(const char *path, const pn_schema *schema, co
     Pn__Table__Manifest manifest = PN__TABLE__MANIFEST__INIT;
     Pn__Table__Transaction txn = PN__TABLE__TRANSACTION__INIT;
     pn_arena_init(&arena, SIZE_MAX);
-    pn_status status = check_schema(schema, err);
+    pn_status status = pn_lance_schema_check(schema, err);
     if (status == PN_OK)
         status = pn_schema_copy(schema, &arena, &own, err);
     if (status == PN_OK) {
@@ -171,7 +156,7 @@ pn_status pn_append_begin(pn_dataset *dataset, pn_append **out, pn_error *err)
 pn_status pn_overwrite_begin(pn_dataset *dataset, const pn_schema *schema, pn_append **out,
                              pn_error *err)
 {
-    PN_TRY(check_schema(schema, err));
+    PN_TRY(pn_lance_schema_check(schema, err));
     return begin(dataset, schema, true, out, err);
 }
 

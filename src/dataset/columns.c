@@ -10,6 +10,7 @@
  * a dropped one's values. The fields' messages are kept as they are, so that what we do not know of them survives.
  */
 #include "base/alloc.h"
+#include "base/limits.h"
 #include "dataset/data_file.h"
 #include "dataset/index_section.h"
 #include "lance/lance_schema.h"
@@ -30,9 +31,9 @@ static ptrdiff_t find_top(const Pn__Table__Manifest *m, const char *name)
 static pn_status check_new_name(const pn_dataset *dataset, const Pn__Table__Manifest *m,
                                 const char *name, pn_error *err)
 {
-    if (name[0] == '\0' || strchr(name, '.'))
-        return pn_fail(err, PN_ERR_INVALID, "\"%s\" cannot be a column's name%s", name,
-                       name[0] ? ": it has a dot" : "");
+    const char *fault = pn_lance_name_fault(name);
+    if (fault)
+        return pn_fail(err, PN_ERR_INVALID, "\"%s\" cannot be a column's name: %s", name, fault);
     if (find_top(m, name) >= 0)
         return pn_fail(err, PN_ERR_EXISTS, "%s: there is a column \"%s\" already", dataset->path,
                        name);
@@ -403,6 +404,10 @@ static pn_status make_schema(adding *a, pn_error *err)
         return pn_fail(err, PN_ERR_UNSUPPORTED, "column \"%s\": maps came with version 2.2",
                        a->field->name);
     pn_schema one = {.fields = (pn_field *)(uintptr_t)a->field, .n_fields = 1};
+    PN_TRY(pn_lance_schema_check(&one, err));
+    if (a->read->manifest.message->n_fields + pn_lance_count_nodes(a->field) > PN_LANCE_MAX_COLUMNS)
+        return pn_fail(err, PN_ERR_LIMIT, "%s: a table has at most %d columns and parts of columns",
+                       pn_dataset_path(a->read), PN_LANCE_MAX_COLUMNS);
     PN_TRY(pn_schema_copy(&one, &a->arena, &a->schema, err));
     int64_t next = next_field_id(a->read);
     if (next > INT32_MAX - MAX_NEW_IDS)

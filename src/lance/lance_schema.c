@@ -9,6 +9,7 @@
 #include "base/limits.h"
 
 #include <inttypes.h>
+#include <string.h>
 #include <strings.h>
 
 static const struct {
@@ -445,6 +446,102 @@ void pn_lance_schema_assign_ids(pn_schema *schema, int32_t first_id)
 {
     for (size_t i = 0; i < schema->n_fields; i++)
         assign(&schema->fields[i], &first_id);
+}
+
+/* ---- what may be written ---- */
+
+const char *pn_lance_name_fault(const char *name)
+{
+    static const char *const taken[] = {"_rowid", "_rowaddr", "_row_created_at_version",
+                                        "_row_last_updated_at_version"};
+    if (name[0] == '\0')
+        return "it is empty";
+    for (size_t i = 0; i < PN_COUNT_OF(taken); i++)
+        if (strcmp(name, taken[i]) == 0)
+            return "Lance has a column of its own by that name";
+    return strchr(name, '.') ? "it has a dot" : NULL; // which LanceDB takes for a path
+}
+
+/* Types are made of parts, and not all parts go together. */
+static const char *type_fault(const pn_field *field)
+{
+    switch ((int)field->type) {
+    case PN_TYPE_TIME32:
+        return field->unit <= PN_UNIT_MILLI ? NULL : "a time32 counts s or ms";
+    case PN_TYPE_TIME64:
+        return field->unit >= PN_UNIT_MICRO ? NULL : "a time64 counts us or ns";
+    case PN_TYPE_TIMESTAMP:
+        return field->timezone && strchr(field->timezone, ':') ? "its time zone has a colon" : NULL;
+    case PN_TYPE_DECIMAL128:
+        return field->precision >= 1 && field->precision <= 38 ? NULL
+                                                               : "a decimal128 has 1 to 38 digits";
+    case PN_TYPE_DECIMAL256:
+        return field->precision >= 1 && field->precision <= 76 ? NULL
+                                                               : "a decimal256 has 1 to 76 digits";
+    case PN_TYPE_FIXED_SIZE_BINARY:
+    case PN_TYPE_FIXED_SIZE_LIST:
+        return field->size > 0 ? NULL : "its size is 0";
+    case PN_TYPE_STRUCT:
+        return field->n_children > 0 || field->is_blob ? NULL : "a struct without members";
+    case PN_TYPE_MAP:
+        return field->n_children == 1 && field->children[0].n_children == 2 &&
+                       field->children[0].children[0].nullable
+                   ? "the keys of a map cannot be null"
+                   : NULL;
+    default:
+        return NULL;
+    }
+}
+
+static pn_status check_field(const pn_field *field, pn_error *err)
+{
+    const char *fault = type_fault(field);
+    if (fault)
+        return pn_fail(err, PN_ERR_INVALID, "column \"%s\": %s", field->name, fault);
+    for (size_t i = 0; i < field->n_children; i++) {
+        for (size_t k = 0; k < i && field->type == PN_TYPE_STRUCT; k++)
+            if (strcmp(field->children[i].name, field->children[k].name) == 0)
+                return pn_fail(err, PN_ERR_INVALID,
+                               "column \"%s\": two members have the name \"%s\"", field->name,
+                               field->children[i].name);
+        PN_TRY(check_field(&field->children[i], err));
+    }
+    return PN_OK;
+}
+
+/* Whatever else it may be: what comes out of it must go in again. */
+static pn_status check_way_back(const pn_schema *schema, pn_arena *arena, pn_error *err)
+{
+    pn_schema own, back;
+    Pn__Lance__Field **fields;
+    size_t n;
+    PN_TRY(pn_schema_copy(schema, arena, &own, err));
+    pn_lance_schema_assign_ids(&own, 0);
+    PN_TRY(pn_lance_schema_encode(&own, arena, &fields, &n, err));
+    pn_status status = pn_lance_schema_decode(fields, n, arena, &back, err);
+    return status == PN_OK || status == PN_ERR_NOMEM || status == PN_ERR_LIMIT
+               ? status
+               : pn_fail_wrap(err, PN_ERR_INVALID, "what could not be read again: ");
+}
+
+pn_status pn_lance_schema_check(const pn_schema *schema, pn_error *err)
+{
+    pn_arena arena;
+    if (schema->n_fields == 0 || schema->n_fields > PN_LANCE_MAX_COLUMNS)
+        return pn_fail(err, PN_ERR_INVALID, "a table has 1 to %d columns", PN_LANCE_MAX_COLUMNS);
+    for (size_t i = 0; i < schema->n_fields; i++) {
+        const char *name = schema->fields[i].name, *fault = pn_lance_name_fault(name);
+        if (fault)
+            return pn_fail(err, PN_ERR_INVALID, "\"%s\" cannot be a column's name: %s", name,
+                           fault);
+        if (pn_schema_find(schema, pn_str_of(name)) != (ptrdiff_t)i)
+            return pn_fail(err, PN_ERR_INVALID, "two columns are named \"%s\"", name);
+        PN_TRY(check_field(&schema->fields[i], err));
+    }
+    pn_arena_init(&arena, SIZE_MAX);
+    pn_status status = check_way_back(schema, &arena, err);
+    pn_arena_reset(&arena);
+    return status;
 }
 
 size_t pn_lance_count_leaves(const pn_field *field)

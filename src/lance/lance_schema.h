@@ -16,6 +16,14 @@
 PN_NODISCARD pn_status pn_lance_schema_decode(Pn__Lance__Field *const *fields, size_t n,
                                               pn_arena *arena, pn_schema *out, pn_error *err);
 
+/*
+ * May a table have these columns? Not those that we, or Lance's own reader, would refuse when the table is opened: names with a dot or of
+ * Lance's own columns, the same name twice, types that no file can have. Errors: INVALID says which and why; LIMIT.
+ */
+PN_NODISCARD pn_status pn_lance_schema_check(const pn_schema *schema, pn_error *err);
+/* Why no column of a table can be called that; NULL: one can. */
+const char *pn_lance_name_fault(const char *name);
+
 /* Depth first; every field but the items of fixed-size lists must have an id. */
 PN_NODISCARD pn_status pn_lance_schema_encode(const pn_schema *schema, pn_arena *arena,
                                               Pn__Lance__Field ***fields, size_t *n, pn_error *err);

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "base/limits.h"
 #include "column/builder.h"
 #include "dataset/cleanup.h"
 #include "dataset/compact.h"
@@ -295,6 +296,111 @@ static void add_column__writes_values_for_all_rows(void **state)
     pn_dataset_unref(t);
 }
 
+/* What no reader would open must not become a version: of a new table, of an overwritten one, or by a column that comes. */
+static void columns__that_could_not_be_read_again_are_refused(void **state)
+{
+    static const struct {
+        const char *name;
+        pn_type_id type;
+        int32_t precision;
+        pn_time_unit unit;
+        const char *zone, *message;
+    } cases[] = {
+        {"a", PN_TYPE_FIXED_SIZE_BINARY, .message = "column \"a\": its size is 0"},
+        {"a", PN_TYPE_TIME32, .unit = PN_UNIT_MICRO, .message = "a time32 counts s or ms"},
+        {"a", PN_TYPE_TIME64, .unit = PN_UNIT_MILLI, .message = "a time64 counts us or ns"},
+        {"a", PN_TYPE_TIMESTAMP, .zone = "+01:00", .message = "its time zone has a colon"},
+        {"a", PN_TYPE_DECIMAL128, .precision = 39, .message = "a decimal128 has 1 to 38 digits"},
+        {"a", PN_TYPE_DECIMAL256, .precision = 77, .message = "a decimal256 has 1 to 76 digits"},
+        {"a", PN_TYPE_STRUCT, .message = "a struct without members"},
+        {"b.c", PN_TYPE_INT8, .message = "\"b.c\" cannot be a column's name: it has a dot"},
+        {"", PN_TYPE_INT8, .message = "\"\" cannot be a column's name: it is empty"},
+        {"_rowid", PN_TYPE_INT8, .message = "Lance has a column of its own by that name"},
+    };
+    table_place *p = *state;
+    pn_error err;
+    pn_dataset *t = make_table(p), *next;
+    char *other = pn_arena_printf(&p->arena, "%s-other", p->table);
+    uint64_t version = pn_dataset_version(t);
+    for (size_t i = 0; i < PN_COUNT_OF(cases); i++) {
+        pn_field field;
+        pn_append *append;
+        pn_field_init(&field, cases[i].name, cases[i].type, true);
+        field.precision = cases[i].precision;
+        field.unit = cases[i].unit;
+        field.timezone = cases[i].zone;
+        const pn_schema schema = {.fields = &field, .n_fields = 1};
+        EXPECT(PN_ERR_INVALID, pn_dataset_add_column(t, &field, NULL, &next, &err));
+        assert_non_null(strstr(err.message, cases[i].message));
+        EXPECT(PN_ERR_INVALID, pn_overwrite_begin(t, &schema, &append, &err));
+        EXPECT(PN_ERR_INVALID, pn_dataset_create(other, &schema, &next, &err));
+        assert_non_null(strstr(err.message, cases[i].message));
+    }
+    EXPECT(PN_ERR_INVALID, pn_dataset_rename_column(t, "name", "_rowaddr", &next, &err));
+    EXPECT(PN_ERR_NOT_FOUND, pn_dataset_open(other, 0, &next, &err));
+    EXPECT(PN_OK, pn_dataset_latest(t, &next, &err));
+    assert_int_equal(pn_dataset_version(next), version);
+    pn_dataset_unref(next);
+    pn_dataset_unref(t);
+}
+
+static void columns__of_parts_that_do_not_fit_are_refused(void **state)
+{
+    table_place *p = *state;
+    pn_error err;
+    pn_dataset *t = make_table(p), *next;
+    pn_field field, item, members[2];
+    pn_field_init(&field, "a", PN_TYPE_STRUCT, true);
+    pn_field_init(&members[0], "same", PN_TYPE_INT8, true);
+    pn_field_init(&members[1], "same", PN_TYPE_INT16, true);
+    field.children = members;
+    field.n_children = 2;
+    EXPECT(PN_ERR_INVALID, pn_dataset_add_column(t, &field, NULL, &next, &err));
+    assert_non_null(strstr(err.message, "two members have the name \"same\""));
+    assert_true(pn_field_init_string_map(&field, "a", true, &p->arena));
+    field.children[0].children[0].nullable = true;
+    EXPECT(PN_ERR_INVALID, pn_dataset_add_column(t, &field, NULL, &next, &err));
+    assert_non_null(strstr(err.message, "the keys of a map cannot be null"));
+    pn_field_init(&item, "item", PN_TYPE_STRUCT, true);
+    item.children = members;
+    item.n_children = 1;
+    pn_field_init(&field, "a", PN_TYPE_FIXED_SIZE_LIST, true);
+    field.size = 2;
+    field.children = &item;
+    field.n_children = 1;
+    EXPECT(PN_ERR_INVALID, pn_dataset_add_column(t, &field, NULL, &next, &err));
+    assert_non_null(strstr(err.message, "what could not be read again: column \"a\""));
+    pn_dataset_unref(t);
+}
+
+/* Parts of columns count, and those that are there already. */
+static void columns__are_as_many_as_can_be_read(void **state)
+{
+    table_place *p = *state;
+    pn_error err;
+    pn_dataset *t = make_table(p), *next;
+    size_t there = t->manifest.message->n_fields;
+    char *other = pn_arena_printf(&p->arena, "%s-other", p->table);
+    pn_field wide, *members = PN_ARENA_NEW(&p->arena, pn_field, PN_LANCE_MAX_COLUMNS);
+    assert_non_null(members);
+    for (size_t i = 0; i < PN_LANCE_MAX_COLUMNS; i++)
+        pn_field_init(&members[i], pn_arena_printf(&p->arena, "m%zu", i), PN_TYPE_INT8, true);
+    pn_field_init(&wide, "wide", PN_TYPE_STRUCT, true);
+    wide.children = members;
+    wide.n_children = PN_LANCE_MAX_COLUMNS - there;
+    EXPECT(PN_ERR_LIMIT, pn_dataset_add_column(t, &wide, NULL, &next, &err));
+    wide.n_children--;
+    EXPECT(PN_OK, pn_dataset_add_column(t, &wide, NULL, &next, &err));
+    table_place_step(&t, next);
+    EXPECT(PN_ERR_LIMIT, pn_dataset_add_column(t, &members[0], NULL, &next, &err));
+    pn_dataset_unref(t);
+    EXPECT(PN_OK, pn_dataset_open(p->table, 0, &t, &err));
+    pn_dataset_unref(t);
+    wide.n_children = PN_LANCE_MAX_COLUMNS;
+    const pn_schema schema = {.fields = &wide, .n_fields = 1};
+    EXPECT(PN_ERR_LIMIT, pn_dataset_create(other, &schema, &next, &err));
+}
+
 /* ---- clean-up ---- */
 
 static void cleanup__keeps_what_is_needed(void **state)
@@ -451,6 +557,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(drop_and_rename__change_the_schema_alone, table_place_setup,
                                         table_place_teardown),
         cmocka_unit_test_setup_teardown(add_column__writes_values_for_all_rows, table_place_setup,
+                                        table_place_teardown),
+        cmocka_unit_test_setup_teardown(columns__that_could_not_be_read_again_are_refused,
+                                        table_place_setup, table_place_teardown),
+        cmocka_unit_test_setup_teardown(columns__of_parts_that_do_not_fit_are_refused,
+                                        table_place_setup, table_place_teardown),
+        cmocka_unit_test_setup_teardown(columns__are_as_many_as_can_be_read, table_place_setup,
                                         table_place_teardown),
         cmocka_unit_test_setup_teardown(cleanup__keeps_what_is_needed, table_place_setup,
                                         table_place_teardown),

@@ -55,7 +55,10 @@ void model_random_field(pn_rng *rng, pn_arena *arena, unsigned depth, pn_field *
     pn_type_id type = nests ? nested[pn_rng_below(rng, PN_COUNT_OF(nested))]
                             : (pn_type_id)pn_rng_below(rng, PN_TYPE_FIXED_SIZE_LIST);
     pn_field_init(out, "column", type, type == PN_TYPE_NULL || pn_rng_below(rng, 3) > 0);
-    out->unit = (pn_time_unit)pn_rng_below(rng, 4);
+    uint64_t unit = pn_rng_below(rng, 4);
+    out->unit = type == PN_TYPE_TIME32   ? (pn_time_unit)(unit % 2)
+                : type == PN_TYPE_TIME64 ? (pn_time_unit)(PN_UNIT_MICRO + unit % 2)
+                                         : (pn_time_unit)unit;
     if (type == PN_TYPE_FIXED_SIZE_BINARY)
         out->size = 1 + (int32_t)pn_rng_below(rng, 20);
     if (nests)
