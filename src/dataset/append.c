@@ -3,7 +3,8 @@
  *
  * Rows are written to a new data file first, which nobody sees; then one commit adds the file's fragment and, for replaced
  * rows, marks the old ones deleted (change.c). When the commit has to be applied again on a newer version, only numbers and
- * deletion files are made anew; the data file stays.
+ * deletion files are made anew; the data file stays. A table that is made with its rows is the same with version 1: a crash leaves no
+ * table, not an empty one.
  *
  * Overwriting is the same with a schema of its own: the version names the new fragment only, and no index. Fragment ids go on
  * counting, though the format would let them start anew: a row address so never means two rows of one table.
@@ -19,11 +20,15 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define USUAL_FORMAT "2.2"
+
 struct pn_append {
-    pn_dataset *dataset;
+    pn_dataset *dataset; /* NULL: the commit makes the table */
     pn_arena arena;
     pn_schema schema; /* of the rows: the dataset's, or what comes in its place */
     bool overwrites;
+    char *path, *format; /* of a table that is made; format NULL: the usual */
+    bool joins;          /* likewise: or else append to what another writer made */
     pn_data_file file;
     pn_sync_list unsynced;
 };
@@ -64,25 +69,38 @@ static pn_status fill_overwrite(const pn_schema *schema, pn_arena *arena, Pn__Ta
     return PN_OK;
 }
 
-static pn_status fill_create(const pn_schema *schema, const char *format, pn_arena *arena,
-                             Pn__Table__Manifest *m, Pn__Table__Transaction *txn, pn_error *err)
+static pn_status check_format(const char *format, uint16_t *minor, pn_error *err)
+{
+    if (pn_data_format_minor(format ? format : USUAL_FORMAT, minor))
+        return PN_OK;
+    return pn_fail(err, PN_ERR_UNSUPPORTED,
+                   "data files of version \"%s\" are not written; 2.0, 2.1, 2.2 and 2.3 are",
+                   format);
+}
+
+static pn_status fill_format(const char *format, pn_arena *arena, Pn__Table__Manifest *m,
+                             pn_error *err)
 {
     static char file_format[] = "lance";
-    char *version = pn_arena_strdup(arena, format ? format : "2.2");
-    if (!version)
-        return pn_fail_nomem(err);
-    if (strcmp(version, "2.0") != 0 && strcmp(version, "2.1") != 0 && strcmp(version, "2.2") != 0 &&
-        strcmp(version, "2.3") != 0)
-        return pn_fail(err, PN_ERR_UNSUPPORTED,
-                       "data files of version \"%s\" are not written; 2.0, 2.1, 2.2 and 2.3 are",
-                       version);
     m->data_format = PN_ARENA_NEW(arena, Pn__Table__DataFormat, 1);
-    if (!m->data_format)
+    char *version = pn_arena_strdup(arena, format ? format : USUAL_FORMAT);
+    if (!m->data_format || !version)
         return pn_fail_nomem(err);
     pn__table__data_format__init(m->data_format);
     m->data_format->file_format = file_format;
     m->data_format->version = version;
-    return fill_overwrite(schema, arena, m, txn, err);
+    return PN_OK;
+}
+
+/* Nothing is in the way of a new table there. */
+static pn_status check_absent(const char *path, pn_arena *arena, pn_error *err)
+{
+    pn_version_list versions;
+    pn_error why = {0};
+    pn_status status = pn_manifest_list(path, arena, &versions, &why);
+    if (status == PN_OK)
+        return pn_fail(err, PN_ERR_EXISTS, "%s: there is a table already", path);
+    return status == PN_ERR_NOT_FOUND ? PN_OK : pn_fail(err, status, "%s", why.message);
 }
 
 pn_status pn_dataset_create_format(const char *path, const pn_schema *schema, const char *format,
@@ -90,28 +108,28 @@ pn_status pn_dataset_create_format(const char *path, const pn_schema *schema, co
 {
     pn_arena arena;
     pn_schema own;
+    pn_commit_end end;
+    uint16_t minor;
     Pn__Table__Manifest manifest = PN__TABLE__MANIFEST__INIT;
     Pn__Table__Transaction txn = PN__TABLE__TRANSACTION__INIT;
     pn_arena_init(&arena, SIZE_MAX);
     pn_status status = pn_lance_schema_check(schema, err);
     if (status == PN_OK)
         status = pn_schema_copy(schema, &arena, &own, err);
+    if (status == PN_OK)
+        status = check_format(format, &minor, err);
+    if (status == PN_OK)
+        status = check_absent(path, &arena, err);
+    if (status == PN_OK)
+        status = fill_format(format, &arena, &manifest, err);
     if (status == PN_OK) {
         pn_lance_schema_assign_ids(&own, 0);
-        status = fill_create(&own, format, &arena, &manifest, &txn, err);
-    }
-    pn_version_list versions;
-    if (status == PN_OK) {
-        status = pn_manifest_list(path, &arena, &versions, err);
-        if (status == PN_OK)
-            status = pn_fail(err, PN_ERR_EXISTS, "%s: there is a table already", path);
-        else if (status == PN_ERR_NOT_FOUND)
-            status = PN_OK;
+        status = fill_overwrite(&own, &arena, &manifest, &txn, err);
     }
     if (status == PN_OK)
         status = pn_dir_make(path, err);
     if (status == PN_OK)
-        status = pn_commit_create(path, &manifest, &txn, err);
+        status = pn_commit_create(path, &manifest, &txn, NULL, &end, err);
     pn_arena_reset(&arena);
     return status == PN_OK ? pn_dataset_open(path, 1, out, err) : status;
 }
@@ -123,6 +141,16 @@ pn_status pn_dataset_create(const char *path, const pn_schema *schema, pn_datase
 }
 
 /* ---- rows on their way ---- */
+
+/* The file that the rows go to, in the table's folder. */
+static pn_status begin_file(pn_append *append, const char *path, const pn_schema *schema,
+                            uint16_t minor, pn_error *err)
+{
+    PN_TRY(pn_schema_copy(schema, &append->arena, &append->schema, err));
+    if (!append->dataset || append->overwrites)
+        pn_lance_schema_assign_ids(&append->schema, 0);
+    return pn_data_file_begin(path, &append->schema, minor, &append->arena, &append->file, err);
+}
 
 static pn_status begin(pn_dataset *dataset, const pn_schema *schema, bool overwrites,
                        pn_append **out, pn_error *err)
@@ -136,11 +164,7 @@ static pn_status begin(pn_dataset *dataset, const pn_schema *schema, bool overwr
     append->dataset = pn_dataset_ref(dataset);
     append->overwrites = overwrites;
     PN_GOTO(done, pn_data_file_minor(dataset, &minor, err));
-    PN_GOTO(done, pn_schema_copy(schema, &append->arena, &append->schema, err));
-    if (overwrites)
-        pn_lance_schema_assign_ids(&append->schema, 0);
-    PN_GOTO(done, pn_data_file_begin(dataset->path, &append->schema, minor, &append->arena,
-                                     &append->file, err));
+    PN_GOTO(done, begin_file(append, dataset->path, schema, minor, err));
     *out = append;
     append = NULL;
 done:
@@ -158,6 +182,36 @@ pn_status pn_overwrite_begin(pn_dataset *dataset, const pn_schema *schema, pn_ap
 {
     PN_TRY(pn_lance_schema_check(schema, err));
     return begin(dataset, schema, true, out, err);
+}
+
+static pn_status begin_creation(pn_append *append, const char *path, const pn_schema *schema,
+                                const char *format, pn_error *err)
+{
+    uint16_t minor;
+    PN_TRY(check_format(format, &minor, err));
+    PN_TRY(check_absent(path, &append->arena, err));
+    append->path = pn_arena_strdup(&append->arena, path);
+    append->format = format ? pn_arena_strdup(&append->arena, format) : NULL;
+    if (!append->path || (format && !append->format))
+        return pn_fail_nomem(err);
+    return begin_file(append, path, schema, minor, err);
+}
+
+pn_status pn_create_begin(const char *path, const pn_schema *schema, const char *format, bool joins,
+                          pn_append **out, pn_error *err)
+{
+    PN_TRY(pn_lance_schema_check(schema, err));
+    pn_append *append = pn_alloc_zero(sizeof *append);
+    if (!append)
+        return pn_fail_nomem(err);
+    pn_arena_init(&append->arena, SIZE_MAX);
+    append->joins = joins;
+    pn_status status = begin_creation(append, path, schema, format, err);
+    if (status == PN_OK)
+        *out = append;
+    else
+        pn_append_abort(append);
+    return status;
 }
 
 void pn_append_abort(pn_append *append)
@@ -322,6 +376,64 @@ static pn_status commit_rows(pn_append *append, const Pn__Table__DataFragment *f
     return pn_change_commit(&change, end, out, err);
 }
 
+/* ---- committing a table that is made ---- */
+
+static pn_status create_table(pn_append *append, const Pn__Table__DataFragment *fragment,
+                              pn_commit_end *end, pn_error *err)
+{
+    Pn__Table__Manifest manifest = PN__TABLE__MANIFEST__INIT;
+    Pn__Table__Transaction txn = PN__TABLE__TRANSACTION__INIT;
+    overwriting o = {&append->schema, append->file.n_rows > 0 ? fragment : NULL};
+    pn_draft draft = {.arena = &append->arena, .manifest = &manifest, .txn = &txn};
+    PN_TRY(fill_format(append->format, &append->arena, &manifest, err));
+    PN_TRY(apply_overwrite(&o, NULL, &draft, err));
+    pn_status status = pn_commit_create(append->path, &manifest, &txn, &append->unsynced, end, err);
+    if (end->published && status != PN_OK && status != PN_ERR_NOMEM)
+        return pn_fail_wrap(err, status, "version 1 is written, but: ");
+    return status;
+}
+
+static bool same_columns(const pn_field *a, const pn_field *b, size_t n_a, size_t n_b)
+{
+    if (n_a != n_b)
+        return false;
+    for (size_t i = 0; i < n_a; i++)
+        if (strcmp(a[i].name, b[i].name) != 0 || a[i].id != b[i].id ||
+            a[i].nullable != b[i].nullable || a[i].is_dictionary != b[i].is_dictionary ||
+            !pn_same_type(&a[i], &b[i]) ||
+            !same_columns(a[i].children, b[i].children, a[i].n_children, b[i].n_children))
+            return false;
+    return true;
+}
+
+/* Another writer made the table meanwhile. */
+static pn_status join_table(pn_append *append, const Pn__Table__DataFragment *fragment,
+                            pn_commit_end *end, pn_dataset **out, pn_error *err)
+{
+    uint16_t minor;
+    PN_TRY(pn_dataset_open(append->path, 0, &append->dataset, err));
+    PN_TRY(pn_data_file_minor(append->dataset, &minor, err));
+    const pn_schema *ours = &append->schema, *theirs = pn_dataset_schema(append->dataset);
+    if (minor != append->file.minor ||
+        !same_columns(ours->fields, theirs->fields, ours->n_fields, theirs->n_fields))
+        return pn_fail(err, PN_ERR_CONFLICT,
+                       "%s: another writer made the table meanwhile, of other columns",
+                       append->path);
+    return commit_rows(append, fragment, NULL, end, out, err);
+}
+
+static pn_status commit_creation(pn_append *append, const Pn__Table__DataFragment *fragment,
+                                 pn_commit_end *end, pn_dataset **out, pn_error *err)
+{
+    pn_error why = {0};
+    pn_status status = create_table(append, fragment, end, &why);
+    if (status == PN_OK)
+        return pn_dataset_open(append->path, 1, out, err);
+    if (status == PN_ERR_EXISTS && append->joins)
+        return join_table(append, fragment, end, out, err);
+    return pn_fail(err, status, "%s", why.message);
+}
+
 pn_status pn_append_commit(pn_append *append, const pn_rowset *replaced, pn_dataset **out,
                            pn_error *err)
 {
@@ -329,15 +441,17 @@ pn_status pn_append_commit(pn_append *append, const pn_rowset *replaced, pn_data
     pn_commit_end end = {0};
     Pn__Table__DataFragment *fragment;
     pn_status status = PN_OK;
-    if (replaces && append->overwrites)
-        status = pn_fail(err, PN_ERR_INVALID, "an overwriting table has no rows to replace");
+    if (replaces && (append->overwrites || !append->dataset))
+        status = pn_fail(err, PN_ERR_INVALID, "a table of other rows has none to replace");
     else if (replaces)
         status = pn_change_check_rows(append->dataset, replaced, err);
     if (status == PN_OK)
         status = pn_data_file_finish(&append->file, &append->unsynced, err);
     if (status == PN_OK)
         status = pn_data_file_fragment(&append->file, &append->arena, &fragment, err);
-    if (status == PN_OK && append->overwrites)
+    if (status == PN_OK && !append->dataset)
+        status = commit_creation(append, fragment, &end, out, err);
+    else if (status == PN_OK && append->overwrites)
         status = commit_overwrite(append, fragment, &end, out, err);
     else if (status == PN_OK)
         status = commit_rows(append, fragment, replaces ? replaced : NULL, &end, out, err);

@@ -332,17 +332,20 @@ pn_status pn_commit_decided(pn_dataset *dataset, pn_decide decide, void *context
 }
 
 pn_status pn_commit_create(const char *table, Pn__Table__Manifest *manifest,
-                           Pn__Table__Transaction *txn, pn_error *err)
+                           Pn__Table__Transaction *txn, pn_sync_list *unsynced, pn_commit_end *end,
+                           pn_error *err)
 {
-    attempt a = {.table = table, .scheme = PN_MANIFEST_V2};
+    attempt a = {.table = table, .scheme = PN_MANIFEST_V2, .before = unsynced};
     pn_arena_init(&a.arena, SIZE_MAX);
     pn_status status = name_transaction(&a, 0, txn, manifest, err);
     if (status == PN_OK)
         status = stamp(&a, manifest, 1, err);
     if (status == PN_OK)
         status = publish(&a, manifest, NULL, 0, txn, err);
+    *end = (pn_commit_end){.published = a.published};
     forget(&a);
-    return status;
+    return status == PN_ERR_EXISTS ? pn_fail(err, status, "%s: there is a table already", table)
+                                   : status;
 }
 
 /* ---- drafts ---- */

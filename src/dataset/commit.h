@@ -68,9 +68,10 @@ typedef pn_status (*pn_decide)(void *context, pn_dataset *read, pn_commit_end *e
 PN_NODISCARD pn_status pn_commit_decided(pn_dataset *dataset, pn_decide decide, void *context,
                                          pn_dataset **out, pn_error *err);
 
-/* Write version 1. EXISTS when somebody else did. */
+/* Write version 1, once what was written before (NULL: nothing) is on the disk. EXISTS when somebody else did; end as above. */
 PN_NODISCARD pn_status pn_commit_create(const char *table, Pn__Table__Manifest *manifest,
-                                        Pn__Table__Transaction *txn, pn_error *err);
+                                        Pn__Table__Transaction *txn, pn_sync_list *unsynced,
+                                        pn_commit_end *end, pn_error *err);
 
 /* ---- what applies have in common ---- */
 

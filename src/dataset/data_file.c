@@ -28,17 +28,24 @@ void pn_data_file_name(char out[PN_DATA_FILE_NAME_BYTES])
     (void)snprintf(out + at, PN_DATA_FILE_NAME_BYTES - at, ".lance");            // fits
 }
 
-pn_status pn_data_file_minor(const pn_dataset *dataset, uint16_t *minor, pn_error *err)
+bool pn_data_format_minor(const char *version, uint16_t *minor)
 {
     static const char *const versions[] = {"2.0", "2.1", "2.2", "2.3"};
-    const Pn__Table__DataFormat *format = dataset->manifest.message->data_format;
-    const char *version = format && format->version ? format->version : "0.1";
     for (size_t i = 0; i < PN_COUNT_OF(versions); i++) {
         if (strcmp(version, versions[i]) == 0) {
             *minor = (uint16_t)i;
-            return PN_OK;
+            return true;
         }
     }
+    return false;
+}
+
+pn_status pn_data_file_minor(const pn_dataset *dataset, uint16_t *minor, pn_error *err)
+{
+    const Pn__Table__DataFormat *format = dataset->manifest.message->data_format;
+    const char *version = format && format->version ? format->version : "0.1";
+    if (pn_data_format_minor(version, minor))
+        return PN_OK;
     return pn_fail(err, PN_ERR_UNSUPPORTED,
                    "%s: data files of version %s cannot be added to; 2.0 to 2.3 can", dataset->path,
                    version);

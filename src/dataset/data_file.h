@@ -22,6 +22,8 @@ typedef struct pn_data_file {
     uint64_t n_rows, size_bytes;
 } pn_data_file;
 
+/* "2.1": 1. False: data files of that version are not written. */
+bool pn_data_format_minor(const char *version, uint16_t *minor);
 /* The minor version of a table's data files. UNSUPPORTED names one that is not written. */
 PN_NODISCARD pn_status pn_data_file_minor(const pn_dataset *dataset, uint16_t *minor,
                                           pn_error *err);

@@ -114,6 +114,15 @@ void pn_append_abort(pn_append *append); /* removes its files; NULL is welcome *
 PN_NODISCARD pn_status pn_overwrite_begin(pn_dataset *dataset, const pn_schema *schema,
                                           pn_append **out, pn_error *err);
 
+/*
+ * The same for a table that is not there yet: version 1 has the rows, and before it there is no table. format is as for
+ * pn_dataset_create_format(). When another writer makes the table meanwhile: with joins the rows are appended to that one, if it has the
+ * same columns, and CONFLICT otherwise; without it EXISTS. Errors: EXISTS; INVALID for the schema; UNSUPPORTED.
+ */
+PN_NODISCARD pn_status pn_create_begin(const char *path, const pn_schema *schema,
+                                       const char *format, bool joins, pn_append **out,
+                                       pn_error *err);
+
 /* Delete rows by address. predicate is text for the transaction's record, may be NULL. *n_deleted counts rows that
  * were not deleted before. */
 PN_NODISCARD pn_status pn_dataset_delete(pn_dataset *dataset, const pn_rowset *rows,

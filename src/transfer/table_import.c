@@ -3,7 +3,7 @@
  *
  *     source -> row (a JSON object | CSV fields | floats, and an object) -> builders -> batch -> data file ... -> one commit
  *
- * The commit appends, overwrites the table, or is an upsert (dataset/upsert.h), for which not all columns have to come.
+ * The commit makes the table, appends, overwrites the table, or is an upsert (dataset/upsert.h), for which not all columns have to come.
  *
  * Memory is one row, one batch of rows, and the pages in the hand of the file's writer. A batch ends after 4,096 rows or 32 MiB of text.
  *
@@ -38,7 +38,7 @@ typedef struct importer {
     const pn_import_plan *plan;
     pn_arena arena;
     pn_text_source source, rest;
-    pn_dataset *dataset;
+    pn_dataset *dataset; /* NULL: the commit makes the table */
     const pn_schema
         *schema; /* of the rows: the dataset's, what comes of it, or what comes in its place */
     pn_append *append; /* or else */
@@ -222,7 +222,7 @@ static pn_status append_row(importer *im, bool *is_bad, pn_error *err)
 
 static pn_status no_column(const importer *im, pn_str name, pn_error *err)
 {
-    bool is_late = pn_schema_find(pn_dataset_schema(im->dataset), name) >= 0 && im->upsert;
+    bool is_late = im->upsert && pn_schema_find(pn_dataset_schema(im->dataset), name) >= 0;
     return pn_fail(err, PN_ERR_INVALID, "%s \"" PN_STR_FORMAT "\"",
                    is_late ? "none of the first rows has the column" : "the table has no column",
                    PN_STR_ARG(name));
@@ -467,10 +467,10 @@ static pn_status open_table(importer *im, const char *path, pn_error *err)
         return pn_fail(err, status, "%s", why.message);
     if (!is_there || im->plan->mode == PN_IMPORT_OVERWRITE)
         PN_TRY(choose_schema(im, schema, err));
-    if (!is_there)
+    if (!is_there && im->plan->upsert) // which looks for keys in a table
         PN_TRY(pn_dataset_create_format(path, schema, im->plan->data_format, &im->dataset, err));
-    im->schema =
-        is_there && im->plan->mode == PN_IMPORT_OVERWRITE ? schema : pn_dataset_schema(im->dataset);
+    bool is_new = !im->dataset || (is_there && im->plan->mode == PN_IMPORT_OVERWRITE);
+    im->schema = is_new ? schema : pn_dataset_schema(im->dataset);
     return PN_OK;
 }
 
@@ -604,8 +604,11 @@ static pn_status skip_byte_order_mark(importer *im, pn_error *err)
     return PN_OK;
 }
 
-static pn_status begin_rows(importer *im, pn_error *err)
+static pn_status begin_rows(importer *im, const char *path, pn_error *err)
 {
+    if (!im->dataset)
+        return pn_create_begin(path, im->schema, im->plan->data_format,
+                               im->plan->mode == PN_IMPORT_EXIST_OK, &im->append, err);
     if (im->plan->upsert)
         return pn_upsert_begin(im->dataset, im->schema, im->plan->upsert, &im->upsert, err);
     if (im->schema != pn_dataset_schema(im->dataset))
@@ -631,7 +634,7 @@ static pn_status begin(importer *im, const char *path, pn_error *err)
         PN_TRY(check_npy_column(im, err));
     if (im->plan->format == PN_ROWS_CSV)
         PN_TRY(place_csv_names(im, err));
-    return begin_rows(im, err);
+    return begin_rows(im, path, err);
 }
 
 static pn_status commit(importer *im, pn_error *err)
@@ -641,10 +644,11 @@ static pn_status commit(importer *im, pn_error *err)
     pn_upsert *upsert = im->upsert;
     im->append = NULL; // commit ends it in every case
     im->upsert = NULL;
-    if (upsert)
-        PN_TRY(pn_upsert_commit(upsert, &im->counts.upserted, &made, err));
-    else
-        PN_TRY(pn_append_commit(append, NULL, &made, err));
+    pn_status status = upsert ? pn_upsert_commit(upsert, &im->counts.upserted, &made, err)
+                              : pn_append_commit(append, NULL, &made, err);
+    if (status == PN_ERR_EXISTS && im->plan->mode == PN_IMPORT_OVERWRITE)
+        return pn_fail_wrap(err, PN_ERR_CONFLICT, "another writer was faster: ");
+    PN_TRY(status);
     im->counts.version = pn_dataset_version(made);
     pn_dataset_unref(made);
     return PN_OK;

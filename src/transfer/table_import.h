@@ -56,7 +56,8 @@ typedef struct pn_import_counts {
 
 /*
  * Errors: NOT_FOUND (no table to append to), EXISTS, INVALID (a row; the message says which line, column and why; the schema), CANCELLED,
- *         LIMIT; those of the readers and of commits. A table that was made stays, without rows, when the rows behind the first few fail.
+ *         LIMIT; those of the readers and of commits. A table that an upsert made stays, without
+ *         rows, when the rows fail; others come to be with their rows.
  */
 PN_NODISCARD pn_status pn_table_import(const char *path, const pn_import_plan *plan,
                                        pn_import_counts *out, pn_error *err);

@@ -90,6 +90,11 @@ static const char *make_table(void **state)
     const char *table = ((table_place *)*state)->table;
     pn_import_options options = PN_IMPORT_OPTIONS_INIT;
     options.mode = PN_MODE_CREATE;
+    options.schema_json =
+        "[{\"name\":\"id\",\"type\":\"int64\"},{\"name\":\"name\",\"type\":\"string\"}]";
+    OK(import_text(table, "", options, NULL));
+    options.mode = PN_MODE_APPEND;
+    options.schema_json = NULL;
     OK(import_text(table, rows_1_to_3, options, NULL));
     return table;
 }

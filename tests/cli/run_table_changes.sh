@@ -20,7 +20,9 @@ rows() { # what the table holds, in one line
 version() { "$PENNON" table info --json | sed -nE 's/.*"version": ([0-9]+).*/\1/p'; }
 
 printf '{"id":1,"name":"a"}\n{"id":2,"name":"b"}\n{"id":3,"name":"c"}\n' > "$work/first"
-expect 0 '3 rows added' table import --mode create "$work/first"
+printf '[{"name":"id","type":"int64"},{"name":"name","type":"string"}]' > "$work/schema.json"
+expect 0 '0 rows added in .* (version 1)$' table import --mode create --schema "$work/schema.json" - <<< ''
+expect 0 '3 rows added in .* (version 2)$' table import "$work/first"
 
 for format in 2.0 2.1 2.2 2.3; do
     expect 0 '3 rows added' table import --mode create --data-format $format "$work/first" -t "$work/$format.lance"
