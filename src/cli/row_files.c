@@ -39,9 +39,14 @@ bool pn_row_format_complete(pn_format *format, bool is_named, const char *file,
 {
     if (!is_named)
         *format = format_of_file(file);
-    if (!rows_file || *format == PN_FORMAT_NPY)
+    if (rows_file && *format != PN_FORMAT_NPY)
+        pn_cli_complain("--rows is for npy: the other forms hold all columns");
+    else if (rows_file && strcmp(rows_file, file) == 0)
+        pn_cli_complain(
+            "--rows \"%s\": the vectors are there, and the rows need a file of their own",
+            rows_file);
+    else
         return true;
-    pn_cli_complain("--rows is for npy: the other forms hold all columns");
     return false;
 }
 

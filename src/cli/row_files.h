@@ -15,7 +15,8 @@
 pn_format pn_row_format_of(const char *word, struct argp_state *state);
 /*
  * Complete the form of a command that moves rows: when no word named it, *format becomes what the file's name ends in, NDJSON for - and
- * for names that tell nothing. False, and a message: rows_file, of the other columns, was given for a form that holds them all.
+ * for names that tell nothing. False, and a message: rows_file, of the other columns, was given for a form that holds them all, or
+ * is the file of the vectors.
  */
 bool pn_row_format_complete(pn_format *format, bool is_named, const char *file,
                             const char *rows_file);

@@ -15,6 +15,7 @@
 #include <string.h>
 
 enum { SAW_BOOL = 1, SAW_INTEGER = 2, SAW_REAL = 4, SAW_TEXT = 8, SAW_LIST = 16, SAW_OBJECT = 32 };
+enum { MAX_MEMBERS = PN_LANCE_MAX_COLUMNS };
 enum { SAW_NUMBERS = SAW_INTEGER | SAW_REAL, SAW_PARTS = SAW_LIST | SAW_OBJECT };
 
 typedef struct seen seen;
@@ -23,6 +24,7 @@ struct seen {
     unsigned kinds;
     seen *item;           /* of lists */
     seen *members, *next; /* of objects: the first; of a member: its neighbour */
+    size_t n_members;     /* past MAX_MEMBERS the last one stands for all others */
     size_t size, votes;   /* the length of most lists */
 };
 
@@ -30,11 +32,12 @@ typedef struct guesser {
     pn_arena *arena;
     const char *vector_column;
     seen *columns;
+    size_t n_columns;
     bool is_csv;
 } guesser;
 
-/* The node of that name in a list, made at its end when it is not there; NULL: no memory. */
-static seen *find(guesser *g, seen **list, const char *name)
+/* The node of that name in a list, made at its end when it is not there, and counted; NULL: no memory. */
+static seen *find(guesser *g, seen **list, const char *name, size_t *n)
 {
     while (*list && strcmp((*list)->name, name) != 0)
         list = &(*list)->next;
@@ -44,8 +47,14 @@ static seen *find(guesser *g, seen **list, const char *name)
             (*list)->name = pn_arena_strdup(g->arena, name);
         if (*list && !(*list)->name)
             *list = NULL;
+        ++*n;
     }
     return *list;
+}
+
+static pn_status too_many(pn_error *err)
+{
+    return pn_fail(err, PN_ERR_LIMIT, "a table has at most %d columns", PN_LANCE_MAX_COLUMNS);
 }
 
 static bool is_odd_number(pn_str text)
@@ -76,6 +85,21 @@ static pn_status look_into_list(guesser *g, seen *node, const json_t *value, uns
     return PN_OK;
 }
 
+/* So many are no columns any more, but may be the keys of a map: then only their values count. */
+static seen *find_member(guesser *g, seen *node, const char *key)
+{
+    if (node->n_members > MAX_MEMBERS)
+        return node->members;
+    seen *child = find(g, &node->members, key, &node->n_members);
+    if (child && node->n_members > MAX_MEMBERS) {
+        child->next = NULL;
+        for (const seen *m = node->members; m != child; m = m->next)
+            child->kinds |= m->kinds;
+        node->members = child;
+    }
+    return child;
+}
+
 static pn_status look_into_object(guesser *g, seen *node, const json_t *value, unsigned depth,
                                   pn_error *err)
 {
@@ -84,7 +108,7 @@ static pn_status look_into_object(guesser *g, seen *node, const json_t *value, u
     node->kinds |= SAW_OBJECT;
     json_object_foreach((json_t *)(uintptr_t)value, key, member)
     {
-        seen *child = find(g, &node->members, key);
+        seen *child = find_member(g, node, key);
         if (!child)
             return pn_fail_nomem(err);
         PN_TRY(look(g, child, member, depth + 1, err));
@@ -133,7 +157,9 @@ static pn_status look_at_line(guesser *g, pn_str line, pn_error *err)
         status = pn_fail(err, PN_ERR_INVALID, "a row is a JSON object, and here is something else");
     json_object_foreach(row, key, value)
     {
-        seen *column = status == PN_OK ? find(g, &g->columns, key) : NULL;
+        seen *column = status == PN_OK ? find(g, &g->columns, key, &g->n_columns) : NULL;
+        if (status == PN_OK && g->n_columns > PN_LANCE_MAX_COLUMNS)
+            status = too_many(err);
         if (status == PN_OK)
             status = column ? look(g, column, value, 0, err) : pn_fail_nomem(err);
     }
@@ -199,8 +225,10 @@ static pn_status look_at_names(guesser *g, const pn_csv_row *names, pn_error *er
     for (size_t i = 0; i < names->n; i++) {
         pn_str name = pn_csv_row_field(names, i);
         char *copy = pn_arena_strndup(g->arena, name.ptr ? name.ptr : "", name.len);
-        if (!copy || !find(g, &g->columns, copy))
+        if (!copy || !find(g, &g->columns, copy, &g->n_columns))
             return pn_fail_nomem(err);
+        if (g->n_columns > PN_LANCE_MAX_COLUMNS)
+            return too_many(err);
     }
     return PN_OK;
 }
@@ -261,6 +289,10 @@ static pn_status to_object(const guesser *g, const seen *node, pn_field *out, pn
     if (all_texts)
         return pn_field_init_string_map(out, node->name, true, g->arena) ? PN_OK
                                                                          : pn_fail_nomem(err);
+    if (node->n_members > MAX_MEMBERS)
+        return pn_fail(err, PN_ERR_LIMIT,
+                       "column \"%s\" has over %d members, and not all of them are texts",
+                       node->name, MAX_MEMBERS);
     pn_field_init(out, node->name, PN_TYPE_STRUCT, true);
     out->children = PN_ARENA_NEW(g->arena, pn_field, n + 1);
     if (!out->children)

@@ -410,12 +410,24 @@ static pn_status read_npy_header(importer *im, pn_error *err)
     return im->floats ? PN_OK : pn_fail_nomem(err);
 }
 
+/* What is looked at before any of it is taken: some, and the first line in any case. */
+static pn_status look_ahead(pn_text_source *source, pn_error *err)
+{
+    PN_TRY(pn_text_source_fill(source, LOOK_BYTES, err));
+    pn_str there = pn_text_source_peek(source);
+    while (!source->ended && !memchr(there.ptr, '\n', there.len)) {
+        PN_TRY(pn_text_source_fill(source, there.len + LOOK_BYTES, err));
+        there = pn_text_source_peek(source);
+    }
+    return PN_OK;
+}
+
 /* The columns beside the vectors, and those. */
 static pn_status guess_npy(importer *im, pn_schema *out, pn_error *err)
 {
     pn_schema rest = {0};
     if (im->plan->read_rest) {
-        PN_TRY(pn_text_source_fill(&im->rest, LOOK_BYTES, err));
+        PN_TRY(look_ahead(&im->rest, err));
         PN_TRY(pn_schema_guess(pn_text_source_peek(&im->rest), im->rest.ended, false, NULL,
                                &im->arena, &rest, err));
     }
@@ -444,7 +456,7 @@ static pn_status choose_schema(importer *im, pn_schema *out, pn_error *err)
     }
     if (plan->format == PN_ROWS_NPY)
         return guess_npy(im, out, err);
-    PN_TRY(pn_text_source_fill(&im->source, LOOK_BYTES, err));
+    PN_TRY(look_ahead(&im->source, err));
     PN_TRY(pn_schema_guess(pn_text_source_peek(&im->source), im->source.ended,
                            plan->format == PN_ROWS_CSV, plan->vector_column, &im->arena, out, err));
     if (out->n_fields == 0)
@@ -494,7 +506,7 @@ static void mark_members(const importer *im, pn_str line, bool *comes)
 
 static pn_status mark_lines(const importer *im, pn_text_source *source, bool *comes, pn_error *err)
 {
-    PN_TRY(pn_text_source_fill(source, LOOK_BYTES, err));
+    PN_TRY(look_ahead(source, err));
     pn_str text = pn_text_source_peek(source);
     while (text.len > 0) {
         const char *end = memchr(text.ptr, '\n', text.len);

@@ -143,6 +143,9 @@ if mknod "$work/full" c 1 7 2> /dev/null; then # needs root
     [ -c "$work/full" ] || fail "a device was replaced"
 fi
 
+expect 2 'the rows need a file of their own' table export "$work/x.npy" --rows "$work/x.npy"
+expect 2 'the rows need a file of their own' table export --format npy - --rows -
+
 # Bad vectors, by the command line and by the file.
 printf '{"vector":[1,2]}\n{"vector":[1]}\n{"vector":[3,"NaN"]}\n{"vector":[5,6]}\n' > "$work/bad"
 expect 1 'line 2: column "vector": the vector has another length (it takes 2 numbers)' table import --mode create "$work/bad" -t "$work/v1"

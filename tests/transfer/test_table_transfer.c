@@ -419,6 +419,40 @@ static void import__appends_creates_and_refuses(void **state)
                         "{\"a\":1}\n{\"a\":null}\n{\"a\":3}\n{\"a\":null}\n");
 }
 
+/* A first line that is longer than what is looked at, and more keys than a table can have columns: a map's. */
+static void import__guesses_from_wide_rows(void **state)
+{
+    enum { LONG = 5 << 20, KEYS = 200000 };
+    scratch_folder *f = *state;
+    pn_error err = {0};
+    pn_import_counts counts;
+    pn_import_plan plan = {.mode = PN_IMPORT_CREATE};
+    char *line = pn_arena_alloc(&f->arena, LONG + 16), *at;
+    assert_non_null(line);
+    memset(line, 'x', LONG);
+    memcpy(line, "{\"a\":\"", 6);
+    memcpy(line + LONG, "\"}\n", 4);
+    expect_ok(import_text(scratch_path(f, "long"), plan, line, &counts, &err), &err);
+    assert_int_equal(counts.n_rows, 1);
+    assert_string_equal(rows_of(scratch_path(f, "long"), &f->arena), line);
+
+    at = line + sprintf(line, "{\"m\":{");
+    for (int i = 0; i < KEYS; i++)
+        at += sprintf(at, "%s\"%d\":\"v\"", i > 0 ? "," : "", i);
+    (void)sprintf(at, "}}\n");
+    expect_ok(import_text(scratch_path(f, "map"), plan, line, &counts, &err), &err);
+    const char *rows = rows_of(scratch_path(f, "map"), &f->arena); // so many as pairs
+    assert_int_equal(strncmp(rows, "{\"m\":[[\"0\",\"v\"],", 16), 0);
+    assert_non_null(strstr(rows, ",[\"199999\",\"v\"]]}\n"));
+    (void)sprintf(at, ",\"n\":1}}\n");
+    assert_int_equal(import_text(scratch_path(f, "none"), plan, line, &counts, &err), PN_ERR_LIMIT);
+    assert_non_null(strstr(err.message, "column \"m\" has over 4096 members"));
+    memcpy(line, "     {", 6); // {"m":{...}}: its members as columns
+    (void)sprintf(at, "}\n");
+    assert_int_equal(import_text(scratch_path(f, "none"), plan, line, &counts, &err), PN_ERR_LIMIT);
+    assert_non_null(strstr(err.message, "a table has at most 4096 columns"));
+}
+
 /* All of it with one commit: rows that do not fit leave no table, and two that come at once are both there. */
 static void import__makes_a_table_with_its_rows_or_none(void **state)
 {
@@ -558,6 +592,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(import__guesses_what_is_not_said, scratch_folder_setup,
                                         scratch_folder_teardown),
         cmocka_unit_test_setup_teardown(import__appends_creates_and_refuses, scratch_folder_setup,
+                                        scratch_folder_teardown),
+        cmocka_unit_test_setup_teardown(import__guesses_from_wide_rows, scratch_folder_setup,
                                         scratch_folder_teardown),
         cmocka_unit_test_setup_teardown(import__makes_a_table_with_its_rows_or_none,
                                         scratch_folder_setup, scratch_folder_teardown),
