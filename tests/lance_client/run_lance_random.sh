@@ -2,7 +2,7 @@
 # Random tables that LanceDB makes from a seed, in every storage version it offers: pennon reads each value as LanceDB reads it, or refuses the
 # column by name. PN_RANDOM_SEED takes up a run again, PN_RANDOM_TABLES makes it longer.
 set -euo pipefail
-. "$PN_SOURCE_DIR/tests/lance_client/random_tables.sh" lance_random 340
+. "$PN_SOURCE_DIR/tests/lance_client/random_tables.sh" lance_random 345
 "$NODE" "$work/lance_random.mjs" "$work/tables" "$seed" "$tables" > "$work/made" 2> "$work/complaints" || fail "$(tail -5 "$work/complaints")"
 # What LanceDB itself refuses to write or fails to read tells nothing of pennon.
 grep -vP '\t(not made|no answer)\t' "$work/made" | cut -f1 > "$work/names"
