@@ -43,6 +43,7 @@ typedef struct local_engine {
     pn_insert_queue inserts;
     pthread_mutex_t append_mu; /* one append at a time, because of the ids */
     pn_id_source ids;          /* guarded by append_mu */
+    _Atomic bool is_another; /* a table took the place of ours: what ids knows is of the old one */
     pn_table_indexes indexes;
     pn_table_upkeep upkeep;
     pn_page_keeper *pages;
@@ -76,6 +77,8 @@ static pn_status refresh(local_engine *e, pn_error *err)
         return PN_OK;
     }
     PN_TRY(pn_snapshot_make(latest, &e->indexes, generation, &fresh, err));
+    if (!pn_dataset_is_kin(latest, e->newest->dataset))
+        atomic_store(&e->is_another, true);
     pn_snapshot_unref(e->newest);
     e->newest = fresh;
     return PN_OK;
@@ -298,6 +301,8 @@ static pn_status give_ids(local_engine *e, const pn_snapshot *snapshot, pn_inser
         n += needs_ids(snapshot, i->batch) ? i->batch->n_rows : 0;
     if (n == 0)
         return PN_OK;
+    if (atomic_exchange(&e->is_another, false))
+        e->ids = (pn_id_source){0};
     PN_TRY(pn_id_source_take(&e->ids, e->own_folder, snapshot->dataset, n, &next, err));
     for (pn_insert *i = list; i; i = i->next)
         if (needs_ids(snapshot, i->batch)) {
@@ -679,7 +684,7 @@ static void free_local(void *self)
     if (!e)
         return;
     pn_page_keeper_free(e->pages); // it looks at all that follows
-    if (e->own_folder)
+    if (e->own_folder && !atomic_load(&e->is_another))
         pn_id_source_end(&e->ids, e->own_folder);
     pn_snapshot_unref(e->newest);
     pn_insert_queue_reset(&e->inserts);

@@ -177,6 +177,10 @@ static pn_status check_conflicts(pn_dataset *read, pn_dataset *newest, const pn_
                                  pn_commit_end *end, pn_error *err)
 {
     const pn_intent intent = {plan->operation, plan->touches, plan->context};
+    if (!pn_dataset_is_kin(read, newest))
+        return pn_fail(err, PN_ERR_CONFLICT,
+                       "%s: it was removed and made anew since version %" PRIu64 " was read",
+                       read->path, pn_dataset_version(read));
     for (uint64_t version = pn_dataset_version(read) + 1; version <= pn_dataset_version(newest);
          version++) {
         pn_manifest manifest;

@@ -189,19 +189,40 @@ done:
     return status;
 }
 
+/* What there is of a version's manifest; nothing when it is not there. */
+static pn_status look_at_manifest(const char *path, uint64_t version, pn_manifest_scheme scheme,
+                                  pn_file_info *out, pn_error *err)
+{
+    pn_arena arena;
+    pn_error why = {0};
+    pn_arena_init(&arena, SIZE_MAX);
+    *out = (pn_file_info){0};
+    const char *name = pn_manifest_path(path, version, scheme, &arena);
+    pn_status status = name ? pn_path_info(name, out, &why) : pn_fail_nomem(&why);
+    pn_arena_reset(&arena);
+    if (status == PN_OK || status == PN_ERR_NOT_FOUND)
+        return PN_OK;
+    return pn_fail(err, status, "%s", why.message);
+}
+
 static pn_status open_version(const char *path, uint64_t version, const pn_version_list *list,
                               pn_file_cache *cache, pn_dataset **out, pn_error *err)
 {
     pn_manifest manifest = {0};
+    pn_file_info info;
     if (version == 0)
         version = list->versions[list->n - 1];
+    PN_TRY(look_at_manifest(path, version, list->scheme, &info, err));
     pn_status status = pn_manifest_read(path, version, list->scheme, &manifest, err);
     if (status == PN_ERR_NOT_FOUND)
         return pn_fail(err, PN_ERR_NOT_FOUND, "%s: there is no version %" PRIu64, path, version);
     PN_TRY(status);
     status = pn_dataset_from_manifest(path, &manifest, list->scheme, cache, out, err);
     pn_manifest_free(&manifest);
-    return status;
+    PN_TRY(status);
+    atomic_store(&(*out)->manifest_bytes, info.size_bytes);
+    atomic_store(&(*out)->manifest_ns, info.modified_ns);
+    return PN_OK;
 }
 
 pn_status pn_dataset_open(const char *path, uint64_t version, pn_dataset **out, pn_error *err)
@@ -231,20 +252,49 @@ static pn_status version_exists(const pn_dataset *dataset, uint64_t version, pn_
     return PN_OK;
 }
 
+/* Of our own manifest, under its name: the file that it was, none, or another. */
+typedef enum manifest_state { MANIFEST_KEPT, MANIFEST_GONE, MANIFEST_OTHER } manifest_state;
+
+/* One that was committed here is looked at for the first time now. */
+static pn_status find_own(pn_dataset *dataset, manifest_state *out, pn_error *err)
+{
+    pn_file_info info;
+    uint64_t bytes = atomic_load(&dataset->manifest_bytes);
+    PN_TRY(
+        look_at_manifest(dataset->path, pn_dataset_version(dataset), dataset->scheme, &info, err));
+    bool is_kept =
+        bytes == info.size_bytes && atomic_load(&dataset->manifest_ns) == info.modified_ns;
+    *out = info.size_bytes == 0 ? MANIFEST_GONE : is_kept ? MANIFEST_KEPT : MANIFEST_OTHER;
+    if (bytes == 0 && info.size_bytes > 0) {
+        atomic_store(&dataset->manifest_ns, info.modified_ns);
+        atomic_store(&dataset->manifest_bytes, info.size_bytes);
+        *out = MANIFEST_KEPT;
+    }
+    return PN_OK;
+}
+
 /*
  * The newest version, 0 when only a list of the folder can tell. Versions have no gaps where they are made, so the next one's
  * absence says that ours is the newest; unless a clean-up removed the versions in between: then the hint knows more. Who inserts row
  * by row leaves thousands of versions, which nobody wants to list for each of them.
+ *
+ * *is_replaced: the table was removed and another one made in its place, or none. Its versions say nothing about ours. Ours may be gone
+ * by a clean-up, too, but then there are later ones.
  */
-static pn_status find_newest(const pn_dataset *dataset, uint64_t *out, pn_error *err)
+static pn_status find_newest(pn_dataset *dataset, uint64_t *out, bool *is_replaced, pn_error *err)
 {
     enum { MAX_STEPS = 64 };
     pn_arena scratch;
     uint64_t at = pn_dataset_version(dataset), hint = pn_manifest_hint(dataset->path);
     bool there = true;
+    manifest_state own;
+    *out = 0;
+    PN_TRY(find_own(dataset, &own, err));
+    *is_replaced = own == MANIFEST_OTHER;
+    if (*is_replaced)
+        return PN_OK;
     pn_status status = PN_OK;
     pn_arena_init(&scratch, SIZE_MAX);
-    *out = 0;
     if (hint > at)
         PN_GOTO(done, version_exists(dataset, hint, &scratch, &there, err));
     if (!there)
@@ -254,7 +304,8 @@ static pn_status find_newest(const pn_dataset *dataset, uint64_t *out, pn_error 
         PN_GOTO(done, version_exists(dataset, at + 1, &scratch, &there, err));
         at += there;
     }
-    *out = there ? 0 : at;
+    *is_replaced = own == MANIFEST_GONE && at == pn_dataset_version(dataset);
+    *out = there || *is_replaced ? 0 : at;
 done:
     pn_arena_reset(&scratch);
     return status;
@@ -272,10 +323,18 @@ static pn_status open_newest(pn_dataset *dataset, pn_dataset **out, pn_error *er
     return status;
 }
 
+bool pn_dataset_is_kin(const pn_dataset *a, const pn_dataset *b)
+{
+    return a->cache == b->cache;
+}
+
 pn_status pn_dataset_latest(pn_dataset *dataset, pn_dataset **out, pn_error *err)
 {
     uint64_t newest;
-    PN_TRY(find_newest(dataset, &newest, err));
+    bool is_replaced;
+    PN_TRY(find_newest(dataset, &newest, &is_replaced, err));
+    if (is_replaced)
+        return pn_dataset_open(dataset->path, 0, out, err);
     if (newest == pn_dataset_version(dataset)) {
         *out = pn_dataset_ref(dataset);
         return PN_OK;

@@ -42,6 +42,8 @@ void pn_dataset_unref(pn_dataset *dataset); /* NULL is welcome */
 /* The newest version: *out is dataset itself (with one more reference) when nothing was committed since. Opened data
  * files are shared between versions. */
 PN_NODISCARD pn_status pn_dataset_latest(pn_dataset *dataset, pn_dataset **out, pn_error *err);
+/* Are both versions of one table? Not when it was removed meanwhile and another one was made in its place, which pn_dataset_latest() opens anew. */
+bool pn_dataset_is_kin(const pn_dataset *a, const pn_dataset *b);
 
 /* The versions that are open of those that came from one another by pn_dataset_latest() and by changes, with repetitions; in arena. */
 PN_NODISCARD pn_status pn_dataset_pinned(const pn_dataset *dataset, pn_arena *arena,

@@ -34,6 +34,9 @@ struct pn_dataset {
     size_t n_fragments;
     uint64_t n_rows;
     pthread_mutex_t mu;
+    /* Of the manifest's file when it was read: another one of that name is another table's. 0: not looked at yet */
+    _Atomic uint64_t manifest_bytes;
+    _Atomic int64_t manifest_ns;
 };
 
 /* Where the leaves of a top-level field are in a fragment. */

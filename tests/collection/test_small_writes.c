@@ -19,6 +19,7 @@
 #include "support/small_table.h"
 
 #include <inttypes.h>
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -388,6 +389,72 @@ static void a_closed_engine__leaves_no_gap_in_the_ids(void **state)
     free_world(w);
 }
 
+/* Rows i = 100, 101, ... of another table of that name. */
+static void make_anew(world *w, size_t n)
+{
+    pn_error err = {0};
+    pn_schema full;
+    int64_t id = -1;
+    world other = {.schema = w->schema};
+    check(pn_dir_remove_all(w->path, &err), &err);
+    check(pn_image_schema_make(DIM, "test", "test model", "none", &w->arena, &full, &err), &err);
+    full.n_fields = 3;
+    check(pn_local_engine_create(w->path, &full, NULL, &other.engine, &err), &err);
+    for (size_t i = 0; i < n; i++) {
+        check(insert(&other, 100 + i, &id, &err), &err);
+        assert_int_equal(id, i);
+    }
+    pn_engine_free(other.engine);
+}
+
+static void expect_nearest(world *w, size_t i, int64_t id)
+{
+    pn_error err = {0};
+    pn_snapshot *snapshot;
+    pn_candidate heap[1];
+    pn_topk topk;
+    pn_row_addr addr;
+    pn_engine_search_stats stats;
+    float query[DIM];
+    make_vector(i, query);
+    const pn_engine_search search = {.query = query, .k = 1, .exact = true};
+    pn_topk_init(&topk, heap, 1);
+    check(w->engine->pin(w->engine->self, &snapshot, &err), &err);
+    check(w->engine->search(w->engine->self, snapshot, &search, &topk, &stats, &err), &err);
+    check(w->engine->find_id(w->engine->self, snapshot, id, &addr, &err), &err);
+    w->engine->unpin(w->engine->self, snapshot);
+    assert_true(topk.n == 1 && heap[0].id == addr && fabsf(heap[0].distance) < 1e-5f);
+}
+
+/* A table is removed and made anew while an engine has it open: the engine finds the new rows, gives ids that follow theirs and not those
+ * that it had put aside, and brings nothing of the old table back. */
+static void a_table_in_the_place_of_another__is_what_counts(void **state)
+{
+    world *w = make_world("anew");
+    pn_error err = {0};
+    int64_t id = -1;
+    (void)state;
+    for (size_t round = 0; round < 3; round++) { // fewer rows than the old one had, and more
+        const size_t n = round == 1 ? 60 : 7;
+        for (size_t i = 0; i < 20; i++)
+            check(insert(w, i, &id, &err), &err);
+        make_anew(w, n);
+        expect_nearest(w, 101, 1);
+        assert_int_equal(info_of(w).n_rows, n);
+        check(insert(w, 50, &id, &err), &err);
+        assert_int_equal(id, n);
+        expect_nearest(w, 50, (int64_t)n);
+        expect_nearest(w, 100, 0);
+        assert_int_equal(info_of(w).n_rows, n + 1);
+    }
+    /* Without a look in between. */
+    make_anew(w, 3);
+    check(insert(w, 51, &id, &err), &err);
+    assert_int_equal(id, 3);
+    expect_nearest(w, 51, 3);
+    free_world(w);
+}
+
 static void rows_of_many_threads__leave_few_files(void **state)
 {
     enum { THREADS = 32 };
@@ -534,6 +601,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(two_processes_with_upkeep__lose_nothing), // first: it forks
         cmocka_unit_test(a_closed_engine__leaves_no_gap_in_the_ids),
+        cmocka_unit_test(a_table_in_the_place_of_another__is_what_counts),
         cmocka_unit_test(inserts_at_once__share_a_commit),
         cmocka_unit_test(rows_one_by_one__leave_few_files),
         cmocka_unit_test(rows_of_many_threads__leave_few_files),

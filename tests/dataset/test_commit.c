@@ -315,6 +315,49 @@ static void latest__is_itself_until_somebody_commits(void **state)
         pn_dataset_unref(v[i]);
 }
 
+static void append_up_to(pn_dataset **t, uint64_t version, int64_t n)
+{
+    pn_error err;
+    pn_dataset *next;
+    while (pn_dataset_version(*t) < version) {
+        EXPECT(PN_OK, small_table_append(*t, 0, n, NULL, &next, &err));
+        pn_dataset_unref(*t);
+        *t = next;
+    }
+}
+
+/* A table that is removed and made anew, with fewer versions than the old one had, as many, or more. */
+static void latest__sees_another_table_in_its_place(void **state)
+{
+    table_place *p = *state;
+    pn_error err;
+    pn_dataset *old, *fresh, *out;
+    const uint64_t versions[] = {4, 2, 2, 5};
+    EXPECT(PN_OK, small_table_create(p->table, &old, &err));
+    append_up_to(&old, versions[0], 10);
+    for (size_t i = 1; i < PN_COUNT_OF(versions); i++) {
+        EXPECT(PN_OK, pn_dataset_latest(old, &out, &err)); // what was committed here is looked at
+        assert_ptr_equal(out, old);
+        assert_true(pn_dataset_is_kin(out, old));
+        pn_dataset_unref(out);
+        EXPECT(PN_OK, pn_dir_remove_all(p->table, &err));
+        EXPECT(PN_ERR_NOT_FOUND, pn_dataset_latest(old, &out, &err));
+        EXPECT(PN_OK, small_table_create(p->table, &fresh, &err));
+        append_up_to(&fresh, versions[i], 3);
+        EXPECT(PN_OK, pn_dataset_latest(old, &out, &err));
+        assert_int_equal(pn_dataset_version(out), versions[i]);
+        assert_int_equal(pn_dataset_count_rows(out), 3 * (versions[i] - 1));
+        assert_false(pn_dataset_is_kin(out, old));
+        pn_dataset_unref(out);
+        /* What was decided on the old one does not fit the new one. */
+        EXPECT(PN_ERR_CONFLICT, small_table_append(old, 0, 10, NULL, &out, &err));
+        assert_non_null(strstr(err.message, "made anew"));
+        pn_dataset_unref(old);
+        old = fresh;
+    }
+    pn_dataset_unref(old);
+}
+
 /* ---- several processes ---- */
 
 enum { N_WRITERS = 4, N_ROUNDS = 6, ROWS = 20 };
@@ -471,6 +514,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_lost_race__is_applied_to_the_newer_version,
                                         table_place_setup, table_place_teardown),
         cmocka_unit_test_setup_teardown(latest__is_itself_until_somebody_commits, table_place_setup,
+                                        table_place_teardown),
+        cmocka_unit_test_setup_teardown(latest__sees_another_table_in_its_place, table_place_setup,
                                         table_place_teardown),
         cmocka_unit_test_setup_teardown(writers_at_once__lose_nothing, table_place_setup,
                                         table_place_teardown),
