@@ -425,7 +425,8 @@ static pn_status add_runs(const view_maker *m, const found *where, pn_run_list *
     if (where->is_moved)
         return pn_moved_rows_add(&where->rows, m->dataset, where->at, m->column, m->any_length,
                                  &m->views->arena, list, err);
-    return pn_run_list_add(list, m->dataset, where->at, m->column, m->any_length, NULL, err);
+    return pn_whole_rows_add(m->dataset, where->at, m->column, m->any_length, &m->views->arena,
+                             list, err);
 }
 
 /* The runs of the fragments that are this view's. */

@@ -9,7 +9,7 @@
 #include "base/alloc.h"
 #include "base/str.h"
 #include "collection/index_texts.h"
-#include "collection/run_list.h"
+#include "collection/moved_rows.h"
 #include "os/dir.h"
 #include "os/fd.h"
 #include "os/uuid.h"
@@ -146,6 +146,7 @@ typedef struct chosen_rows {
     size_t n_fragments;
     pn_run_list runs;
     pn_vector_rows rows;
+    pn_arena arena; /* of deletions */
 } chosen_rows;
 
 static bool is_chosen(const pn_index_views *views, const bool *carried, size_t fragment_i)
@@ -159,10 +160,10 @@ static pn_status add_fragment(const pn_snapshot *snapshot, size_t i, chosen_rows
 {
     pn_fragment_info info;
     size_t before = out->runs.n;
-    PN_TRY(pn_run_list_add(&out->runs, snapshot->dataset, i, PN_COLUMN_VECTOR, snapshot->any_length,
-                           NULL, err));
+    PN_TRY(pn_whole_rows_add(snapshot->dataset, i, PN_COLUMN_VECTOR, snapshot->any_length,
+                             &out->arena, &out->runs, err));
     if (out->runs.n == before)
-        return PN_OK; /* no vector in it */
+        return PN_OK; /* no row in it */
     pn_dataset_fragment(snapshot->dataset, i, &info);
     out->fragments[out->n_fragments++] =
         (pn_index_fragment){.id = info.id,
@@ -241,6 +242,7 @@ static pn_status build_chosen(const char *folder, const char *path, pn_snapshot 
                               pn_error *err)
 {
     chosen_rows chosen = {0};
+    pn_arena_init(&chosen.arena, SIZE_MAX);
     pn_status status = gather(snapshot, views, carried, &chosen, err);
     uint64_t n = status == PN_OK ? pn_vector_rows_count(&chosen.rows) : 0;
     if (status == PN_OK && n >= PN_INDEX_MIN_ROWS) {
@@ -255,6 +257,7 @@ static pn_status build_chosen(const char *folder, const char *path, pn_snapshot 
     pn_vector_rows_reset(&chosen.rows);
     pn_free(chosen.fragments);
     pn_free(chosen.runs.runs);
+    pn_arena_reset(&chosen.arena);
     return status;
 }
 

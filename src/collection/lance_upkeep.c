@@ -7,7 +7,7 @@
 #include "collection/lance_upkeep.h"
 
 #include "base/alloc.h"
-#include "collection/run_list.h"
+#include "collection/moved_rows.h"
 #include "index/lance_ivf_build.h"
 #include "os/dir.h"
 #include "os/fd.h"
@@ -36,10 +36,10 @@ static pn_status add_fragment(making *m, size_t i, pn_error *err)
 {
     pn_fragment_info info;
     size_t before = m->runs.n;
-    PN_TRY(pn_run_list_add(&m->runs, m->snapshot->dataset, i, PN_COLUMN_VECTOR,
-                           m->snapshot->any_length, NULL, err));
+    PN_TRY(pn_whole_rows_add(m->snapshot->dataset, i, PN_COLUMN_VECTOR, m->snapshot->any_length,
+                             &m->arena, &m->runs, err));
     if (m->runs.n == before)
-        return PN_OK; /* no vector in it */
+        return PN_OK; /* no row in it */
     pn_dataset_fragment(m->snapshot->dataset, i, &info);
     m->numbers[m->n_fragments] = i;
     m->fragments[m->n_fragments++] = (pn_index_fragment){

@@ -87,10 +87,12 @@ static pn_status add_gap(const source *s, uint32_t first, uint32_t end, pn_run_l
     return first < end ? pn_run_list_push(list, &run, err) : PN_OK;
 }
 
-/* The pieces of a run, one for each run of the fragment's vectors that it lies in. */
+/* The pieces of a run, one for each run of the fragment's vectors that it lies in. Where those leave something out there are nulls alone: as
+ * good as gone. */
 static pn_status add_pieces(const source *s, const pn_moved_run *moved, size_t dim,
                             pn_run_list *list, pn_error *err)
 {
+    uint32_t next = moved->first_row;
     for (size_t i = 0; i < s->n_runs; i++) {
         const pn_vector_run *from = &s->runs[i];
         uint32_t first = PN_MAX(moved->at, from->first_row);
@@ -102,9 +104,11 @@ static pn_status add_pieces(const source *s, const pn_moved_run *moved, size_t d
         run.first_row = moved->first_row + (first - moved->at);
         run.n_rows = end - first;
         run.shift = first - run.first_row;
+        PN_TRY(add_gap(s, next, run.first_row, list, err));
         PN_TRY(pn_run_list_push(list, &run, err));
+        next = run.first_row + run.n_rows;
     }
-    return PN_OK;
+    return add_gap(s, next, moved->first_row + moved->n_rows, list, err);
 }
 
 static pn_status add_all(const pn_moved_rows *rows, const source *s, size_t dim, pn_run_list *list,
@@ -157,7 +161,10 @@ pn_status pn_moved_rows_add(const pn_moved_rows *rows, pn_dataset *dataset, size
     PN_TRY(pn_dataset_vectors(dataset, fragment_i, column, &s.runs, &s.n_runs, err));
     PN_TRY(pn_dataset_deletions(dataset, fragment_i, &deleted, err));
     PN_TRY(add_all(rows, &s, dim, list, err));
-    if (!deleted && pn_moved_rows_count(rows) == rows->n_old)
+    bool is_whole = true;
+    for (size_t i = first; i < list->n; i++)
+        is_whole &= list->runs[i].vectors != NULL;
+    if (!deleted && is_whole)
         return PN_OK;
     uint64_t *words = PN_ARENA_NEW(arena, uint64_t, pn_words_for_bits(rows->n_old) + 1);
     if (!words)
@@ -166,4 +173,22 @@ pn_status pn_moved_rows_add(const pn_moved_rows *rows, pn_dataset *dataset, size
     for (size_t i = first; i < list->n; i++)
         list->runs[i].deleted = words;
     return PN_OK;
+}
+
+pn_status pn_whole_rows_add(pn_dataset *dataset, size_t fragment_i, const char *column,
+                            bool any_length, pn_arena *arena, pn_run_list *list, pn_error *err)
+{
+    pn_fragment_info info;
+    pn_moved_rows rows;
+    size_t first = list->n;
+    uint64_t n = 0;
+    pn_dataset_fragment(dataset, fragment_i, &info);
+    PN_TRY(pn_run_list_add(list, dataset, fragment_i, column, any_length, NULL, err));
+    for (size_t i = first; i < list->n; i++)
+        n += list->runs[i].n_rows;
+    if (n == info.physical_rows)
+        return PN_OK;
+    list->n = first;
+    PN_TRY(pn_moved_rows_begin("", info.physical_rows, arena, &rows, err));
+    return pn_moved_rows_add(&rows, dataset, fragment_i, column, any_length, arena, list, err);
 }

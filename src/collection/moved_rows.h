@@ -37,6 +37,12 @@ PN_NODISCARD pn_status pn_moved_rows_add(const pn_moved_rows *rows, pn_dataset *
                                          size_t fragment_i, const char *column, bool any_length,
                                          pn_arena *arena, pn_run_list *list, pn_error *err);
 
+/* Add a fragment where it is, for an index, which wants all of its rows: where pn_run_list_add() has none, because all are null, there are
+ * runs without vectors, and their rows are deleted. */
+PN_NODISCARD pn_status pn_whole_rows_add(pn_dataset *dataset, size_t fragment_i, const char *column,
+                                         bool any_length, pn_arena *arena, pn_run_list *list,
+                                         pn_error *err);
+
 /* The words of the fragment as words of the old file: fragment_words of a filter. out [pn_words_for_bits(rows of the old)], zero. */
 void pn_moved_words(const pn_flat_run *runs, size_t n_runs, const uint64_t *fragment_words,
                     uint64_t *out);

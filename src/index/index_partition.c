@@ -216,8 +216,11 @@ static void assign_rows(pn_index_builder *b, const assign_scratch *s, uint64_t f
     uint32_t *labels = b->labels + first;
     for (size_t i = 0; i < n; i++) {
         labels[i] = PN_NOT_LISTED;
-        s->good[i] = pn_vector_rows_copy(b->rows, first + i, s->points + i * b->dim) &&
-                     !pn_vector_rows_is_deleted(b->rows, first + i);
+        /* what is deleted may have no vector at all */
+        s->good[i] = !pn_vector_rows_is_deleted(b->rows, first + i) &&
+                     pn_vector_rows_copy(b->rows, first + i, s->points + i * b->dim);
+        if (!s->good[i])
+            memset(s->points + i * b->dim, 0, b->dim * sizeof *s->points);
     }
     pn_centroids_compare(&b->region_compare, s->points, n, s->near_regions);
     for (size_t i = 0; i < n; i++)

@@ -1077,6 +1077,111 @@ static void search__while_rows_and_indexes_come_and_go(void **state)
     free_world(a.w);
 }
 
+/* ---- rows without a vector */
+
+enum { WIDE = 512, WIDE_ROWS = 1300, AT_ONCE = 16 << 20 }; // what is decoded at once, bytes
+
+static void wide_vector(size_t i, float *out)
+{
+    pn_rng rng = pn_rng_seed(i);
+    memset(out, 0, WIDE * sizeof *out);
+    for (size_t d = 0; d < DIM; d++)
+        out[d] = (float)pn_rng_below(&rng, 2001) / 1000 - 1;
+    pn_kernels_get()->normalise_f32(out, WIDE);
+}
+
+/* n_null rows without a vector, then n with; ids from `first` on. */
+static void append_wide(world *w, const pn_schema *schema, size_t first, size_t n_null, size_t n)
+{
+    pn_error err = {0};
+    pn_builder *b[3];
+    pn_array arrays[3];
+    pn_snapshot *snapshot;
+    float vector[WIDE];
+    for (size_t c = 0; c < 3; c++)
+        check(pn_builder_create(&schema->fields[c], 1 << 27, &b[c], &err), &err);
+    for (size_t i = first; i < first + n_null + n; i++) {
+        wide_vector(i, vector);
+        check(pn_builder_append_i64(b[0], (int64_t)i, &err), &err);
+        check(i < first + n_null ? pn_builder_append_null(b[1], &err)
+                                 : pn_builder_append_floats(b[1], vector, WIDE, &err),
+              &err);
+        check(pn_builder_append_bytes(b[2], "", 0, &err), &err);
+    }
+    for (size_t c = 0; c < 3; c++)
+        check(pn_builder_view(b[c], &arrays[c], &err), &err);
+    pn_batch batch = {.schema = schema, .columns = arrays, .n_rows = n_null + n};
+    check(w->engine->pin(w->engine->self, &snapshot, &err), &err);
+    check(w->engine->append(w->engine->self, snapshot, &batch, NULL, &err), &err);
+    w->engine->unpin(w->engine->self, snapshot);
+    for (size_t c = 0; c < 3; c++)
+        pn_builder_free(b[c]);
+}
+
+/* Every 37th row with a vector is its own nearest, but those deleted. */
+static void check_wide(world *w, size_t first, size_t first_left, const char *plan)
+{
+    float query[WIDE];
+    for (size_t i = first; i < first + WIDE_ROWS; i += 37) {
+        wide_vector(i, query);
+        pn_engine_search asked = {.query = query, .k = K};
+        answer found = ask_engine(w->engine, &asked);
+        assert_string_equal(found.stats.plan, plan);
+        asked.exact = true;
+        answer truth = ask_engine(w->engine, &asked);
+        assert_true(found.n == K && truth.n == K);
+        assert_true((found.ids[0] == (int64_t)i) == (i >= first_left));
+        assert_true((truth.ids[0] == (int64_t)i) == (i >= first_left));
+    }
+}
+
+/* Where many rows in a row have no vector there is none in memory, and an index covers them all the same: else there would be none of their
+ * fragment, or it would be due for ever. */
+static void index__of_rows_without_vectors(void **state)
+{
+    const size_t n_null = AT_ONCE / (WIDE * sizeof(float)) + 100, first = n_null;
+    world *w = make_world(15);
+    pn_error err = {0};
+    pn_schema full;
+    pn_arena arena;
+    (void)state;
+    pn_arena_init(&arena, SIZE_MAX);
+    pn_engine_free(w->engine);
+    w->path = pn_path_join(&w->arena, w->folder, "wide.lance");
+    check(pn_image_schema_make(WIDE, "test", "test model", "none", &w->arena, &full, &err), &err);
+    full.fields[1].nullable = true;
+    full.n_fields = 3;
+    check(pn_local_engine_create(w->path, &full, w->pool, &w->engine, &err), &err);
+    const pn_schema schema = {.fields = full.fields, .n_fields = 3};
+    append_wide(w, &schema, 0, n_null, WIDE_ROWS);
+    append_wide(w, &schema, 30000, 60, 0);
+    check_wide(w, first, 0, "exact");
+    pn_engine_index_options o = {.is_wanted = true, .pool = w->pool};
+    pn_engine_index_report report;
+    check(w->engine->index_build(w->engine->self, &o, &report, &err), &err);
+    assert_int_equal(report.n_rows,
+                     WIDE_ROWS +
+                         100); // of nulls beside vectors nobody knows before they are looked at
+    assert_int_equal(status_of(w, &arena).n_uncovered, 0);
+    check_wide(w, first, 0, "index");
+    uint64_t n_deleted;
+    char text[40];
+    (void)snprintf(text, sizeof text, "id < %zu", first + 55);
+    check(w->engine->delete_where(w->engine->self, text, &n_deleted, &err), &err);
+    assert_int_equal(n_deleted, first + 55);
+    check_wide(w, first, first + 55, "index");
+    (void)fold(w);
+    append_wide(w, &schema, 40000, 20, 3);
+    check_wide(w, first, first + 55, "index");
+    check(w->engine->index_drop(w->engine->self, &(size_t){0}, &err), &err);
+    o.lancedb = true;
+    check(w->engine->index_build(w->engine->self, &o, &report, &err), &err);
+    assert_true(report.n_rows >= WIDE_ROWS - 55);
+    check_wide(w, first, first + 55, "exact"); // it is too small to be asked
+    pn_arena_reset(&arena);
+    free_world(w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1095,6 +1200,7 @@ int main(void)
         cmocka_unit_test(index__that_is_damaged_is_left_out),
         cmocka_unit_test(index__is_built_by_one_at_a_time),
         cmocka_unit_test(index__leftovers_are_removed),
+        cmocka_unit_test(index__of_rows_without_vectors),
         cmocka_unit_test(search__by_an_index_in_lancedbs_format),
         cmocka_unit_test(search__while_rows_and_indexes_come_and_go),
     };
