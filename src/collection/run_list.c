@@ -44,6 +44,7 @@ pn_status pn_run_list_add(pn_run_list *list, pn_dataset *dataset, size_t fragmen
                                               .n_rows = runs[r].n_rows,
                                               .deleted = deleted,
                                               .allowed = allowed,
-                                              .any_length = any_length};
+                                              .any_length = any_length,
+                                              .units = runs[r].units};
     return PN_OK;
 }

@@ -224,6 +224,8 @@ PN_NODISCARD pn_status pn_dataset_column_memory(pn_dataset *dataset, size_t frag
 typedef struct pn_vector_run {
     uint32_t first_row, n_rows;
     const float *vectors;
+    /* [ceil(n_rows / 64)] of 64 rows each, for who scans them: 1 when all were found to be unit vectors. Live with the file */
+    _Atomic uint8_t *units;
 } pn_vector_run;
 PN_NODISCARD pn_status pn_dataset_vectors(pn_dataset *dataset, size_t fragment_i,
                                           const char *column, const pn_vector_run **runs,

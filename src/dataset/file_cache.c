@@ -194,6 +194,16 @@ pn_lance_file *pn_cached_file_get(const pn_cached_file *file)
     return file->file;
 }
 
+static pn_status add_run(pn_cached_file *file, vectors *v, uint64_t first, uint64_t n,
+                         const float *values, pn_error *err)
+{
+    _Atomic uint8_t *units = PN_ARENA_NEW(&file->arena, _Atomic uint8_t, (size_t)(n / 64 + 1));
+    if (!units)
+        return pn_fail_nomem(err);
+    v->runs[v->n_runs++] = (pn_vector_run){(uint32_t)first, (uint32_t)n, values, units};
+    return PN_OK;
+}
+
 static pn_status map_runs(pn_cached_file *file, vectors *v, bool *mappable, pn_error *err)
 {
     pn_lance_run *mapped;
@@ -206,9 +216,7 @@ static pn_status map_runs(pn_cached_file *file, vectors *v, bool *mappable, pn_e
     if (!v->runs)
         return pn_fail_nomem(err);
     for (size_t i = 0; i < n; i++)
-        v->runs[i] = (pn_vector_run){(uint32_t)mapped[i].first_row, (uint32_t)mapped[i].n_rows,
-                                     mapped[i].vectors};
-    v->n_runs = n;
+        PN_TRY(add_run(file, v, mapped[i].first_row, mapped[i].n_rows, mapped[i].vectors, err));
     return PN_OK;
 }
 
@@ -236,8 +244,7 @@ static pn_status decode_window(pn_cached_file *file, const pn_field *field, vect
             values[i * dim + k] = item ? pn_array_floats(&array, i)[k] : NAN;
         }
     }
-    v->runs[v->n_runs++] = (pn_vector_run){(uint32_t)first, (uint32_t)n, values};
-    return PN_OK;
+    return add_run(file, v, first, n, values, err);
 }
 
 /* In windows of some megabytes, so that what is in hand twice stays small. */

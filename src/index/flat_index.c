@@ -43,16 +43,28 @@ static uint64_t bits_at(const uint64_t *words, uint32_t row, size_t n)
 }
 
 /* Dot products with a unit query into cosines. */
-static void divide_by_length(const search *s, const float *vectors, uint64_t wanted, float *dots)
+static bool divide_by_length(const search *s, const float *vectors, uint64_t wanted,
+                             bool any_length, float *dots)
 {
+    bool all_units = true;
     for (uint64_t left = wanted; left != 0; left &= left - 1) {
         unsigned i = pn_lowest_bit(left);
-        float length = s->norm(vectors + i * s->dim, s->dim);
-        if (!isfinite(length))
-            dots[i] = NAN; /* no number, or longer than one: there is no direction to compare */
-        else if (length > 0)
-            dots[i] /= length;
+        float divisor = pn_vector_divisor(s->norm(vectors + i * s->dim, s->dim), any_length);
+        dots[i] /= divisor; /* by NaN: no direction to compare, and no answer */
+        all_units &= divisor == 1;
     }
+    return all_units;
+}
+
+/* Once all 64 rows of a block were seen to be unit vectors, nobody looks again; rows that are dots already, all or those wanted. */
+static void divide_unless_units(const search *s, const pn_flat_run *run, uint32_t first,
+                                uint64_t rows, bool is_whole, float *dots)
+{
+    _Atomic uint8_t *known = &run->units[first / BLOCK_ROWS];
+    if (atomic_load_explicit(known, memory_order_relaxed) != 0)
+        return;
+    if (divide_by_length(s, run->vectors + (size_t)first * s->dim, rows, false, dots) && is_whole)
+        atomic_store_explicit(known, 1, memory_order_relaxed);
 }
 
 static void scan_block(const search *s, const pn_flat_run *run, uint32_t first, size_t n,
@@ -60,7 +72,7 @@ static void scan_block(const search *s, const pn_flat_run *run, uint32_t first, 
 {
     float dots[BLOCK_ROWS];
     uint32_t row = run->first_row + first;
-    uint64_t wanted = n == 64 ? ~(uint64_t)0 : ((uint64_t)1 << n) - 1;
+    uint64_t all = n == 64 ? ~(uint64_t)0 : ((uint64_t)1 << n) - 1, wanted = all;
     if (run->allowed)
         wanted &= bits_at(run->allowed, row, n);
     if (run->deleted)
@@ -68,7 +80,8 @@ static void scan_block(const search *s, const pn_flat_run *run, uint32_t first, 
     if (wanted == 0)
         return;
     const float *vectors = run->vectors + (size_t)first * s->dim;
-    if ((size_t)pn_popcount64(wanted) * 4 >= n) {
+    bool is_whole = (size_t)pn_popcount64(wanted) * 4 >= n;
+    if (is_whole) {
         s->dot_many(dots, s->query, vectors, n, s->dim);
     } else {
         for (uint64_t left = wanted; left != 0; left &= left - 1) {
@@ -77,7 +90,9 @@ static void scan_block(const search *s, const pn_flat_run *run, uint32_t first, 
         }
     }
     if (run->any_length)
-        divide_by_length(s, vectors, wanted, dots);
+        (void)divide_by_length(s, vectors, wanted, true, dots);
+    else if (run->units)
+        divide_unless_units(s, run, first, is_whole ? all : wanted, is_whole, dots);
     for (uint64_t left = wanted; left != 0; left &= left - 1) {
         unsigned i = pn_lowest_bit(left);
         pn_topk_push(best, 1.0f - dots[i], pn_row_addr_make(run->fragment_id, row + i));

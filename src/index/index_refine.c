@@ -149,10 +149,7 @@ float pn_index_exact_score(const pn_index *x, const pn_index_query *q, uint32_t 
     const size_t dim = x->facts.dim;
     const float *vector = pn_vector_rows_at(q->rows, x->order[position]);
     float product = kernels->dot_f32(q->vector, vector, dim);
-    if (!q->rows->any_length)
-        return product;
-    float length = kernels->norm_f32(vector, dim);
-    return length > 0 ? product / length : 0;
+    return product / pn_vector_divisor(kernels->norm_f32(vector, dim), q->rows->any_length);
 }
 
 uint64_t pn_index_row_addr(const pn_index *x, const pn_vector_rows *rows, uint32_t position)

@@ -98,7 +98,7 @@ static float best_product(const pn_lance_ivf *ivf, const float *query, float *pr
 static bool copy_unit(const float *vector, const pn_flat_run *run, size_t dim, float *out)
 {
     float length = pn_kernels_get()->norm_f32(vector, dim);
-    float by = run->any_length && length > 0 ? 1 / length : 1;
+    float by = 1 / pn_vector_divisor(length, run->any_length);
     for (size_t i = 0; i < dim; i++)
         out[i] = vector[i] * by;
     return isfinite(length) && isfinite(by);

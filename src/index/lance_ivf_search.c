@@ -206,9 +206,9 @@ static void refine(search *s, pn_topk *topk)
         const float *x = pn_lance_vector_at(s->query->rows, s->ivf->dim, addr, &run);
         pn_assert(x != NULL); // or it would not be among the best
         float dot = s->kernels->dot_f32(s->query->vector, x, s->ivf->dim);
-        float length = run->any_length ? s->kernels->norm_f32(x, s->ivf->dim) : 1;
-        if (isfinite(length)) // as pn_flat_search() does, to the bit
-            pn_topk_push(topk, 1.0f - (length > 0 ? dot / length : dot), addr);
+        float length = s->kernels->norm_f32(x, s->ivf->dim);
+        float score = dot / pn_vector_divisor(length, run->any_length);
+        pn_topk_push(topk, 1.0f - score, addr); // as pn_flat_search() does, to the bit
     }
     s->stats.n_refined += s->best.n;
 }

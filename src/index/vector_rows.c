@@ -134,7 +134,7 @@ bool pn_vector_rows_copy(const pn_vector_rows *rows, uint64_t ordinal, float *ou
         return false;
     }
     memcpy(out, vector, rows->dim * sizeof *out);
-    if (rows->any_length)
+    if (rows->any_length || pn_vector_divisor(length, false) != 1)
         kernels->normalise_f32(out, rows->dim);
     return true;
 }

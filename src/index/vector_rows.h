@@ -22,7 +22,8 @@ typedef struct pn_index_fragment {
 typedef struct pn_vector_rows {
     const pn_index_fragment *fragments;
     size_t n_fragments, dim;
-    bool any_length;           /* the vectors are to be divided by their lengths */
+    bool
+        any_length; /* the vectors are to be divided by their lengths; else those that are no unit vectors are */
     uint64_t n_rows;           /* ordinals */
     uint64_t *fragment_starts; /* [n_fragments + 1] first ordinal of a fragment; owned */
     const pn_flat_run **runs;  /* [n_runs], in order; owned */

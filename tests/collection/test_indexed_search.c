@@ -1077,6 +1077,45 @@ static void search__while_rows_and_indexes_come_and_go(void **state)
     free_world(a.w);
 }
 
+/* Another program adds vectors as its model gave them, to a table of unit vectors. */
+static void search__of_vectors_that_should_be_units(void **state)
+{
+    enum { N = 1500, STEP = 7 };
+    world *w = make_world(16);
+    pn_error err = {0};
+    (void)state;
+    for (size_t i = 0; i < N; i += STEP)
+        for (size_t d = 0; d < DIM; d++)
+            w->table.vectors[i * DIM + d] *= i % 2 ? 0.2f : 10;
+    w->table.vectors[5 * DIM] = INFINITY;
+    append(w, N);
+    for (int turn = 0; turn < 4; turn++) { // scans twice, by an index, by one of low memory
+        if (turn >= 2)
+            (void)build(w, (pn_engine_index_options){
+                               .is_wanted = true, .all = true, .low_memory = turn == 3});
+        size_t n_asked = 0, n_found[2] = {0};
+        for (size_t i = 0; i < N; i += STEP, n_asked++) {
+            float query[DIM];
+            memcpy(query, w->table.vectors + i * DIM, sizeof query);
+            pn_kernels_get()->normalise_f32(query, DIM);
+            for (int exact = 0; exact < 2; exact++) {
+                const pn_engine_search asked = {.query = query, .k = K, .exact = exact};
+                answer a = ask_engine(w->engine, &asked);
+                assert_int_equal(a.n, K);
+                assert_true(a.found[0].distance > -1e-5f);
+                for (size_t k = 0; k < K; k++) {
+                    n_found[exact] += a.ids[k] == (int64_t)i && fabsf(a.found[k].distance) < 1e-5f;
+                    assert_true(a.ids[k] != 5);
+                }
+            }
+        }
+        assert_int_equal(n_found[1], n_asked);
+        assert_true((double)n_found[0] >= 0.9 * (double)n_asked);
+    }
+    check(w->engine->index_drop(w->engine->self, &(size_t){0}, &err), &err);
+    free_world(w);
+}
+
 /* ---- rows without a vector */
 
 enum { WIDE = 512, WIDE_ROWS = 1300, AT_ONCE = 16 << 20 }; // what is decoded at once, bytes
@@ -1200,6 +1239,7 @@ int main(void)
         cmocka_unit_test(index__that_is_damaged_is_left_out),
         cmocka_unit_test(index__is_built_by_one_at_a_time),
         cmocka_unit_test(index__leftovers_are_removed),
+        cmocka_unit_test(search__of_vectors_that_should_be_units),
         cmocka_unit_test(index__of_rows_without_vectors),
         cmocka_unit_test(search__by_an_index_in_lancedbs_format),
         cmocka_unit_test(search__while_rows_and_indexes_come_and_go),

@@ -61,12 +61,18 @@ static const uint64_t *random_bits(pn_rng *rng, table *t, size_t n_rows, double 
     return words;
 }
 
+static _Atomic uint8_t *units_of(table *t, bool is_claimed, size_t n_rows)
+{
+    return is_claimed ? own(t, pn_alloc_zero(n_rows / 64 + 1)) : NULL;
+}
+
 /* One fragment, cut into one or two runs; the second begins at any row. */
 static void add_fragment(pn_rng *rng, table *t, uint32_t id, size_t n_rows)
 {
     static const double shares[] = {0, 0.001, 0.05, 0.5, 1};
     float *vectors = own(t, pn_alloc_array(n_rows * t->dim + 1, sizeof(float)));
-    bool any_length = pn_rng_below(rng, 2);
+    const size_t kind = pn_rng_below(rng, 4); // of any length, unit vectors, two that should be
+    const bool any_length = kind == 0, is_claimed = kind >= 2;
     for (size_t i = 0; i < n_rows; i++) {
         float *v = vectors + i * t->dim;
         if (i > 0 && pn_rng_below(rng, 5) == 0) // a twin of an earlier row
@@ -74,16 +80,20 @@ static void add_fragment(pn_rng *rng, table *t, uint32_t id, size_t n_rows)
         else
             fill_unit(rng, v, t->dim);
         float factor = (float)pn_rng_below(rng, 30) / 4; // sometimes 0
-        for (size_t d = 0; any_length && d < t->dim; d++)
+        bool is_scaled = any_length || (kind == 3 && pn_rng_below(rng, 200) == 0);
+        for (size_t d = 0; is_scaled && d < t->dim; d++)
             v[d] *= factor;
+        if (is_claimed && pn_rng_below(rng, 500) == 0)
+            v[pn_rng_below(rng, t->dim)] = INFINITY;
         if (pn_rng_below(rng, 50) == 0)
             v[pn_rng_below(rng, t->dim)] = NAN;
     }
     const uint64_t *deleted = random_bits(rng, t, n_rows, shares[pn_rng_below(rng, 4)]);
     const uint64_t *allowed = random_bits(rng, t, n_rows, shares[pn_rng_below(rng, 5)]);
     size_t cut = n_rows > 1 && pn_rng_below(rng, 2) ? pn_rng_below(rng, n_rows) : n_rows;
-    t->runs[t->n_runs++] =
-        (pn_flat_run){vectors, id, 0, (uint32_t)cut, deleted, allowed, any_length, 0};
+    t->runs[t->n_runs++] = (pn_flat_run){vectors, id,      0,          (uint32_t)cut,
+                                         deleted, allowed, any_length, units_of(t, is_claimed, cut),
+                                         0};
     if (cut < n_rows)
         t->runs[t->n_runs++] = (pn_flat_run){vectors + cut * t->dim,
                                              id,
@@ -92,6 +102,7 @@ static void add_fragment(pn_rng *rng, table *t, uint32_t id, size_t n_rows)
                                              deleted,
                                              allowed,
                                              any_length,
+                                             units_of(t, is_claimed, n_rows - cut),
                                              0};
 }
 
@@ -121,6 +132,14 @@ static int compare(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
+/* That a product is divided by: 1 where it is known, or should be and is but for rounding. */
+static float length_of(const pn_flat_run *run, const float *v, size_t dim)
+{
+    float length = pn_kernels_get()->norm_f32(v, dim);
+    bool is_trusted = !run->any_length && !run->units;
+    return is_trusted || (run->units && fabsf(length - 1) <= 0.001f) ? 1 : length;
+}
+
 /* All rows that count, sorted. */
 static pn_candidate *truth(const table *t, size_t *n)
 {
@@ -135,11 +154,12 @@ static pn_candidate *truth(const table *t, size_t *n)
             const pn_flat_run *run = &t->runs[r];
             uint32_t row = run->first_row + i;
             const float *v = run->vectors + i * t->dim;
-            float length = run->any_length ? pn_kernels_get()->norm_f32(v, t->dim) : 1;
+            float length = length_of(run, v, t->dim);
             float dot = pn_kernels_get()->dot_f32(t->query, v, t->dim);
             float d = 1.0f - (length > 0 ? dot / length : dot);
             if ((run->allowed && !pn_word_bit_get(run->allowed, row)) ||
-                (run->deleted && pn_word_bit_get(run->deleted, row)) || isnan(d))
+                (run->deleted && pn_word_bit_get(run->deleted, row)) || isnan(d) ||
+                !isfinite(length))
                 continue;
             all[(*n)++] = (pn_candidate){d, pn_row_addr_make(run->fragment_id, row)};
         }
@@ -175,7 +195,7 @@ static void check_search(const table *t, const pn_candidate *want, size_t n_want
                 by_hand += (double)t->query[d] * x;
                 squares += x * x;
             }
-            if (run->any_length && squares > 0)
+            if ((run->any_length || run->units) && squares > 0)
                 by_hand /= sqrt(squares);
             assert_true(fabs(1 - by_hand - (double)heap[i].distance) < 1e-5);
         }
@@ -205,6 +225,34 @@ static void flat_search__equals_the_double_loop_for_any_number_of_threads(void *
     }
     pn_pool_free(pools[1]);
     pn_pool_free(pools[2]);
+}
+
+/* A block of unit vectors is known for one once it was read whole, and only then. */
+static void units__are_found_out_once(void **state)
+{
+    (void)state;
+    enum { N = 200, WIDTH = 8 };
+    pn_error err = {0};
+    pn_rng rng = pn_rng_seed(11);
+    float vectors[N * WIDTH], query[WIDTH];
+    _Atomic uint8_t units[N / 64 + 1] = {0};
+    uint64_t few[N / 64 + 1] = {1, 1, 1, 1};
+    pn_candidate heap[1];
+    pn_topk topk;
+    for (size_t i = 0; i < N; i++)
+        fill_unit(&rng, vectors + i * WIDTH, WIDTH);
+    fill_unit(&rng, query, WIDTH);
+    for (size_t d = 0; d < WIDTH; d++) // as far away as can be, but for its length of -5
+        vectors[70 * WIDTH + d] = -5 * query[d];
+    pn_flat_run run = {.vectors = vectors, .n_rows = N, .allowed = few, .units = units};
+    for (int turn = 0; turn < 3; turn++) {
+        pn_topk_init(&topk, heap, 1);
+        assert_int_equal(pn_flat_search(&run, 1, query, WIDTH, NULL, NULL, &topk, &err), PN_OK);
+        assert_int_equal(topk.n, 1);
+        for (size_t b = 0; b < PN_COUNT_OF(units); b++)
+            assert_int_equal(units[b], turn > 0 && b != 1);
+        run.allowed = NULL;
+    }
 }
 
 static void flat_search__stops_when_told(void **state)
@@ -267,6 +315,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(flat_search__equals_the_double_loop_for_any_number_of_threads),
+        cmocka_unit_test(units__are_found_out_once),
         cmocka_unit_test(flat_search__stops_when_told),
         cmocka_unit_test(flat_search__of_nothing_is_nothing),
         cmocka_unit_test(flat_search__says_when_there_is_no_memory),
