@@ -15,6 +15,7 @@
 #include "column/builder.h"
 #include "dataset/data_file.h"
 #include "lance/lance_schema.h"
+#include "lance/lance_writer.h"
 #include "os/dir.h"
 
 #include <inttypes.h>
@@ -124,8 +125,10 @@ pn_status pn_dataset_create_format(const char *path, const pn_schema *schema, co
         status = fill_format(format, &arena, &manifest, err);
     if (status == PN_OK) {
         pn_lance_schema_assign_ids(&own, 0);
-        status = fill_overwrite(&own, &arena, &manifest, &txn, err);
+        status = pn_lance_writer_check(&own, minor, err);
     }
+    if (status == PN_OK)
+        status = fill_overwrite(&own, &arena, &manifest, &txn, err);
     if (status == PN_OK)
         status = pn_dir_make(path, err);
     if (status == PN_OK)

@@ -14,6 +14,7 @@
 #include "dataset/data_file.h"
 #include "dataset/index_section.h"
 #include "lance/lance_schema.h"
+#include "lance/lance_writer.h"
 
 #include <string.h>
 
@@ -414,7 +415,10 @@ static pn_status make_schema(adding *a, pn_error *err)
         return pn_fail(err, PN_ERR_LIMIT, "%s: the table has used up its field ids",
                        pn_dataset_path(a->read));
     pn_lance_schema_assign_ids(&a->schema, (int32_t)next);
-    return PN_OK;
+    /* or rows could not be added any more; to a table of another version they cannot be anyway */
+    return pn_data_file_minor(a->read, &minor, NULL) == PN_OK
+               ? pn_lance_writer_check(&a->schema, minor, err)
+               : PN_OK;
 }
 
 static pn_status decide_addition(void *context, pn_dataset *read, pn_commit_end *end,

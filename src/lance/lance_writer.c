@@ -364,10 +364,11 @@ static pn_status make_columns(pn_lance_writer *w, pn_error *err)
     return PN_OK;
 }
 
-pn_status pn_lance_writer_create_version(const char *path, const pn_schema *schema, uint16_t minor,
-                                         pn_lance_writer **out, pn_error *err)
+/* Without a file yet. *out is to be closed also after a failure. */
+static pn_status make_writer(const pn_schema *schema, uint16_t minor, pn_lance_writer **out,
+                             pn_error *err)
 {
-    pn_status status = PN_OK;
+    *out = NULL;
     if (minor > 3)
         return pn_fail(err, PN_ERR_UNSUPPORTED, "data files of version 2.%u are not written",
                        minor);
@@ -380,7 +381,24 @@ pn_status pn_lance_writer_create_version(const char *path, const pn_schema *sche
     w->minor = minor;
     pn_arena_init(&w->arena, PN_LANCE_MAX_METADATA_BYTES);
     pn_buffer_init(&w->globals, 1u << 16);
-    PN_GOTO(done, make_columns(w, err));
+    *out = w;
+    return make_columns(w, err);
+}
+
+pn_status pn_lance_writer_check(const pn_schema *schema, uint16_t minor, pn_error *err)
+{
+    pn_lance_writer *w;
+    pn_status status = make_writer(schema, minor, &w, err);
+    pn_lance_writer_close(w);
+    return status;
+}
+
+pn_status pn_lance_writer_create_version(const char *path, const pn_schema *schema, uint16_t minor,
+                                         pn_lance_writer **out, pn_error *err)
+{
+    pn_lance_writer *w;
+    pn_status status = make_writer(schema, minor, &w, err);
+    PN_GOTO(done, status);
     w->path = pn_strdup(path);
     if (!w->path)
         PN_GOTO(done, pn_fail_nomem(err));

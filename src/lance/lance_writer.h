@@ -17,6 +17,9 @@ typedef struct pn_lance_writer pn_lance_writer;
 /* schema is borrowed; its fields have ids. path must not exist. Errors: EXISTS, IO, UNSUPPORTED (a type, by name). */
 PN_NODISCARD pn_status pn_lance_writer_create(const char *path, const pn_schema *schema,
                                               pn_lance_writer **out, pn_error *err);
+/* Whether such a file could be written, of minor version 2.minor. Errors: as of creating one, without a file. */
+PN_NODISCARD pn_status pn_lance_writer_check(const pn_schema *schema, uint16_t minor,
+                                             pn_error *err);
 /* The same in another minor version of 2: a table's files are of one version. UNSUPPORTED: not 0 to 3, or a column that the
  * version has not (maps came with 2.2). */
 PN_NODISCARD pn_status pn_lance_writer_create_version(const char *path, const pn_schema *schema,

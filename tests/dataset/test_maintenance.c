@@ -370,6 +370,19 @@ static void columns__of_parts_that_do_not_fit_are_refused(void **state)
     field.n_children = 1;
     EXPECT(PN_ERR_INVALID, pn_dataset_add_column(t, &field, NULL, &next, &err));
     assert_non_null(strstr(err.message, "what could not be read again: column \"a\""));
+
+    /* what is read, but not written, would keep all rows out from then on */
+    char *other = pn_arena_printf(&p->arena, "%s-other", p->table);
+    const pn_schema schema = {.fields = &field, .n_fields = 1};
+    pn_field_init(&item, "item", PN_TYPE_BOOL, true);
+    field.size = 9;
+    EXPECT(PN_ERR_UNSUPPORTED, pn_dataset_add_column(t, &field, NULL, &next, &err));
+    assert_non_null(strstr(err.message, "writing this fixed-size list is not supported"));
+    EXPECT(PN_ERR_UNSUPPORTED, pn_dataset_create(other, &schema, &next, &err));
+    pn_field_init(&item, "item", PN_TYPE_DOUBLE, true);
+    field.size = INT32_MAX;
+    EXPECT(PN_ERR_UNSUPPORTED, pn_dataset_add_column(t, &field, NULL, &next, &err));
+    assert_non_null(strstr(err.message, "writing values that wide is not supported"));
     pn_dataset_unref(t);
 }
 
