@@ -414,12 +414,7 @@ static pn_status read_npy_header(importer *im, pn_error *err)
 static pn_status look_ahead(pn_text_source *source, pn_error *err)
 {
     PN_TRY(pn_text_source_fill(source, LOOK_BYTES, err));
-    pn_str there = pn_text_source_peek(source);
-    while (!source->ended && !memchr(there.ptr, '\n', there.len)) {
-        PN_TRY(pn_text_source_fill(source, there.len + LOOK_BYTES, err));
-        there = pn_text_source_peek(source);
-    }
-    return PN_OK;
+    return pn_text_source_fill_line(source, err);
 }
 
 /* The columns beside the vectors, and those. */

@@ -62,18 +62,30 @@ pn_status pn_text_source_fill(pn_text_source *source, size_t n, pn_error *err)
     return PN_OK;
 }
 
-pn_status pn_text_source_line(pn_text_source *source, pn_str *out, bool *is_end, pn_error *err)
+/* The end of the next line, read as far as that; NULL: it ends with the source. */
+static pn_status find_end(pn_text_source *source, const char **end, pn_error *err)
 {
     size_t looked = 0;
-    const char *end;
     for (;;) {
         pn_str there = pn_text_source_peek(source);
-        end = there.len > looked ? memchr(there.ptr + looked, '\n', there.len - looked) : NULL;
+        *end = there.len > looked ? memchr(there.ptr + looked, '\n', there.len - looked) : NULL;
         looked = there.len;
-        if (end || source->ended)
-            break;
+        if (*end || source->ended)
+            return PN_OK;
         PN_TRY(read_more(source, err));
     }
+}
+
+pn_status pn_text_source_fill_line(pn_text_source *source, pn_error *err)
+{
+    const char *end;
+    return find_end(source, &end, err);
+}
+
+pn_status pn_text_source_line(pn_text_source *source, pn_str *out, bool *is_end, pn_error *err)
+{
+    const char *end;
+    PN_TRY(find_end(source, &end, err));
     pn_str there = pn_text_source_peek(source);
     *is_end = there.len == 0;
     if (*is_end)

@@ -31,6 +31,8 @@ void pn_text_source_reset(pn_text_source *source);
 
 /* At least n more bytes, unless the end comes before. LIMIT for a line that is too long. */
 PN_NODISCARD pn_status pn_text_source_fill(pn_text_source *source, size_t n, pn_error *err);
+/* The next line, whole, if there is one. LIMIT likewise. */
+PN_NODISCARD pn_status pn_text_source_fill_line(pn_text_source *source, pn_error *err);
 /* What is there to be looked at without taking it. Lives until the next call. */
 pn_str pn_text_source_peek(const pn_text_source *source);
 void pn_text_source_take(pn_text_source *source, size_t n);
