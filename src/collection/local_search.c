@@ -2,9 +2,10 @@
  * local_search.c - the nearest rows of one version: which index, how far, and what exactly
  *
  * Every part of the table fills a heap of its own, and the k best of all are the answer. A part is what one index covers, or
- * all that is scanned. What k rows of the larger indexes reach spares the smaller ones looking closely at what is farther. An index is passed over for a scan where few of its rows may be returned. It answers exactly, by the bounds of its
- * copies, where that is asked, and where it would have to look at half of itself to keep the promise; but a small one that was made like
- * another always looks at all of its codes.
+ * all that is scanned. What k rows of the larger indexes reach spares the smaller ones looking closely at what is farther. An index is
+ * passed over for a scan where few of its rows may be returned. It answers exactly, by the bounds of its copies, where that is asked, and
+ * where it would have to look at half of itself to keep the promise; but a small one that was made like another always looks at all of
+ * its codes.
  */
 #include "collection/local_search.h"
 

@@ -113,26 +113,19 @@ pn_status pn_dataset_create_format(const char *path, const pn_schema *schema, co
     uint16_t minor;
     Pn__Table__Manifest manifest = PN__TABLE__MANIFEST__INIT;
     Pn__Table__Transaction txn = PN__TABLE__TRANSACTION__INIT;
+    pn_status status = PN_OK;
     pn_arena_init(&arena, SIZE_MAX);
-    pn_status status = pn_lance_schema_check(schema, err);
-    if (status == PN_OK)
-        status = pn_schema_copy(schema, &arena, &own, err);
-    if (status == PN_OK)
-        status = check_format(format, &minor, err);
-    if (status == PN_OK)
-        status = check_absent(path, &arena, err);
-    if (status == PN_OK)
-        status = fill_format(format, &arena, &manifest, err);
-    if (status == PN_OK) {
-        pn_lance_schema_assign_ids(&own, 0);
-        status = pn_lance_writer_check(&own, minor, err);
-    }
-    if (status == PN_OK)
-        status = fill_overwrite(&own, &arena, &manifest, &txn, err);
-    if (status == PN_OK)
-        status = pn_dir_make(path, err);
-    if (status == PN_OK)
-        status = pn_commit_create(path, &manifest, &txn, NULL, &end, err);
+    PN_GOTO(done, pn_lance_schema_check(schema, err));
+    PN_GOTO(done, pn_schema_copy(schema, &arena, &own, err));
+    PN_GOTO(done, check_format(format, &minor, err));
+    PN_GOTO(done, check_absent(path, &arena, err));
+    PN_GOTO(done, fill_format(format, &arena, &manifest, err));
+    pn_lance_schema_assign_ids(&own, 0);
+    PN_GOTO(done, pn_lance_writer_check(&own, minor, err));
+    PN_GOTO(done, fill_overwrite(&own, &arena, &manifest, &txn, err));
+    PN_GOTO(done, pn_dir_make(path, err));
+    PN_GOTO(done, pn_commit_create(path, &manifest, &txn, NULL, &end, err));
+done:
     pn_arena_reset(&arena);
     return status == PN_OK ? pn_dataset_open(path, 1, out, err) : status;
 }
