@@ -321,8 +321,7 @@ static void append_up_to(pn_dataset **t, uint64_t version, int64_t n)
     pn_dataset *next;
     while (pn_dataset_version(*t) < version) {
         EXPECT(PN_OK, small_table_append(*t, 0, n, NULL, &next, &err));
-        pn_dataset_unref(*t);
-        *t = next;
+        table_place_step(t, next);
     }
 }
 

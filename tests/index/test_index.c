@@ -151,25 +151,36 @@ static void check_answer(const fixture *f, const pn_topk *found)
     }
 }
 
-/* Ask and check; returns the recall. */
-static double ask(fixture *f, pn_query_kind kind, pn_index_effort effort, size_t k)
+/* The answer to one question, checked, with what other indexes have found (NULL: nothing); returns how many. */
+static size_t ask_with(const fixture *f, pn_query_kind kind, pn_index_effort effort,
+                       const pn_index_bar *bar, pn_index_turned *turned, size_t k,
+                       pn_candidate *heap, pn_index_stats *stats)
 {
     pn_error err = {0};
-    static pn_candidate heap[MOST_K], want[MOST_K];
     pn_topk found;
-    pn_index_stats stats;
     pn_index_query query = {.vector = f->query,
                             .kind = kind,
                             .effort = effort,
                             .rows = &f->table.rows,
-                            .mask = f->mask};
+                            .mask = f->mask,
+                            .bar = bar,
+                            .turned = turned};
     pn_topk_init(&found, heap, k);
-    must(pn_index_search(f->index, &query, &found, &stats, &err), &err);
+    must(pn_index_search(f->index, &query, &found, stats, &err), &err);
     check_answer(f, &found);
+    return found.n;
+}
+
+/* Ask and check; returns the recall. */
+static double ask(fixture *f, pn_query_kind kind, pn_index_effort effort, size_t k)
+{
+    static pn_candidate heap[MOST_K], want[MOST_K];
+    pn_index_stats stats;
+    size_t n_found = ask_with(f, kind, effort, NULL, NULL, k, heap, &stats);
     size_t n = truth(f, k, want), good = 0;
-    assert_int_equal(found.n, n);
-    for (size_t i = 0; i < found.n; i++)
-        good += found.heap[i].distance <= want[n - 1].distance + 1e-6f;
+    assert_int_equal(n_found, n);
+    for (size_t i = 0; i < n_found; i++)
+        good += heap[i].distance <= want[n - 1].distance + 1e-6f;
     bool all = effort.partitions == UINT32_MAX && isinf(effort.rows);
     for (size_t i = 0; all && i < n; i++)
         if (heap[i].id != want[i].id || fabsf(heap[i].distance - want[i].distance) > 1e-6f)
@@ -755,26 +766,6 @@ static void build__takes_no_codes_that_do_not_fit(void **state)
 
 /* ---- several indexes of one table */
 
-/* The answer to one question, with what other indexes have found. */
-static size_t ask_with(const fixture *f, pn_query_kind kind, pn_index_effort effort,
-                       const pn_index_bar *bar, pn_index_turned *turned, pn_candidate *heap,
-                       pn_index_stats *stats)
-{
-    pn_error err = {0};
-    pn_topk found;
-    pn_index_query query = {.vector = f->query,
-                            .kind = kind,
-                            .effort = effort,
-                            .rows = &f->table.rows,
-                            .mask = f->mask,
-                            .bar = bar,
-                            .turned = turned};
-    pn_topk_init(&found, heap, K);
-    must(pn_index_search(f->index, &query, &found, stats, &err), &err);
-    check_answer(f, &found);
-    return found.n;
-}
-
 static void expect_first(const pn_candidate *found, const pn_candidate *wanted, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -788,14 +779,14 @@ static void check_bar(fixture *f, pn_query_kind kind, size_t n)
 {
     pn_candidate whole[K], some[K];
     pn_index_stats stats;
-    assert_int_equal(ask_with(f, kind, everything, NULL, NULL, whole, &stats), K);
+    assert_int_equal(ask_with(f, kind, everything, NULL, NULL, K, whole, &stats), K);
     const pn_index_bar bar = {1 - whole[n - 1].distance - 1e-6f, -INFINITY};
     const pn_index_bar beyond = {3, -INFINITY}; /* what no row reaches */
-    size_t n_found = ask_with(f, kind, everything, &bar, NULL, some, &stats);
+    size_t n_found = ask_with(f, kind, everything, &bar, NULL, K, some, &stats);
     assert_true(n_found >= n);
     expect_first(some, whole, n);
     assert_true(stats.by_codes > -INFINITY);
-    assert_int_equal(ask_with(f, kind, everything, &beyond, NULL, some, &stats), 0);
+    assert_int_equal(ask_with(f, kind, everything, &beyond, NULL, K, some, &stats), 0);
     assert_int_equal(stats.n_exact, 0);
 }
 
@@ -805,10 +796,10 @@ static void check_own_bar(fixture *f, pn_query_kind kind, uint32_t partitions)
     pn_candidate without[K], with[K];
     pn_index_stats stats, stats_with;
     const pn_index_effort effort = {.partitions = partitions, .rows = 4, .gap = INFINITY};
-    size_t n = ask_with(f, kind, effort, NULL, NULL, without, &stats);
+    size_t n = ask_with(f, kind, effort, NULL, NULL, K, without, &stats);
     assert_int_equal(n, K);
     const pn_index_bar bar = {1 - without[K - 1].distance - 1e-6f, stats.by_codes};
-    assert_int_equal(ask_with(f, kind, effort, &bar, NULL, with, &stats_with), K);
+    assert_int_equal(ask_with(f, kind, effort, &bar, NULL, K, with, &stats_with), K);
     expect_first(with, without, K);
     assert_true(stats_with.by_codes == stats.by_codes);
     assert_true(stats_with.n_refined <= stats.n_refined);
@@ -861,8 +852,9 @@ static void search__keeps_the_turned_query_for_the_same_codes(void **state)
             const pn_index_effort effort = {.partitions = 40, .rows = 4, .gap = INFINITY};
             /* the other kind has other codes, after which it is turned again */
             kind = j == 3 ? (pn_query_kind)(PN_QUERY_TEXT - kind) : kind;
-            size_t n = ask_with(both[j % 2], kind, effort, NULL, NULL, alone, &stats);
-            assert_int_equal(ask_with(both[j % 2], kind, effort, NULL, &turned, with, &stats), n);
+            size_t n = ask_with(both[j % 2], kind, effort, NULL, NULL, K, alone, &stats);
+            assert_int_equal(ask_with(both[j % 2], kind, effort, NULL, &turned, K, with, &stats),
+                             n);
             expect_first(with, alone, n);
             first = j == 0 ? turned.codes : first;
             assert_true(turned.codes != 0 && (turned.codes == first) == (j < 3));
