@@ -97,8 +97,8 @@ static pn_status scan(plan *p, pn_topk *into, pn_error *err)
     PN_TRY(collect_runs(p, err));
     if (p->runs.n == 0)
         return PN_OK;
-    PN_TRY(pn_flat_search(p->runs.runs, p->runs.n, p->asked->query, p->scope->dim, p->scope->pool,
-                          p->asked->cancel, into, err));
+    PN_TRY(pn_flat_search(p->runs.runs, p->runs.n, p->asked->query, p->scope->dim, p->bar.score,
+                          p->scope->pool, p->asked->cancel, into, err));
     uint64_t n = p->filtered ? PN_MIN(p->n_scanned, p->n_matching) : p->n_scanned;
     p->stats->n_scanned += n;
     return PN_OK;

@@ -5,11 +5,15 @@
  * answer. Order is by (distance, address), which is total, so neither the cut nor the number of threads shows in the result.
  *
  * Within a task, blocks of 64 rows: a block without an allowed row is not read at all (a filter of 1 % skips half of them), a
- * full one is a matrix-vector product, and only rows that are allowed are pushed.
+ * full one is a matrix-vector product, and only rows that are allowed are pushed. Of a run with copies, vectors are read only of rows
+ * whose copies leave it open whether they reach the bar.
  */
 #include "index/flat_index.h"
 
 #include "base/alloc.h"
+#include "base/arena.h"
+#include "index/copy_bound.h"
+#include "index/flat_copy.h"
 #include "kernels/kernels.h"
 
 #include <math.h>
@@ -30,6 +34,10 @@ typedef struct search {
     pn_topk *best; /* one a worker */
     void (*dot_many)(float *, const float *, const float *, size_t, size_t);
     float (*norm)(const float *, size_t);
+    int32_t (*dot_copy)(const pn_i16_vector *, const uint8_t *, size_t);
+    float bar;          /* rows below may be left out */
+    pn_query16 rounded; /* for copies */
+    pn_copy_bound bound;
 } search;
 
 /* Bits of 64 rows from `row` of the fragment on, which need not be a multiple of 64. */
@@ -67,6 +75,29 @@ static void divide_unless_units(const search *s, const pn_flat_run *run, uint32_
         atomic_store_explicit(known, 1, memory_order_relaxed);
 }
 
+/* Those of the rows that may reach the k-th score. */
+static uint64_t by_copies(const search *s, const pn_flat_run *run, uint32_t first, uint64_t wanted,
+                          const pn_topk *best)
+{
+    const pn_flat_copy *copy = run->copy;
+    const float bar = best->n < best->k ? s->bar : PN_MAX(s->bar, 1.0f - best->heap[0].distance);
+    if (bar == -INFINITY)
+        return wanted;
+    float from_centre = 0;
+    uint64_t reaching = 0;
+    s->dot_many(&from_centre, s->query, copy->centre, 1, s->dim);
+    for (uint64_t left = wanted; left != 0; left &= left - 1) {
+        unsigned i = pn_lowest_bit(left);
+        size_t row = (size_t)first + i;
+        float product = (float)s->dot_copy(&s->rounded.of, copy->bytes + row * s->dim, s->dim);
+        float lengths = copy->centre_length + pn_copy_bound_length(&s->bound, copy->scales[row]);
+        float high = from_centre + product * s->rounded.step * copy->scales[row] +
+                     pn_copy_bound_slack(&s->bound, lengths, copy->errors[row]);
+        reaching |= (uint64_t) !(high < bar) << i; /* NaN is for the vector to tell */
+    }
+    return reaching;
+}
+
 static void scan_block(const search *s, const pn_flat_run *run, uint32_t first, size_t n,
                        pn_topk *best)
 {
@@ -77,6 +108,8 @@ static void scan_block(const search *s, const pn_flat_run *run, uint32_t first, 
         wanted &= bits_at(run->allowed, row, n);
     if (run->deleted)
         wanted &= ~bits_at(run->deleted, row, n);
+    if (run->copy)
+        wanted = by_copies(s, run, first, wanted, best);
     if (wanted == 0)
         return;
     const float *vectors = run->vectors + (size_t)first * s->dim;
@@ -124,10 +157,26 @@ static task *cut(const pn_flat_run *runs, size_t n_runs, size_t *n_tasks)
     return tasks;
 }
 
+static pn_status round_query(search *s, const pn_flat_run *runs, size_t n_runs, pn_arena *arena,
+                             pn_error *err)
+{
+    bool has_copies = false;
+    for (size_t i = 0; i < n_runs; i++)
+        has_copies |= runs[i].copy != NULL;
+    if (!has_copies)
+        return PN_OK;
+    PN_TRY(pn_index_round_query(s->query, s->dim, arena, &s->rounded, err));
+    s->bound = pn_copy_bound_of(s->query, s->dim, &s->rounded);
+    return PN_OK;
+}
+
 pn_status pn_flat_search(const pn_flat_run *runs, size_t n_runs, const float *query, size_t dim,
-                         pn_pool *pool, const _Atomic bool *cancel, pn_topk *topk, pn_error *err)
+                         float bar, pn_pool *pool, const _Atomic bool *cancel, pn_topk *topk,
+                         pn_error *err)
 {
     pn_status status = PN_OK;
+    pn_arena arena;
+    pn_arena_init(&arena, SIZE_MAX);
     size_t n_tasks, n_workers = pn_pool_threads(pool), k = topk->k;
     task *tasks = cut(runs, n_runs, &n_tasks);
     pn_topk *best = pn_alloc_array(n_workers, sizeof *best);
@@ -139,7 +188,16 @@ pn_status pn_flat_search(const pn_flat_run *runs, size_t n_runs, const float *qu
     for (size_t i = 0; i < n_workers; i++)
         pn_topk_init(&best[i], kept + i * k, k);
     const pn_kernels *kernels = pn_kernels_get();
-    search s = {tasks, query, dim, cancel, best, kernels->dot_many_f32, kernels->norm_f32};
+    search s = {.tasks = tasks,
+                .query = query,
+                .dim = dim,
+                .cancel = cancel,
+                .best = best,
+                .dot_many = kernels->dot_many_f32,
+                .norm = kernels->norm_f32,
+                .dot_copy = kernels->dot_i16_u8,
+                .bar = bar};
+    PN_GOTO(done, round_query(&s, runs, n_runs, &arena, err));
     pn_pool_for(pool, n_tasks, run_task, &s);
     if (cancel && atomic_load(cancel))
         PN_GOTO(done, pn_fail(err, PN_ERR_CANCELLED, "the search was stopped"));
@@ -147,6 +205,7 @@ pn_status pn_flat_search(const pn_flat_run *runs, size_t n_runs, const float *qu
         pn_topk_merge(topk, &best[i]);
     pn_topk_sort(topk);
 done:
+    pn_arena_reset(&arena);
     pn_free(kept);
     pn_free(best);
     pn_free(tasks);

@@ -12,6 +12,8 @@
 
 #include <math.h>
 
+typedef struct pn_flat_copy pn_flat_copy; /* flat_copy.h */
+
 /* One contiguous run of rows of a fragment. */
 typedef struct pn_flat_run {
     const float *vectors; /* [n_rows][dim] */
@@ -24,6 +26,7 @@ typedef struct pn_flat_run {
     _Atomic uint8_t *units;
     /* Of an index, whose rows may have moved: what is added to a row, modulo 2^32, to have its place in the fragment now. */
     uint32_t shift;
+    const pn_flat_copy *copy; /* of the vectors; NULL: none was made */
 } pn_flat_run;
 
 /*
@@ -45,14 +48,15 @@ static inline float pn_vector_divisor(float length, bool any_length)
  * any_length or has units, where a vector of zeros has the distance 1. A candidate's id is the row address. NaN rows are never returned, nor
  * there those whose length is no finite float.
  *
+ * bar      rows with a lower score may be left out: k others reach it; -INFINITY: all count
  * topk     initialised by the caller with room for k; sorted on return
  * cancel   NULL, or a flag that ends the scan with PN_ERR_CANCELLED
  *
- * Same data and query give the same answer for any number of threads. Cost: one pass over the vectors; for runs of any length
+ * Same data and query give the same answer for any number of threads, with copies or without. Cost: one pass over the vectors, or their copies; for runs of any length
  * each wanted row is gone over once more while it is in the cache.
  */
 PN_NODISCARD pn_status pn_flat_search(const pn_flat_run *runs, size_t n_runs, const float *query,
-                                      size_t dim, pn_pool *pool, const _Atomic bool *cancel,
-                                      pn_topk *topk, pn_error *err);
+                                      size_t dim, float bar, pn_pool *pool,
+                                      const _Atomic bool *cancel, pn_topk *topk, pn_error *err);
 
 #endif

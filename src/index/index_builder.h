@@ -56,13 +56,6 @@ typedef struct pn_index_builder {
     _Atomic int failed;                         /* a pn_status out of a task */
 } pn_index_builder;
 
-/* What a step of an 8-bit number is worth when `most` becomes 127. Below 1e-30 all are zero, which no distance notices: so
- * 1 / scale is finite. */
-static inline float pn_index_scale(float most)
-{
-    return most > 1e-30f ? most / 127 : 1;
-}
-
 /* Tell about progress; CANCELLED when that is wanted. */
 PN_NODISCARD pn_status pn_index_builder_go_on(const pn_index_builder *b, const char *stage,
                                               double done, pn_error *err);

@@ -6,17 +6,8 @@
  *     doubt   the others -> the vectors themselves, as a flat scan compares them
  *
  * A copy is a quarter of a vector, so the answer of a flat scan comes at a quarter of its bytes. It is the same answer, to the bit and
- * in its order: what is returned was compared by the same sums, and what was dropped is farther for certain. With r the residual, r' its
- * copy, q' the rounded query, all of them with their lengths |.| as real numbers,
+ * in its order: what is returned was compared by the same sums, and what was dropped is farther for certain (copy_bound.h).
  *
- *     q . v  =  q . c + q . r  <=  q' . c + q' . r'  +  |q| |r - r'|  +  |q - q'| (|c| + |r'|)
- *
- * by Cauchy and Schwarz. |r - r'| is in the file, rounded up. Whatever is computed in floats is off by what all terms together may
- * reach, (|c| + |r'|) |q|, times half a unit of the last place for every step of the longest chain of additions, which is that of the portable sums,
- * dim / 4; here it is four times as much. A distance is 1 - score in floats, which keeps the order; scores apart by more than that
- * rounding keep their distances apart, and the same allowance covers it.
- *
- * The bound does not ask that vectors have unit length: one of a million has a copy of a million, and an allowance to match.
  * 1,000,000 x 512, k = 10: between 10 and 1,000 rows are in doubt. Copies are read at 92 % of the rate of a loop that only reads them, by one
  * thread; without asking for those 16 rows ahead at 70 %.
  */
@@ -24,6 +15,7 @@
 
 #include "base/alloc.h"
 #include "base/arena.h"
+#include "index/copy_bound.h"
 #include "kernels/kernels.h"
 
 #include <math.h>
@@ -31,7 +23,6 @@
 
 enum { SEED_PARTITIONS = 64, PARTITIONS_A_TASK = 8, ROWS_AHEAD = 16, LINE = 64 };
 #define SEED_ROWS 3.0f
-#define UNIT_IN_THE_LAST_PLACE 1.1920929e-7f
 
 typedef struct worker_state {
     pn_topk best;
@@ -44,10 +35,8 @@ typedef struct exact {
     const pn_kernels *kernels;
     size_t dim;
     pn_query16 rounded;
-    float length;    /* |q|, rounded up */
-    float allowance; /* of |q - q'| and rounding, for a |c| + |r'| of 1 */
-    float widest;    /* |x| of bytes is at most their scale times this */
-    float bar;       /* no row with a lower score is in the answer */
+    pn_copy_bound bound;
+    float bar; /* no row with a lower score is in the answer */
     worker_state *workers;
 } exact;
 
@@ -83,8 +72,10 @@ static void scan_partition(const exact *e, worker_state *w, size_t p)
         const uint8_t *upper = pn_index_upper_half(x, at), *lower = pn_index_lower_half(x, upper);
         fetch_ahead(x, at, half);
         float own = (float)e->kernels->dot_i16_halves(&e->rounded.of, upper, lower, half) * step;
-        float high = product + own * x->scales[at] + e->length * x->errors[at] +
-                     e->allowance * e->widest * (scale + x->scales[at]);
+        float high =
+            product + own * x->scales[at] +
+            pn_copy_bound_slack(&e->bound, pn_copy_bound_length(&e->bound, scale + x->scales[at]),
+                                x->errors[at]);
         w->n_copies++;
         if (high < bar_of(e, w))
             continue;
@@ -122,14 +113,6 @@ static pn_status find_bar(exact *e, pn_candidate *heap, size_t k, pn_error *err)
     return PN_OK;
 }
 
-static void choose_allowance(exact *e)
-{
-    const float chain = (float)e->dim / 4 + 16;
-    e->length = e->kernels->norm_f32(e->q->vector, e->dim) * (1 + chain * UNIT_IN_THE_LAST_PLACE);
-    e->allowance = e->rounded.lost + 2 * chain * UNIT_IN_THE_LAST_PLACE * PN_MAX(e->length, 1.0f);
-    e->widest = 128 * sqrtf((float)e->dim);
-}
-
 static pn_status prepare(exact *e, size_t k, unsigned n_workers, pn_arena *arena, pn_error *err)
 {
     size_t n_kept;
@@ -140,7 +123,7 @@ static pn_status prepare(exact *e, size_t k, unsigned n_workers, pn_arena *arena
     if (!e->workers || !heaps)
         return pn_fail_nomem(err);
     PN_TRY(pn_index_round_query(e->q->vector, e->dim, arena, &e->rounded, err));
-    choose_allowance(e);
+    e->bound = pn_copy_bound_of(e->q->vector, e->dim, &e->rounded);
     PN_TRY(find_bar(e, heaps, k, err));
     for (unsigned w = 0; w < n_workers; w++) {
         e->workers[w] = (worker_state){0};

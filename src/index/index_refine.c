@@ -29,17 +29,6 @@ enum { ROWS_AHEAD = 16, DOUBTS = 8, STEPS = 256, LINE = 64, VECTORS_AHEAD = 6 };
 
 /* ---- the query in the forms it is needed in */
 
-/* To the nearest, without a call: added to 1.5 * 2^23 a number has no fraction left, in the bits of its mantissa. */
-static int32_t to_int(float x)
-{
-    const float shift = 12582912.0f;
-    union {
-        float value;
-        int32_t bits;
-    } u = {.value = x + shift}, zero = {.value = shift};
-    return u.bits - zero.bits;
-}
-
 pn_status pn_index_round_query(const float *query, size_t dim, pn_arena *arena, pn_query16 *out,
                                pn_error *err)
 {
@@ -55,7 +44,7 @@ pn_status pn_index_round_query(const float *query, size_t dim, pn_arena *arena, 
                 factor = 1 / step;
     int32_t sum = 0, high_sum = 0;
     for (size_t d = 0; d < dim; d++) {
-        int32_t value = to_int(PN_MAX(PN_MIN(query[d] * factor, limit), -limit));
+        int32_t value = pn_round_to_int(PN_MAX(PN_MIN(query[d] * factor, limit), -limit));
         int32_t upper = (value + 128) >> 8;
         float missing = query[d] - step * (float)value;
         values[d] = (int16_t)value;

@@ -163,6 +163,24 @@ typedef struct pn_query16 {
 PN_NODISCARD pn_status pn_index_round_query(const float *query, size_t dim, pn_arena *arena,
                                             pn_query16 *out, pn_error *err);
 
+/* What a step of an 8-bit number is worth when `most` becomes 127. Below 1e-30 all are zero, which no distance notices: so
+ * 1 / scale is finite. */
+static inline float pn_index_scale(float most)
+{
+    return most > 1e-30f ? most / 127 : 1;
+}
+
+/* To the nearest, of at most 2^22, without a call: added to 1.5 * 2^23 a number has no fraction left, in the bits of its mantissa. */
+static inline int32_t pn_round_to_int(float x)
+{
+    const float shift = 12582912.0f;
+    union {
+        float value;
+        int32_t bits;
+    } u = {.value = x + shift}, zero = {.value = shift};
+    return u.bits - zero.bits;
+}
+
 /* Which of n steps: x itself, of what is a number and not outside. */
 static inline size_t pn_clamp_step(float x, size_t n)
 {

@@ -8,6 +8,7 @@
 
 #include "base/alloc.h"
 #include "base/rng.h"
+#include "index/flat_copy.h"
 #include "kernels/kernels.h"
 
 #include <inttypes.h>
@@ -93,7 +94,7 @@ static void add_fragment(pn_rng *rng, table *t, uint32_t id, size_t n_rows)
     size_t cut = n_rows > 1 && pn_rng_below(rng, 2) ? pn_rng_below(rng, n_rows) : n_rows;
     t->runs[t->n_runs++] = (pn_flat_run){vectors, id,      0,          (uint32_t)cut,
                                          deleted, allowed, any_length, units_of(t, is_claimed, cut),
-                                         0};
+                                         0,       NULL};
     if (cut < n_rows)
         t->runs[t->n_runs++] = (pn_flat_run){vectors + cut * t->dim,
                                              id,
@@ -103,13 +104,14 @@ static void add_fragment(pn_rng *rng, table *t, uint32_t id, size_t n_rows)
                                              allowed,
                                              any_length,
                                              units_of(t, is_claimed, n_rows - cut),
-                                             0};
+                                             0,
+                                             NULL};
 }
 
 static void make_table(pn_rng *rng, table *t)
 {
     static const size_t sizes[] = {0, 1, 2, 63, 64, 65, 129, 700, 5000, MAX_FRAGMENT_ROWS};
-    static const size_t dims[] = {1, 2, 3, 4, 7, 16, 33};
+    static const size_t dims[] = {1, 2, 3, 4, 7, 16, 33, 130};
     *t = (table){.dim = dims[pn_rng_below(rng, PN_COUNT_OF(dims))]};
     size_t n_fragments = 1 + pn_rng_below(rng, MAX_RUNS / 2);
     for (size_t f = 0; f < n_fragments; f++)
@@ -118,8 +120,22 @@ static void make_table(pn_rng *rng, table *t)
     fill_unit(rng, t->query, t->dim);
 }
 
+static void copy_runs(table *t)
+{
+    pn_error err = {0};
+    for (size_t r = 0; r < t->n_runs; r++) {
+        pn_flat_copy *copy;
+        if (pn_flat_copy_make(&t->runs[r], t->dim, &copy, &err) != PN_OK)
+            fail_msg("%s", err.message);
+        assert_int_equal(copy->n_rows, t->runs[r].n_rows);
+        t->runs[r].copy = copy;
+    }
+}
+
 static void free_table(table *t)
 {
+    for (size_t r = 0; r < t->n_runs; r++)
+        pn_flat_copy_unref((pn_flat_copy *)t->runs[r].copy);
     for (size_t i = 0; i < t->n_owned; i++)
         pn_free(t->owned[i]);
 }
@@ -167,18 +183,20 @@ static pn_candidate *truth(const table *t, size_t *n)
     return all;
 }
 
-static void check_search(const table *t, const pn_candidate *want, size_t n_want, size_t k,
-                         pn_pool *pool)
+/* n_above: rows that have to be found, those that the bar is below. */
+static void check_search(const table *t, const pn_candidate *want, size_t n_above, size_t n_want,
+                         size_t k, pn_pool *pool)
 {
+    float bar = n_above < n_want ? 1 - want[n_above].distance : -INFINITY;
     pn_error err = {0};
     pn_topk topk;
     pn_candidate *heap = pn_alloc_array(k, sizeof *heap);
     assert_non_null(heap);
     pn_topk_init(&topk, heap, k);
-    if (pn_flat_search(t->runs, t->n_runs, t->query, t->dim, pool, NULL, &topk, &err) != PN_OK)
+    if (pn_flat_search(t->runs, t->n_runs, t->query, t->dim, bar, pool, NULL, &topk, &err) != PN_OK)
         fail_msg("%s", err.message);
-    assert_int_equal(topk.n, PN_MIN(k, n_want));
-    for (size_t i = 0; i < topk.n; i++) {
+    assert_in_range(topk.n, PN_MIN(k, n_above), PN_MIN(k, n_want));
+    for (size_t i = 0; i < PN_MIN(k, n_above); i++) {
         double by_hand = 0, squares = 0;
         if (heap[i].id != want[i].id || heap[i].distance != want[i].distance)
             fail_msg("place %zu of %zu: row %" PRIx64 " at %.9g, expected %" PRIx64 " at %.9g", i,
@@ -203,7 +221,7 @@ static void check_search(const table *t, const pn_candidate *want, size_t n_want
     pn_free(heap);
 }
 
-static void flat_search__equals_the_double_loop_for_any_number_of_threads(void **state)
+static void flat_search__equals_the_double_loop_with_any_threads_and_copies(void **state)
 {
     (void)state;
     static const size_t ks[] = {1, 2, 10, 100, 30000};
@@ -218,8 +236,15 @@ static void flat_search__equals_the_double_loop_for_any_number_of_threads(void *
         make_table(&rng, &t);
         pn_candidate *want = truth(&t, &n);
         size_t k = ks[pn_rng_below(&rng, PN_COUNT_OF(ks))];
-        for (size_t p = 0; p < PN_COUNT_OF(pools); p++)
-            check_search(&t, want, n, k, pools[p]);
+        for (size_t turn = 0; turn < 2; turn++) {
+            size_t n_above = pn_rng_below(&rng, PN_MIN(k, n) + 1);
+            for (size_t p = 0; p < PN_COUNT_OF(pools); p++) {
+                check_search(&t, want, n, n, k, pools[p]);
+                check_search(&t, want, n_above, n, k, pools[p]);
+            }
+            if (turn == 0)
+                copy_runs(&t);
+        }
         pn_free(want);
         free_table(&t);
     }
@@ -243,11 +268,12 @@ static void units__are_found_out_once(void **state)
         fill_unit(&rng, vectors + i * WIDTH, WIDTH);
     fill_unit(&rng, query, WIDTH);
     for (size_t d = 0; d < WIDTH; d++) // as far away as can be, but for its length of -5
-        vectors[70 * WIDTH + d] = -5 * query[d];
+        vectors[(size_t)70 * WIDTH + d] = -5 * query[d];
     pn_flat_run run = {.vectors = vectors, .n_rows = N, .allowed = few, .units = units};
     for (int turn = 0; turn < 3; turn++) {
         pn_topk_init(&topk, heap, 1);
-        assert_int_equal(pn_flat_search(&run, 1, query, WIDTH, NULL, NULL, &topk, &err), PN_OK);
+        assert_int_equal(pn_flat_search(&run, 1, query, WIDTH, -INFINITY, NULL, NULL, &topk, &err),
+                         PN_OK);
         assert_int_equal(topk.n, 1);
         for (size_t b = 0; b < PN_COUNT_OF(units); b++)
             assert_int_equal(units[b], turn > 0 && b != 1);
@@ -268,8 +294,9 @@ static void flat_search__stops_when_told(void **state)
     t.query = own(&t, pn_alloc_array(t.dim, sizeof(float)));
     fill_unit(&rng, t.query, t.dim);
     pn_topk_init(&topk, heap, 3);
-    assert_int_equal(pn_flat_search(t.runs, t.n_runs, t.query, 4, NULL, &cancel, &topk, &err),
-                     PN_ERR_CANCELLED);
+    assert_int_equal(
+        pn_flat_search(t.runs, t.n_runs, t.query, 4, -INFINITY, NULL, &cancel, &topk, &err),
+        PN_ERR_CANCELLED);
     assert_int_equal(topk.n, 0);
     free_table(&t);
 }
@@ -282,8 +309,30 @@ static void flat_search__of_nothing_is_nothing(void **state)
     pn_candidate heap[3];
     pn_topk topk;
     pn_topk_init(&topk, heap, 3);
-    assert_int_equal(pn_flat_search(NULL, 0, query, 2, NULL, NULL, &topk, &err), PN_OK);
+    assert_int_equal(pn_flat_search(NULL, 0, query, 2, -INFINITY, NULL, NULL, &topk, &err), PN_OK);
     assert_int_equal(topk.n, 0);
+}
+
+static void flat_copy__says_when_there_is_no_memory(void **state)
+{
+    (void)state;
+    const float vectors[] = {1, 0, 0, 1};
+    const pn_flat_run run = {.vectors = vectors, .n_rows = 2};
+    for (int64_t n = 1;; n++) {
+        pn_error err = {0};
+        pn_flat_copy *copy;
+        int64_t live = pn_alloc_live();
+        pn_alloc_fail_after(n);
+        pn_status status = pn_flat_copy_make(&run, 2, &copy, &err);
+        pn_alloc_fail_after(0);
+        if (status == PN_OK) {
+            pn_flat_copy_unref(copy);
+            break;
+        }
+        assert_int_equal(status, PN_ERR_NOMEM);
+        assert_int_equal(pn_alloc_live(), live);
+        assert_true(n < 100);
+    }
 }
 
 static void flat_search__says_when_there_is_no_memory(void **state)
@@ -292,6 +341,7 @@ static void flat_search__says_when_there_is_no_memory(void **state)
     pn_rng rng = pn_rng_seed(9);
     table t;
     make_table(&rng, &t);
+    copy_runs(&t);
     for (int64_t n = 1;; n++) {
         pn_error err = {0};
         pn_candidate heap[3];
@@ -300,7 +350,7 @@ static void flat_search__says_when_there_is_no_memory(void **state)
         int64_t live = pn_alloc_live();
         pn_alloc_fail_after(n);
         pn_status status =
-            pn_flat_search(t.runs, t.n_runs, t.query, t.dim, NULL, NULL, &topk, &err);
+            pn_flat_search(t.runs, t.n_runs, t.query, t.dim, -INFINITY, NULL, NULL, &topk, &err);
         pn_alloc_fail_after(0);
         assert_int_equal(pn_alloc_live(), live);
         if (status == PN_OK)
@@ -314,10 +364,11 @@ static void flat_search__says_when_there_is_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(flat_search__equals_the_double_loop_for_any_number_of_threads),
+        cmocka_unit_test(flat_search__equals_the_double_loop_with_any_threads_and_copies),
         cmocka_unit_test(units__are_found_out_once),
         cmocka_unit_test(flat_search__stops_when_told),
         cmocka_unit_test(flat_search__of_nothing_is_nothing),
+        cmocka_unit_test(flat_copy__says_when_there_is_no_memory),
         cmocka_unit_test(flat_search__says_when_there_is_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -116,7 +116,8 @@ static size_t truth(fixture *f, size_t k, pn_candidate *heap)
         }
     }
     pn_topk_init(&topk, heap, k);
-    must(pn_flat_search(runs, 2 * n, f->query, f->table.options.dim, NULL, NULL, &topk, &err),
+    must(pn_flat_search(runs, 2 * n, f->query, f->table.options.dim, -INFINITY, NULL, NULL, &topk,
+                        &err),
          &err);
     for (size_t i = 0; i < n; i++)
         pn_free(words[i]);

@@ -241,7 +241,7 @@ static void scan(const fixture *f, const float *query, const uint64_t *allowed, 
     pn_error err = {0};
     pn_flat_run run = f->run;
     run.allowed = allowed;
-    must(pn_flat_search(&run, 1, query, f->dim, NULL, NULL, out, &err), &err);
+    must(pn_flat_search(&run, 1, query, f->dim, -INFINITY, NULL, NULL, out, &err), &err);
 }
 
 static void assert_same(const pn_topk *a, const pn_topk *b)

@@ -197,8 +197,8 @@ static void check_recall(const fixture *f, const pn_lance_measure *measure, cons
         pn_topk_init(&top, heap, K);
         pn_topk_init(&want, truth, K);
         must(pn_lance_ivf_search(f->ivf, &asked, &top, &stats, &err), &err);
-        must(pn_flat_search(f->table.runs, f->table.rows.n_runs, query, DIM, NULL, NULL, &want,
-                            &err),
+        must(pn_flat_search(f->table.runs, f->table.rows.n_runs, query, DIM, -INFINITY, NULL, NULL,
+                            &want, &err),
              &err);
         assert_int_equal(top.n, K);
         for (size_t i = 0; i < K; i++)
