@@ -2,7 +2,7 @@
  * local_search.c - the nearest rows of one version: which index, how far, and what exactly
  *
  * Every part of the table fills a heap of its own, and the k best of all are the answer. A part is what one index covers, or
- * all that is scanned. What k rows of the larger indexes reach spares the smaller ones looking closely at what is farther. An index is
+ * all that is scanned. What k rows of the larger indexes reach spares the smaller ones, and the scan, looking closely at what is farther. An index is
  * passed over for a scan where few of its rows may be returned. It answers exactly, by the bounds of its copies, where that is asked, and
  * where it would have to look at half of itself to keep the promise; but a small one that was made like another always looks at all of
  * its codes.
@@ -64,10 +64,14 @@ static pn_status add_runs(plan *p, size_t i, const uint64_t *left, pn_error *err
     if (allowed && !part)
         return PN_OK;
     const uint64_t *words = part ? part->words : NULL;
+    size_t first = p->runs.n;
     if (left)
         PN_TRY(both(p, left, words, fragment.physical_rows, &words, err));
     PN_TRY(pn_run_list_add(&p->runs, p->scope->dataset, i, PN_COLUMN_VECTOR, p->scope->any_length,
                            words, err));
+    for (; p->scope->views && first < p->runs.n; first++)
+        p->runs.runs[first].copy =
+            pn_recent_rows_find(&p->scope->views->recent, &p->runs.runs[first]);
     uint64_t n = fragment.physical_rows - fragment.deleted_rows;
     for (size_t w = 0; left && w < pn_words_for_bits(fragment.physical_rows); w++)
         n = (w > 0 ? n : 0) + pn_popcount64(left[w]);

@@ -1,0 +1,91 @@
+/*
+ * recent_rows.c - 8-bit copies of the rows that no index covers yet
+ *
+ * A copy is known by where its vectors are mapped: while a version holds the file, nothing else can be there.
+ */
+#include "collection/recent_rows.h"
+
+#include "base/alloc.h"
+#include "collection/run_list.h"
+
+#include <stdlib.h>
+
+static int by_vectors(const void *a, const void *b)
+{
+    const pn_recent_run *x = a, *y = b;
+    return ((uintptr_t)x->vectors > (uintptr_t)y->vectors) -
+           ((uintptr_t)x->vectors < (uintptr_t)y->vectors);
+}
+
+static pn_flat_copy *find(const pn_recent_rows *recent, const pn_flat_run *run)
+{
+    const pn_recent_run key = {.vectors = run->vectors}, *found = NULL;
+    if (recent && recent->n > 0)
+        found = bsearch(&key, recent->runs, recent->n, sizeof key, by_vectors);
+    return found && found->copy->n_rows == run->n_rows ? found->copy : NULL;
+}
+
+const pn_flat_copy *pn_recent_rows_find(const pn_recent_rows *recent, const pn_flat_run *run)
+{
+    return find(recent, run);
+}
+
+static pn_status list_runs(pn_dataset *dataset, const size_t *fragments, size_t n_fragments,
+                           const char *column, bool any_length, pn_run_list *list, pn_error *err)
+{
+    for (size_t i = 0; i < n_fragments; i++) {
+        pn_error why;
+        pn_status status =
+            pn_run_list_add(list, dataset, fragments[i], column, any_length, NULL, &why);
+        if (status == PN_ERR_NOMEM)
+            return pn_fail_nomem(err);
+    }
+    return PN_OK;
+}
+
+/* The copy that there is already, or a new one. */
+static pn_status copy_run(const pn_flat_run *run, size_t dim, const pn_recent_rows *before,
+                          pn_recent_run *out, pn_error *err)
+{
+    *out = (pn_recent_run){run->vectors, find(before, run)};
+    if (!out->copy)
+        return pn_flat_copy_make(run, dim, &out->copy, err);
+    (void)pn_flat_copy_ref(out->copy);
+    return PN_OK;
+}
+
+static pn_status copy_runs(const pn_run_list *list, size_t dim, const pn_recent_rows *before,
+                           pn_recent_rows *out, pn_error *err)
+{
+    out->runs = pn_alloc_array(list->n + 1, sizeof *out->runs);
+    if (!out->runs)
+        return pn_fail_nomem(err);
+    for (size_t r = 0; r < list->n; r++) {
+        PN_TRY(copy_run(&list->runs[r], dim, before, &out->runs[r], err));
+        out->n++;
+    }
+    qsort(out->runs, out->n, sizeof *out->runs, by_vectors);
+    return PN_OK;
+}
+
+pn_status pn_recent_rows_make(pn_dataset *dataset, const size_t *fragments, size_t n_fragments,
+                              const char *column, size_t dim, bool any_length,
+                              const pn_recent_rows *before, pn_recent_rows *out, pn_error *err)
+{
+    pn_run_list list = {0};
+    pn_status status = list_runs(dataset, fragments, n_fragments, column, any_length, &list, err);
+    if (status == PN_OK)
+        status = copy_runs(&list, dim, before, out, err);
+    pn_free(list.runs);
+    if (status != PN_OK)
+        pn_recent_rows_reset(out);
+    return status;
+}
+
+void pn_recent_rows_reset(pn_recent_rows *recent)
+{
+    for (size_t r = 0; r < recent->n; r++)
+        pn_flat_copy_unref(recent->runs[r].copy);
+    pn_free(recent->runs);
+    *recent = (pn_recent_rows){0};
+}
