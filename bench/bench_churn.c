@@ -319,7 +319,7 @@ int main(int argc, char **argv)
     static churn c;
     n_cores = pn_cpu_count();
     searches s = {.n = {0}};
-    c.n_rows = strtoull(argv[2], NULL, 10), c.n_queries = 200, c.rate = 1000, c.seconds = 20;
+    c.n_rows = strtoull(argv[2], NULL, 10), c.n_queries = 1000, c.rate = 1000, c.seconds = 20;
     for (int i = 4; i + 1 < argc; i += 2) {
         if (strcmp(argv[i], "--seconds") == 0)
             c.seconds = strtod(argv[i + 1], NULL);
