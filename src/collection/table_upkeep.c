@@ -167,6 +167,19 @@ static pn_status fold(pn_table_upkeep *upkeep, pn_snapshot *snapshot,
     return status;
 }
 
+/* Fragments of fewer rows are swept: of more when there is a crowd, because they come faster than they are folded. */
+static uint64_t rows_to_sweep(const pn_dataset *dataset)
+{
+    const uint64_t few = PN_SWEEP_ROWS, more = 10 * few, most = 100 * few;
+    size_t n = 0;
+    for (size_t i = 0; i < pn_dataset_n_fragments(dataset); i++) {
+        pn_fragment_info info;
+        pn_dataset_fragment(dataset, i, &info);
+        n += info.physical_rows < most;
+    }
+    return n <= PN_SWEEP_CROWD ? few : n <= (size_t)2 * PN_SWEEP_CROWD ? more : most;
+}
+
 void pn_table_upkeep_sweep(pn_table_upkeep *upkeep, pn_snapshot *newest)
 {
     pn_engine_upkeep_report done = {0};
@@ -179,7 +192,7 @@ void pn_table_upkeep_sweep(pn_table_upkeep *upkeep, pn_snapshot *newest)
     pn_compact_options options = {.mode = PN_COMPACT_TIERED,
                                   .target_bytes = target,
                                   .first_id = upkeep->first_free,
-                                  .below_rows = PN_SWEEP_ROWS};
+                                  .below_rows = rows_to_sweep(newest->dataset)};
     pn_status status = pn_dataset_compact_preview(newest->dataset, &options, &plan, &err);
     if (status == PN_OK && plan.n_new > 0)
         status = fold(upkeep, newest, &options, NULL, &done, &err);

@@ -2,7 +2,8 @@
  * table_upkeep.h - a table that is written to all day stays one of few files
  *
  *     sweep    by whoever inserts, after the commit: ten fragments of one row become one of ten, ten of those one of a hundred, ten of
- *              those one of a thousand. It takes as long as an insert, one time in nine.
+ *              those one of a thousand. It takes as long as an insert, one time in nine. Where inserts are faster than folds, and fragments
+ *              of thousands come by the dozen, larger ones are swept as well, and who inserts waits for it.
  *     fold     in the background: all that is due (dataset/compact_plan.c), up to files of the compaction size. It may take minutes,
  *              in which rows come and are swept: it keeps to the fragments that were there when it began.
  *     clean    old versions go (dataset/cleanup.h): beyond the retention those that are not among the newest PN_VERSIONS_KEPT, and of
@@ -18,8 +19,9 @@
 
 #include "collection/snapshot.h"
 
-/* Larger fragments are not swept, but folded. */
-enum { PN_SWEEP_ROWS = 1000 };
+/* Larger fragments are not swept, but folded; ten times larger ones while there are more than PN_SWEEP_CROWD, of fewer rows than a hundred times
+ * that, and those too while there are twice as many. */
+enum { PN_SWEEP_ROWS = 1000, PN_SWEEP_CROWD = 40 };
 
 typedef struct pn_table_upkeep {
     const char *table, *indexes; /* folders; borrowed */

@@ -6,6 +6,7 @@
  * processes insert.
  */
 #include "collection/local_engine.h"
+#include "collection/table_upkeep.h"
 
 #include "base/alloc.h"
 #include "base/rng.h"
@@ -92,28 +93,35 @@ static void make_vector(size_t i, float *out)
     pn_kernels_get()->normalise_f32(out, DIM);
 }
 
-/* Row i alone; the path is its number. */
-static pn_status insert(world *w, size_t i, int64_t *id, pn_error *err)
+/* Rows [first, first + n) at once; the path is the number. */
+static pn_status insert_rows(world *w, size_t first, size_t n, int64_t *id, pn_error *err)
 {
-    float vector[DIM];
-    char text[32];
     pn_builder *builders[2] = {NULL, NULL};
     pn_array arrays[2];
     pn_status status = PN_OK;
-    make_vector(i, vector);
-    (void)snprintf(text, sizeof text, "%zu", i);
     for (size_t c = 0; c < 2; c++)
         PN_GOTO(done, pn_builder_create(&w->schema.fields[c], 1 << 20, &builders[c], err));
-    PN_GOTO(done, pn_builder_append_floats(builders[0], vector, DIM, err));
-    PN_GOTO(done, pn_builder_append_bytes(builders[1], text, strlen(text), err));
+    for (size_t i = first; i < first + n; i++) {
+        float vector[DIM];
+        char text[32];
+        make_vector(i, vector);
+        (void)snprintf(text, sizeof text, "%zu", i);
+        PN_GOTO(done, pn_builder_append_floats(builders[0], vector, DIM, err));
+        PN_GOTO(done, pn_builder_append_bytes(builders[1], text, strlen(text), err));
+    }
     for (size_t c = 0; c < 2; c++)
         PN_GOTO(done, pn_builder_view(builders[c], &arrays[c], err));
-    const pn_batch batch = {.schema = &w->schema, .columns = arrays, .n_rows = 1};
+    const pn_batch batch = {.schema = &w->schema, .columns = arrays, .n_rows = n};
     status = w->engine->insert(w->engine->self, &batch, id, err);
 done:
     for (size_t c = 0; c < 2; c++)
         pn_builder_free(builders[c]);
     return status;
+}
+
+static pn_status insert(world *w, size_t i, int64_t *id, pn_error *err)
+{
+    return insert_rows(w, i, 1, id, err);
 }
 
 static pn_engine_info info_of(world *w)
@@ -319,6 +327,28 @@ static void rows_one_by_one__leave_few_files(void **state)
         }
     }
     end_crew(&c, n, start);
+    free_world(w);
+}
+
+/* ---- a crowd ---- */
+
+/* Fragments of a thousand rows and more are left to the upkeep while they are few, and folded by who inserts when they are not. */
+static void a_crowd_of_larger_files__is_folded_by_an_insert(void **state)
+{
+    enum { AT_ONCE = 1100 };
+    world *w = make_world("crowd");
+    pn_error err = {0};
+    int64_t id;
+    size_t n = 0;
+    (void)state;
+    for (size_t i = 1; i <= PN_SWEEP_CROWD; i++, n += AT_ONCE) {
+        check(insert_rows(w, n, AT_ONCE, &id, &err), &err);
+        assert_int_equal(id, n);
+        assert_int_equal(info_of(w).n_fragments, i);
+    }
+    check(insert_rows(w, n, AT_ONCE, &id, &err), &err);
+    assert_true(info_of(w).n_fragments < PN_SWEEP_CROWD / 2);
+    check_all_there(w, n + AT_ONCE);
     free_world(w);
 }
 
@@ -604,6 +634,7 @@ int main(void)
         cmocka_unit_test(a_table_in_the_place_of_another__is_what_counts),
         cmocka_unit_test(inserts_at_once__share_a_commit),
         cmocka_unit_test(rows_one_by_one__leave_few_files),
+        cmocka_unit_test(a_crowd_of_larger_files__is_folded_by_an_insert),
         cmocka_unit_test(rows_of_many_threads__leave_few_files),
         cmocka_unit_test(inserts_a_second__are_told),
     };
