@@ -189,24 +189,30 @@ static bool is_ours(const struct jpeg_decompress_struct *jpeg)
            jpeg->jpeg_color_space == JCS_RGB;
 }
 
+/* Where a row of libjpeg's has a pixel more than one of ours, it is what the next row begins with, until that is read; so only the last one
+ * needs another place. */
 static void read_rows(reader *r)
 {
     j_decompress_ptr jpeg = &r->jpeg;
     const size_t row_bytes = (size_t)r->image.width * 3;
-    JSAMPARRAY spare = NULL;
-    if (jpeg->output_width != r->image.width)
-        spare = jpeg->mem->alloc_sarray((j_common_ptr)jpeg, JPOOL_IMAGE, jpeg->output_width * 3,
-                                        MAX_ROWS);
+    const bool is_wider = jpeg->output_width != r->image.width;
+    const uint32_t most = is_wider ? 1 : MAX_ROWS;
+    JSAMPROW spare = NULL;
+    if (is_wider)
+        spare =
+            *jpeg->mem->alloc_sarray((j_common_ptr)jpeg, JPOOL_IMAGE, jpeg->output_width * 3, 1);
     while (jpeg->output_scanline < r->image.height) {
         JSAMPROW rows[MAX_ROWS];
-        const uint32_t first = jpeg->output_scanline;
-        const uint32_t n = PN_MIN(r->image.height - first, (uint32_t)MAX_ROWS);
+        const uint32_t first = jpeg->output_scanline, left = r->image.height - first;
+        const uint32_t n = PN_MIN(left, most);
         for (uint32_t i = 0; i < n; i++)
-            rows[i] = spare ? spare[i] : r->image.pixels + (first + i) * row_bytes;
-        const uint32_t n_read = jpeg_read_scanlines(jpeg, rows, n);
-        for (uint32_t i = 0; spare && i < n_read; i++)
-            memcpy(r->image.pixels + (first + i) * row_bytes, spare[i], row_bytes);
+            rows[i] = r->image.pixels + (first + i) * row_bytes;
+        if (spare && left == 1)
+            rows[0] = spare;
+        (void)jpeg_read_scanlines(jpeg, rows, n);
     }
+    if (spare)
+        memcpy(r->image.pixels + (r->image.height - 1) * row_bytes, spare, row_bytes);
 }
 
 static unsigned orientation_of(const struct jpeg_decompress_struct *jpeg)
