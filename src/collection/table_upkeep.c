@@ -180,6 +180,20 @@ static uint64_t rows_to_sweep(const pn_dataset *dataset)
     return n <= PN_SWEEP_CROWD ? few : n <= (size_t)2 * PN_SWEEP_CROWD ? more : most;
 }
 
+/* Of a crowd no more than who inserts can wait for: a table that others made of many large files is not for an insert to fold. */
+static pn_status plan_sweep(pn_dataset *dataset, pn_compact_options *options,
+                            pn_compact_preview *plan, pn_error *err)
+{
+    const uint64_t few = PN_SWEEP_ROWS;
+    options->below_rows = rows_to_sweep(dataset);
+    PN_TRY(pn_dataset_compact_preview(dataset, options, plan, err));
+    while (options->below_rows > few && plan->n_bytes > options->target_bytes / 2) {
+        options->below_rows /= 10;
+        PN_TRY(pn_dataset_compact_preview(dataset, options, plan, err));
+    }
+    return PN_OK;
+}
+
 void pn_table_upkeep_sweep(pn_table_upkeep *upkeep, pn_snapshot *newest)
 {
     pn_engine_upkeep_report done = {0};
@@ -189,11 +203,9 @@ void pn_table_upkeep_sweep(pn_table_upkeep *upkeep, pn_snapshot *newest)
     if (target == 0)
         return;
     pthread_mutex_lock(&upkeep->sweep_mu);
-    pn_compact_options options = {.mode = PN_COMPACT_TIERED,
-                                  .target_bytes = target,
-                                  .first_id = upkeep->first_free,
-                                  .below_rows = rows_to_sweep(newest->dataset)};
-    pn_status status = pn_dataset_compact_preview(newest->dataset, &options, &plan, &err);
+    pn_compact_options options = {
+        .mode = PN_COMPACT_TIERED, .target_bytes = target, .first_id = upkeep->first_free};
+    pn_status status = plan_sweep(newest->dataset, &options, &plan, &err);
     if (status == PN_OK && plan.n_new > 0)
         status = fold(upkeep, newest, &options, NULL, &done, &err);
     pthread_mutex_unlock(&upkeep->sweep_mu);

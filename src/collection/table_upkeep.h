@@ -3,7 +3,8 @@
  *
  *     sweep    by whoever inserts, after the commit: ten fragments of one row become one of ten, ten of those one of a hundred, ten of
  *              those one of a thousand. It takes as long as an insert, one time in nine. Where inserts are faster than folds, and fragments
- *              of thousands come by the dozen, larger ones are swept as well, and who inserts waits for it.
+ *              of thousands come by the dozen, larger ones are swept as well, and who inserts waits for it:
+ *              for half the compaction size at most, and what takes more is left to the fold.
  *     fold     in the background: all that is due (dataset/compact_plan.c), up to files of the compaction size. It may take minutes,
  *              in which rows come and are swept: it keeps to the fragments that were there when it began.
  *     clean    old versions go (dataset/cleanup.h): beyond the retention those that are not among the newest PN_VERSIONS_KEPT, and of

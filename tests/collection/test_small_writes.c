@@ -352,6 +352,29 @@ static void a_crowd_of_larger_files__is_folded_by_an_insert(void **state)
     free_world(w);
 }
 
+/* But an insert does not fold a whole table, however many files others made of it: the upkeep does. */
+static void a_crowd_too_large_to_wait_for__is_left_to_the_upkeep(void **state)
+{
+    enum { AT_ONCE = 1100, FILES = 2 * PN_SWEEP_CROWD + 5 };
+    world *w = make_world("large crowd");
+    pn_error err = {0};
+    pn_engine_upkeep_report report;
+    pn_engine_upkeep_options options = PN_ENGINE_UPKEEP_OPTIONS_INIT;
+    int64_t id;
+    size_t n = 0;
+    (void)state;
+    pn_local_engine_set_compaction(w->engine, 0);
+    for (size_t i = 0; i < FILES; i++, n += AT_ONCE)
+        check(insert_rows(w, n, AT_ONCE, &id, &err), &err);
+    pn_local_engine_set_compaction(w->engine, 1 << 20); /* an eighth of what they have */
+    check(insert(w, n, &id, &err), &err);
+    assert_int_equal(info_of(w).n_fragments, FILES + 1);
+    check(w->engine->upkeep(w->engine->self, &options, &report, &err), &err);
+    assert_true(info_of(w).n_fragments < PN_SWEEP_CROWD);
+    check_all_there(w, n + 1);
+    free_world(w);
+}
+
 /* ---- together ---- */
 
 typedef struct writer {
@@ -635,6 +658,7 @@ int main(void)
         cmocka_unit_test(inserts_at_once__share_a_commit),
         cmocka_unit_test(rows_one_by_one__leave_few_files),
         cmocka_unit_test(a_crowd_of_larger_files__is_folded_by_an_insert),
+        cmocka_unit_test(a_crowd_too_large_to_wait_for__is_left_to_the_upkeep),
         cmocka_unit_test(rows_of_many_threads__leave_few_files),
         cmocka_unit_test(inserts_a_second__are_told),
     };
