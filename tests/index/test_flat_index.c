@@ -252,6 +252,37 @@ static void flat_search__equals_the_double_loop_with_any_threads_and_copies(void
     pn_pool_free(pools[2]);
 }
 
+/* Vectors that are all but zero: every distance is 1, and the smaller address comes first, whatever fragment is looked at first. */
+static void flat_search__tells_ties_of_all_but_zeros_by_address(void **state)
+{
+    (void)state;
+    enum { WIDTH = 4 };
+    pn_error err = {0};
+    const float query[WIDTH] = {1}, nearer[WIDTH] = {1e-26f},
+                farther[2 * WIDTH] = {-1e-26f, 0, 0, 0, -2e-26f};
+    pn_flat_run runs[] = {
+        {.vectors = nearer, .fragment_id = 7, .n_rows = 1, .any_length = true},
+        {.vectors = farther, .fragment_id = 2, .n_rows = 2, .any_length = true},
+    };
+    for (int turn = 0; turn < 2; turn++) {
+        pn_candidate heap[1];
+        pn_topk topk;
+        pn_topk_init(&topk, heap, 1);
+        assert_int_equal(pn_flat_search(runs, 2, query, WIDTH, -INFINITY, NULL, NULL, &topk, &err),
+                         PN_OK);
+        assert_int_equal(topk.n, 1);
+        assert_true(heap[0].distance == 1);
+        assert_int_equal(heap[0].id, pn_row_addr_make(2, 0));
+        for (size_t r = 0; turn == 0 && r < 2; r++) {
+            pn_flat_copy *copy;
+            assert_int_equal(pn_flat_copy_make(&runs[r], WIDTH, &copy, &err), PN_OK);
+            runs[r].copy = copy;
+        }
+    }
+    for (size_t r = 0; r < 2; r++)
+        pn_flat_copy_unref((pn_flat_copy *)runs[r].copy);
+}
+
 /* A block of unit vectors is known for one once it was read whole, and only then. */
 static void units__are_found_out_once(void **state)
 {
@@ -365,6 +396,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(flat_search__equals_the_double_loop_with_any_threads_and_copies),
+        cmocka_unit_test(flat_search__tells_ties_of_all_but_zeros_by_address),
         cmocka_unit_test(units__are_found_out_once),
         cmocka_unit_test(flat_search__stops_when_told),
         cmocka_unit_test(flat_search__of_nothing_is_nothing),
