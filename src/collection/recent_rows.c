@@ -1,7 +1,8 @@
 /*
  * recent_rows.c - 8-bit copies of the rows that no index covers yet
  *
- * A copy is known by where its vectors are mapped: while a version holds the file, nothing else can be there.
+ * A copy is known by where its vectors are mapped: while a version holds the file, nothing else can be there. It is of no use to a version
+ * by which the same vectors are compared otherwise.
  */
 #include "collection/recent_rows.h"
 
@@ -61,7 +62,9 @@ static pn_status copy_runs(const pn_run_list *list, size_t dim, const pn_recent_
     if (!out->runs)
         return pn_fail_nomem(err);
     for (size_t r = 0; r < list->n; r++) {
-        PN_TRY(copy_run(&list->runs[r], dim, before, &out->runs[r], err));
+        if (list->runs[r].n_rows < PN_RECENT_RUN_ROWS)
+            continue;
+        PN_TRY(copy_run(&list->runs[r], dim, before, &out->runs[out->n], err));
         out->n++;
     }
     qsort(out->runs, out->n, sizeof *out->runs, by_vectors);
@@ -74,8 +77,11 @@ pn_status pn_recent_rows_make(pn_dataset *dataset, const size_t *fragments, size
 {
     pn_run_list list = {0};
     pn_status status = list_runs(dataset, fragments, n_fragments, column, any_length, &list, err);
+    if (before && before->any_length != any_length)
+        before = NULL;
     if (status == PN_OK)
         status = copy_runs(&list, dim, before, out, err);
+    out->any_length = any_length;
     pn_free(list.runs);
     if (status != PN_OK)
         pn_recent_rows_reset(out);

@@ -25,16 +25,22 @@ static void must(pn_status status, const pn_error *err)
         fail_msg("%s", err->message);
 }
 
-static pn_status copy_all(pn_dataset *dataset, const pn_recent_rows *before, pn_recent_rows *out,
-                          pn_error *err)
+static pn_status copy_as(pn_dataset *dataset, bool any_length, const pn_recent_rows *before,
+                         pn_recent_rows *out, pn_error *err)
 {
     size_t fragments[8], n = pn_dataset_n_fragments(dataset);
     assert_true(n <= PN_COUNT_OF(fragments));
     for (size_t i = 0; i < n; i++)
         fragments[i] = i;
     *out = (pn_recent_rows){0};
-    return pn_recent_rows_make(dataset, fragments, n, COLUMN, SMALL_TABLE_DIM, true, before, out,
-                               err);
+    return pn_recent_rows_make(dataset, fragments, n, COLUMN, SMALL_TABLE_DIM, any_length, before,
+                               out, err);
+}
+
+static pn_status copy_all(pn_dataset *dataset, const pn_recent_rows *before, pn_recent_rows *out,
+                          pn_error *err)
+{
+    return copy_as(dataset, true, before, out, err);
 }
 
 static pn_flat_run run_of(pn_dataset *dataset, size_t fragment)
@@ -100,6 +106,49 @@ static void copies__are_shared_by_versions(void **state)
     pn_dataset_unref(second);
 }
 
+/* The metadata of a version say whether its vectors are divided by their lengths; the files may be the same. */
+static void copies__are_not_shared_where_lengths_count_otherwise(void **state)
+{
+    scratch_folder *s = *state;
+    pn_error err = {0};
+    pn_dataset *empty, *dataset;
+    pn_recent_rows any, units, again;
+    must(small_table_create(scratch_path(s, "t.lance"), &empty, &err), &err);
+    must(small_table_append(empty, 0, 300, NULL, &dataset, &err), &err);
+    must(copy_as(dataset, true, NULL, &any, &err), &err);
+    must(copy_as(dataset, false, &any, &units, &err), &err);
+    must(copy_as(dataset, false, &units, &again, &err), &err);
+    pn_flat_run run = run_of(dataset, 0);
+    assert_non_null(pn_recent_rows_find(&units, &run));
+    assert_ptr_not_equal(pn_recent_rows_find(&units, &run), pn_recent_rows_find(&any, &run));
+    assert_ptr_equal(pn_recent_rows_find(&again, &run), pn_recent_rows_find(&units, &run));
+    pn_recent_rows_reset(&any);
+    pn_recent_rows_reset(&units);
+    pn_recent_rows_reset(&again);
+    pn_dataset_unref(empty);
+    pn_dataset_unref(dataset);
+}
+
+static void short_runs__have_none(void **state)
+{
+    scratch_folder *s = *state;
+    pn_error err = {0};
+    pn_dataset *empty, *few, *dataset;
+    pn_recent_rows recent;
+    must(small_table_create(scratch_path(s, "t.lance"), &empty, &err), &err);
+    must(small_table_append(empty, 0, PN_RECENT_RUN_ROWS - 1, NULL, &few, &err), &err);
+    must(small_table_append(few, 100, PN_RECENT_RUN_ROWS, NULL, &dataset, &err), &err);
+    must(copy_all(dataset, NULL, &recent, &err), &err);
+    pn_flat_run shorter = run_of(dataset, 0), longer = run_of(dataset, 1);
+    assert_int_equal(recent.n, 1);
+    assert_null(pn_recent_rows_find(&recent, &shorter));
+    assert_non_null(pn_recent_rows_find(&recent, &longer));
+    pn_recent_rows_reset(&recent);
+    pn_dataset_unref(empty);
+    pn_dataset_unref(few);
+    pn_dataset_unref(dataset);
+}
+
 static void copies__say_when_there_is_no_memory(void **state)
 {
     scratch_folder *s = *state;
@@ -130,6 +179,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(copies__are_shared_by_versions, scratch_folder_setup,
+                                        scratch_folder_teardown),
+        cmocka_unit_test_setup_teardown(copies__are_not_shared_where_lengths_count_otherwise,
+                                        scratch_folder_setup, scratch_folder_teardown),
+        cmocka_unit_test_setup_teardown(short_runs__have_none, scratch_folder_setup,
                                         scratch_folder_teardown),
         cmocka_unit_test_setup_teardown(copies__say_when_there_is_no_memory, scratch_folder_setup,
                                         scratch_folder_teardown),
