@@ -167,27 +167,35 @@ static pn_status fold(pn_table_upkeep *upkeep, pn_snapshot *snapshot,
     return status;
 }
 
-/* Fragments of fewer rows are swept: of more when there is a crowd, because they come faster than they are folded. */
-static uint64_t rows_to_sweep(const pn_dataset *dataset)
+static size_t count_crowd(const pn_dataset *dataset)
 {
-    const uint64_t few = PN_SWEEP_ROWS, more = 10 * few, most = 100 * few;
+    const uint64_t widest = (uint64_t)100 * PN_SWEEP_ROWS;
     size_t n = 0;
     for (size_t i = 0; i < pn_dataset_n_fragments(dataset); i++) {
         pn_fragment_info info;
         pn_dataset_fragment(dataset, i, &info);
-        n += info.physical_rows < most;
+        n += info.physical_rows < widest;
     }
-    return n <= PN_SWEEP_CROWD ? few : n <= (size_t)2 * PN_SWEEP_CROWD ? more : most;
+    return n;
+}
+
+/* Fragments of fewer rows are swept: of more when there is a crowd, because they come faster than they are folded. One that stays, as of many
+ * indexes, is looked at again when there are some more. */
+static uint64_t rows_to_sweep(const pn_table_upkeep *upkeep, size_t n)
+{
+    enum { SOME = 8 };
+    const uint64_t limit = PN_SWEEP_ROWS;
+    if (n <= PN_SWEEP_CROWD || (upkeep->crowd_left > 0 && n <= upkeep->crowd_left + SOME))
+        return limit;
+    return limit * (n <= (size_t)2 * PN_SWEEP_CROWD ? 10 : 100);
 }
 
 /* Of a crowd no more than who inserts can wait for: a table that others made of many large files is not for an insert to fold. */
 static pn_status plan_sweep(pn_dataset *dataset, pn_compact_options *options,
                             pn_compact_preview *plan, pn_error *err)
 {
-    const uint64_t few = PN_SWEEP_ROWS;
-    options->below_rows = rows_to_sweep(dataset);
     PN_TRY(pn_dataset_compact_preview(dataset, options, plan, err));
-    while (options->below_rows > few && plan->n_bytes > options->target_bytes / 2) {
+    while (options->below_rows > PN_SWEEP_ROWS && plan->n_bytes > options->target_bytes / 2) {
         options->below_rows /= 10;
         PN_TRY(pn_dataset_compact_preview(dataset, options, plan, err));
     }
@@ -203,11 +211,17 @@ void pn_table_upkeep_sweep(pn_table_upkeep *upkeep, pn_snapshot *newest)
     if (target == 0)
         return;
     pthread_mutex_lock(&upkeep->sweep_mu);
-    pn_compact_options options = {
-        .mode = PN_COMPACT_TIERED, .target_bytes = target, .first_id = upkeep->first_free};
+    size_t n = count_crowd(newest->dataset);
+    pn_compact_options options = {.mode = PN_COMPACT_TIERED,
+                                  .target_bytes = target,
+                                  .first_id = upkeep->first_free,
+                                  .below_rows = rows_to_sweep(upkeep, n)};
+    bool is_crowd = options.below_rows > PN_SWEEP_ROWS;
     pn_status status = plan_sweep(newest->dataset, &options, &plan, &err);
     if (status == PN_OK && plan.n_new > 0)
         status = fold(upkeep, newest, &options, NULL, &done, &err);
+    if (is_crowd || n <= PN_SWEEP_CROWD)
+        upkeep->crowd_left = is_crowd && plan.n_new > 0 && done.n_made == 0 ? n : 0;
     pthread_mutex_unlock(&upkeep->sweep_mu);
     if (plan.n_new > 0 || status != PN_OK)
         count(upkeep, &done, status, &err);

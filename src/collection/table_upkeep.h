@@ -20,14 +20,16 @@
 
 #include "collection/snapshot.h"
 
-/* Larger fragments are not swept, but folded; ten times larger ones while there are more than PN_SWEEP_CROWD, of fewer rows than a hundred times
- * that, and those too while there are twice as many. */
+/* Fragments of fewer than PN_SWEEP_ROWS are swept. Where there are more than PN_SWEEP_CROWD fragments of fewer than a hundred times that, those
+ * of fewer than ten times; where there are more than twice PN_SWEEP_CROWD, all of these. */
 enum { PN_SWEEP_ROWS = 1000, PN_SWEEP_CROWD = 40 };
 
 typedef struct pn_table_upkeep {
     const char *table, *indexes; /* folders; borrowed */
     pthread_mutex_t sweep_mu;    /* held while a sweep runs */
     uint32_t first_free;         /* fragments with smaller ids are a fold's; guarded by sweep_mu */
+    size_t
+        crowd_left; /* fragments that a sweep of a crowd could do nothing about; guarded by sweep_mu */
     pthread_mutex_t mu;
     uint64_t target_bytes;    /* 0: nothing is folded; guarded by mu, like all below */
     int64_t cleaned_ns;       /* when it was last; 0: never */
