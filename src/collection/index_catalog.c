@@ -596,28 +596,6 @@ static void count_rows(pn_index_views *views)
     }
 }
 
-static pn_status copy_recent(view_maker *m, const pn_index_views *before, pn_error *err)
-{
-    pn_index_views *views = m->views;
-    size_t n_fragments = pn_dataset_n_fragments(m->dataset), n = 0;
-    uint64_t n_rows = 0;
-    size_t *fragments = PN_ARENA_NEW(&m->arena, size_t, n_fragments + 1);
-    if (!fragments)
-        return pn_fail_nomem(err);
-    for (size_t i = 0; i < n_fragments && n_rows < PN_RECENT_ROWS; i++) {
-        pn_fragment_info f;
-        if (views->view_of[i] != PN_NO_VIEW)
-            continue;
-        pn_dataset_fragment(m->dataset, i, &f);
-        fragments[n++] = i;
-        n_rows += f.physical_rows;
-    }
-    if (n_rows >= PN_RECENT_ROWS)
-        return PN_OK;
-    return pn_recent_rows_make(m->dataset, fragments, n, m->column, m->dim, m->any_length,
-                               before ? &before->recent : NULL, &views->recent, err);
-}
-
 pn_status pn_index_views_make(const pn_index_catalog *c, pn_dataset *dataset, const char *column,
                               size_t dim, bool any_length, const pn_index_views *before,
                               pn_index_views **out, pn_error *err)
@@ -647,8 +625,6 @@ pn_status pn_index_views_make(const pn_index_catalog *c, pn_dataset *dataset, co
         status = sort_places(&m, err);
     for (size_t i = 0; status == PN_OK && i < c->n_indexes; i++)
         status = add_view(&m, c->indexes[i], before, err);
-    if (status == PN_OK)
-        status = copy_recent(&m, before, err);
     pn_free(m.places);
     pn_free(m.by_file);
     pn_free(m.covered);
@@ -679,7 +655,6 @@ void pn_index_views_unref(pn_index_views *views)
         pn_free(views->views[i].runs);
         unref_index(views->opened[i]);
     }
-    pn_recent_rows_reset(&views->recent);
     pn_free(views->views);
     pn_free(views->opened);
     pn_free(views->view_of);

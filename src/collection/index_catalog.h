@@ -17,7 +17,6 @@
 #ifndef PN_COLLECTION_INDEX_CATALOG_H
 #define PN_COLLECTION_INDEX_CATALOG_H
 
-#include "collection/recent_rows.h"
 #include "dataset/dataset.h"
 #include "index/index.h"
 
@@ -63,13 +62,12 @@ typedef struct pn_index_views {
     uint32_t *view_of; /* [fragments of the dataset] the view that covers it, or PN_NO_VIEW */
     uint64_t n_covered, n_uncovered; /* rows, without deleted ones */
     struct pn_open_index **opened;   /* [n_views] */
-    pn_recent_rows recent;           /* of the uncovered, while they are few */
 } pn_index_views;
 
 /*
  * dataset   a version; any_length: its vectors need not be unit vectors
  * column    of the vectors; dim: their length
- * before    the views of an earlier version, whose masks are kept where nothing was deleted since, and whose copies; NULL is welcome
+ * before    the views of an earlier version, whose masks are kept where nothing was deleted since; NULL is welcome
  */
 PN_NODISCARD pn_status pn_index_views_make(const pn_index_catalog *catalog, pn_dataset *dataset,
                                            const char *column, size_t dim, bool any_length,

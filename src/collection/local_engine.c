@@ -177,6 +177,8 @@ static pn_status search_version(const local_engine *e, pn_snapshot *snapshot,
     if (asked->filter)
         PN_TRY(pn_filter_cache_get(&snapshot->filters, snapshot->dataset, asked->filter, &filtered,
                                    err));
+    if (scope.views)
+        scope.recent = pn_snapshot_recent(snapshot, scope.views, !filtered);
     int64_t filtered_at = pn_clock_monotonic_ns();
     pn_status status = pn_local_search(&scope, filtered, asked, topk, stats, err);
     pn_filtered_unref(filtered);

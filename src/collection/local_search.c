@@ -69,9 +69,8 @@ static pn_status add_runs(plan *p, size_t i, const uint64_t *left, pn_error *err
         PN_TRY(both(p, left, words, fragment.physical_rows, &words, err));
     PN_TRY(pn_run_list_add(&p->runs, p->scope->dataset, i, PN_COLUMN_VECTOR, p->scope->any_length,
                            words, err));
-    for (; p->scope->views && first < p->runs.n; first++)
-        p->runs.runs[first].copy =
-            pn_recent_rows_find(&p->scope->views->recent, &p->runs.runs[first]);
+    for (; first < p->runs.n; first++)
+        p->runs.runs[first].copy = pn_recent_rows_find(p->scope->recent, &p->runs.runs[first]);
     uint64_t n = fragment.physical_rows - fragment.deleted_rows;
     for (size_t w = 0; left && w < pn_words_for_bits(fragment.physical_rows); w++)
         n = (w > 0 ? n : 0) + pn_popcount64(left[w]);

@@ -15,6 +15,7 @@
 #include "collection/engine.h"
 #include "collection/filter_cache.h"
 #include "collection/lance_indexes.h"
+#include "collection/recent_rows.h"
 
 /* So many are scanned rather than looked for by an index. */
 enum { PN_FEW_ROWS = 8192 };
@@ -22,10 +23,11 @@ enum { PN_FEW_ROWS = 8192 };
 /* One version, pinned by whoever made this. */
 typedef struct pn_local_scope {
     pn_dataset *dataset;
-    const pn_index_views *views; /* NULL: no index */
-    const pn_lance_views *lance; /* NULL: none of LanceDB's */
-    const char *texts_folder;    /* to measure those with; of index_texts.h */
-    pn_pool *pool;               /* may be NULL */
+    const pn_index_views *views;  /* NULL: no index */
+    const pn_lance_views *lance;  /* NULL: none of LanceDB's */
+    const pn_recent_rows *recent; /* copies of what is scanned; NULL: none */
+    const char *texts_folder;     /* to measure those with; of index_texts.h */
+    pn_pool *pool;                /* may be NULL */
     uint32_t dim;
     bool any_length; /* the vectors are not known to be of unit length */
 } pn_local_scope;

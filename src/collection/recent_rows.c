@@ -9,19 +9,33 @@
 #include "base/alloc.h"
 #include "collection/run_list.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
+
+typedef struct recent_run {
+    const float *vectors;
+    pn_flat_copy *copy;
+} recent_run;
+
+struct pn_recent_rows {
+    _Atomic unsigned n_refs;
+    pn_dataset *dataset;
+    bool any_length;  /* they were divided by their lengths */
+    recent_run *runs; /* [n] by vectors */
+    size_t n;
+};
 
 static int by_vectors(const void *a, const void *b)
 {
-    const pn_recent_run *x = a, *y = b;
+    const recent_run *x = a, *y = b;
     return ((uintptr_t)x->vectors > (uintptr_t)y->vectors) -
            ((uintptr_t)x->vectors < (uintptr_t)y->vectors);
 }
 
 static pn_flat_copy *find(const pn_recent_rows *recent, const pn_flat_run *run)
 {
-    const pn_recent_run key = {.vectors = run->vectors}, *found = NULL;
-    if (recent && recent->n > 0)
+    const recent_run key = {.vectors = run->vectors}, *found = NULL;
+    if (recent && recent->n > 0 && recent->any_length == run->any_length)
         found = bsearch(&key, recent->runs, recent->n, sizeof key, by_vectors);
     return found && found->copy->n_rows == run->n_rows ? found->copy : NULL;
 }
@@ -46,9 +60,9 @@ static pn_status list_runs(pn_dataset *dataset, const size_t *fragments, size_t 
 
 /* The copy that there is already, or a new one. */
 static pn_status copy_run(const pn_flat_run *run, size_t dim, const pn_recent_rows *before,
-                          pn_recent_run *out, pn_error *err)
+                          recent_run *out, pn_error *err)
 {
-    *out = (pn_recent_run){run->vectors, find(before, run)};
+    *out = (recent_run){run->vectors, find(before, run)};
     if (!out->copy)
         return pn_flat_copy_make(run, dim, &out->copy, err);
     (void)pn_flat_copy_ref(out->copy);
@@ -73,25 +87,40 @@ static pn_status copy_runs(const pn_run_list *list, size_t dim, const pn_recent_
 
 pn_status pn_recent_rows_make(pn_dataset *dataset, const size_t *fragments, size_t n_fragments,
                               const char *column, size_t dim, bool any_length,
-                              const pn_recent_rows *before, pn_recent_rows *out, pn_error *err)
+                              const pn_recent_rows *before, pn_recent_rows **out, pn_error *err)
 {
     pn_run_list list = {0};
+    pn_recent_rows *recent = pn_alloc_zero(sizeof *recent);
+    if (!recent)
+        return pn_fail_nomem(err);
+    atomic_store(&recent->n_refs, 1);
+    recent->dataset = pn_dataset_ref(dataset);
+    recent->any_length = any_length;
     pn_status status = list_runs(dataset, fragments, n_fragments, column, any_length, &list, err);
-    if (before && before->any_length != any_length)
-        before = NULL;
     if (status == PN_OK)
-        status = copy_runs(&list, dim, before, out, err);
-    out->any_length = any_length;
+        status = copy_runs(&list, dim, before, recent, err);
     pn_free(list.runs);
-    if (status != PN_OK)
-        pn_recent_rows_reset(out);
+    if (status == PN_OK)
+        *out = recent;
+    else
+        pn_recent_rows_unref(recent);
     return status;
 }
 
-void pn_recent_rows_reset(pn_recent_rows *recent)
+pn_recent_rows *pn_recent_rows_ref(pn_recent_rows *recent)
 {
+    if (recent)
+        atomic_fetch_add(&recent->n_refs, 1);
+    return recent;
+}
+
+void pn_recent_rows_unref(pn_recent_rows *recent)
+{
+    if (!recent || atomic_fetch_sub(&recent->n_refs, 1) != 1)
+        return;
     for (size_t r = 0; r < recent->n; r++)
         pn_flat_copy_unref(recent->runs[r].copy);
     pn_free(recent->runs);
-    *recent = (pn_recent_rows){0};
+    pn_dataset_unref(recent->dataset);
+    pn_free(recent);
 }

@@ -10,6 +10,7 @@
 #include "collection/filter_cache.h"
 #include "collection/ids.h"
 #include "collection/lance_indexes.h"
+#include "collection/recent_rows.h"
 
 #include <stdatomic.h>
 
@@ -19,6 +20,8 @@ typedef struct pn_table_indexes {
     pn_index_catalog *catalog; /* guarded by mu */
     pn_index_views *latest;    /* those made last, whose masks the next ones share; guarded by mu */
     pn_lance_catalog lance;    /* LanceDB's own; guarded by mu */
+    pn_recent_rows *recent;    /* those made last, which the next ones share; guarded by mu */
+    bool was_scanned, is_copying; /* guarded by mu */
 } pn_table_indexes;
 
 PN_NODISCARD pn_status pn_table_indexes_init(pn_table_indexes *indexes, const char *table,
@@ -40,6 +43,9 @@ struct pn_snapshot {
     pn_id_index *ids;      /* made on first use; guarded by mu */
     pn_index_views *views; /* likewise */
     pn_lance_views *lance; /* likewise */
+    pn_recent_rows *before,
+        *recent;    /* of an earlier version, and its own; set once; guarded by mu */
+    bool is_copied; /* or cannot be; guarded by mu */
     pn_filter_cache filters;
 };
 
@@ -54,6 +60,13 @@ PN_NODISCARD pn_status pn_snapshot_views(pn_snapshot *snapshot, const pn_index_v
 /* And what LanceDB's indexes cover of the rest. */
 PN_NODISCARD pn_status pn_snapshot_lance_views(pn_snapshot *snapshot, const pn_lance_views **out,
                                                pn_error *err);
+/*
+ * Copies of rows that the views leave out, for a search that scans them; NULL when there are none. With may_make what is missing is made, but not
+ * for the first search of an engine, which may be its only one. While one thread makes them others do with those of an
+ * earlier version. They live with the snapshot.
+ */
+const pn_recent_rows *pn_snapshot_recent(pn_snapshot *snapshot, const pn_index_views *views,
+                                         bool may_make);
 PN_NODISCARD pn_status pn_snapshot_ids(pn_snapshot *snapshot, const pn_id_index **out,
                                        pn_error *err);
 

@@ -1,7 +1,7 @@
 /*
  * copy_bound.h - the most that a row's score may be, by an 8-bit copy of it
  *
- * With c what a copy is relative to (a centroid, or nothing), r the rest of the row, r' its copy, q' the rounded query, all of them with their
+ * With c what a copy is relative to (a centroid, or the mean of a run), r the rest of the row, r' its copy, q' the rounded query, all of them with their
  * lengths |.| as real numbers,
  *
  *     q . v  =  q . c + q . r  <=  q' . c + q' . r'  +  |q| |r - r'|  +  |q - q'| (|c| + |r'|)

@@ -1,5 +1,9 @@
 /*
  * flat_copy.c - 8-bit copies of a run's vectors: which rows cannot be among the nearest, for a quarter of the bytes
+ *
+ * Each row has a scale of its own, and the length of what its bytes lack, which bounds what they say of a score (copy_bound.h). Vectors of
+ * a model have a few dimensions that are large in all of them: relative to the mean of the run, which takes those away, .010 of
+ * a unit vector is lacking, and .027 without (median, 512 dimensions made like CLIP's).
  */
 #include "index/flat_copy.h"
 

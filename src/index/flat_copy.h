@@ -2,6 +2,8 @@
  * flat_copy.h - 8-bit copies of a run's vectors: which rows cannot be among the nearest, for a quarter of the bytes
  *
  * For the rows that no index covers yet. They are scanned by every search, and most of them are far from the question.
+ *
+ * Threads: a copy is immutable and counted.
  */
 #ifndef PN_INDEX_FLAT_COPY_H
 #define PN_INDEX_FLAT_COPY_H

@@ -26,18 +26,17 @@ static void must(pn_status status, const pn_error *err)
 }
 
 static pn_status copy_as(pn_dataset *dataset, bool any_length, const pn_recent_rows *before,
-                         pn_recent_rows *out, pn_error *err)
+                         pn_recent_rows **out, pn_error *err)
 {
     size_t fragments[8], n = pn_dataset_n_fragments(dataset);
     assert_true(n <= PN_COUNT_OF(fragments));
     for (size_t i = 0; i < n; i++)
         fragments[i] = i;
-    *out = (pn_recent_rows){0};
     return pn_recent_rows_make(dataset, fragments, n, COLUMN, SMALL_TABLE_DIM, any_length, before,
                                out, err);
 }
 
-static pn_status copy_all(pn_dataset *dataset, const pn_recent_rows *before, pn_recent_rows *out,
+static pn_status copy_all(pn_dataset *dataset, const pn_recent_rows *before, pn_recent_rows **out,
                           pn_error *err)
 {
     return copy_as(dataset, true, before, out, err);
@@ -80,29 +79,27 @@ static void copies__are_shared_by_versions(void **state)
     scratch_folder *s = *state;
     pn_error err = {0};
     pn_dataset *first, *second;
-    pn_recent_rows old, new;
+    pn_recent_rows *old, *new;
     must(small_table_create(scratch_path(s, "t.lance"), &first, &err), &err);
     must(small_table_append(first, 0, 300, NULL, &second, &err), &err);
     pn_dataset_unref(first);
     first = second;
     must(copy_all(first, NULL, &old, &err), &err);
     must(small_table_append(first, 300, 70, NULL, &second, &err), &err);
-    must(copy_all(second, &old, &new, &err), &err);
-    assert_int_equal(old.n, 1);
-    assert_int_equal(new.n, 2);
+    must(copy_all(second, old, &new, &err), &err);
     pn_flat_run kept = run_of(second, 0), added = run_of(second, 1);
-    const pn_flat_copy *copy = pn_recent_rows_find(&old, &kept);
+    const pn_flat_copy *copy = pn_recent_rows_find(old, &kept);
     assert_non_null(copy);
-    assert_ptr_equal(pn_recent_rows_find(&new, &kept), copy);
-    assert_null(pn_recent_rows_find(&old, &added));
-    pn_recent_rows_reset(&old); /* the other one's goes on */
+    assert_ptr_equal(pn_recent_rows_find(new, &kept), copy);
+    assert_null(pn_recent_rows_find(old, &added));
+    pn_recent_rows_unref(old); /* the other one's goes on */
     pn_dataset_unref(first);
     check_copy(copy, &kept);
-    check_copy(pn_recent_rows_find(&new, &added), &added);
+    check_copy(pn_recent_rows_find(new, &added), &added);
     added.n_rows--; /* another run that begins there */
-    assert_null(pn_recent_rows_find(&new, &added));
-    pn_recent_rows_reset(&new);
-    assert_null(pn_recent_rows_find(&new, &kept));
+    assert_null(pn_recent_rows_find(new, &added));
+    pn_recent_rows_unref(new);
+    assert_null(pn_recent_rows_find(NULL, &kept));
     pn_dataset_unref(second);
 }
 
@@ -112,19 +109,23 @@ static void copies__are_not_shared_where_lengths_count_otherwise(void **state)
     scratch_folder *s = *state;
     pn_error err = {0};
     pn_dataset *empty, *dataset;
-    pn_recent_rows any, units, again;
+    pn_recent_rows *any, *units, *again;
     must(small_table_create(scratch_path(s, "t.lance"), &empty, &err), &err);
     must(small_table_append(empty, 0, 300, NULL, &dataset, &err), &err);
     must(copy_as(dataset, true, NULL, &any, &err), &err);
-    must(copy_as(dataset, false, &any, &units, &err), &err);
-    must(copy_as(dataset, false, &units, &again, &err), &err);
+    must(copy_as(dataset, false, any, &units, &err), &err);
+    must(copy_as(dataset, false, units, &again, &err), &err);
     pn_flat_run run = run_of(dataset, 0);
-    assert_non_null(pn_recent_rows_find(&units, &run));
-    assert_ptr_not_equal(pn_recent_rows_find(&units, &run), pn_recent_rows_find(&any, &run));
-    assert_ptr_equal(pn_recent_rows_find(&again, &run), pn_recent_rows_find(&units, &run));
-    pn_recent_rows_reset(&any);
-    pn_recent_rows_reset(&units);
-    pn_recent_rows_reset(&again);
+    const pn_flat_copy *divided = pn_recent_rows_find(any, &run);
+    assert_non_null(divided);
+    assert_null(pn_recent_rows_find(units, &run));
+    run.any_length = false;
+    assert_non_null(pn_recent_rows_find(units, &run));
+    assert_ptr_not_equal(pn_recent_rows_find(units, &run), divided);
+    assert_ptr_equal(pn_recent_rows_find(again, &run), pn_recent_rows_find(units, &run));
+    pn_recent_rows_unref(any);
+    pn_recent_rows_unref(units);
+    pn_recent_rows_unref(again);
     pn_dataset_unref(empty);
     pn_dataset_unref(dataset);
 }
@@ -134,16 +135,15 @@ static void short_runs__have_none(void **state)
     scratch_folder *s = *state;
     pn_error err = {0};
     pn_dataset *empty, *few, *dataset;
-    pn_recent_rows recent;
+    pn_recent_rows *recent;
     must(small_table_create(scratch_path(s, "t.lance"), &empty, &err), &err);
     must(small_table_append(empty, 0, PN_RECENT_RUN_ROWS - 1, NULL, &few, &err), &err);
     must(small_table_append(few, 100, PN_RECENT_RUN_ROWS, NULL, &dataset, &err), &err);
     must(copy_all(dataset, NULL, &recent, &err), &err);
     pn_flat_run shorter = run_of(dataset, 0), longer = run_of(dataset, 1);
-    assert_int_equal(recent.n, 1);
-    assert_null(pn_recent_rows_find(&recent, &shorter));
-    assert_non_null(pn_recent_rows_find(&recent, &longer));
-    pn_recent_rows_reset(&recent);
+    assert_null(pn_recent_rows_find(recent, &shorter));
+    assert_non_null(pn_recent_rows_find(recent, &longer));
+    pn_recent_rows_unref(recent);
     pn_dataset_unref(empty);
     pn_dataset_unref(few);
     pn_dataset_unref(dataset);
@@ -159,13 +159,13 @@ static void copies__say_when_there_is_no_memory(void **state)
     must(small_table_append(first, 0, 30, NULL, &dataset, &err), &err);
     (void)run_of(dataset, 0); /* its file is open */
     for (int64_t n = 1; status != PN_OK; n++) {
-        pn_recent_rows recent;
+        pn_recent_rows *recent;
         int64_t live = pn_alloc_live();
         pn_alloc_fail_after(n);
         status = copy_all(dataset, NULL, &recent, &err);
         pn_alloc_fail_after(0);
         if (status == PN_OK)
-            pn_recent_rows_reset(&recent);
+            pn_recent_rows_unref(recent);
         else
             assert_int_equal(status, PN_ERR_NOMEM);
         assert_int_equal(pn_alloc_live(), live);
