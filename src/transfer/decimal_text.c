@@ -129,7 +129,16 @@ static bool take_apart(pn_str text, parts *out)
     return n_digits > 0;
 }
 
-bool pn_decimal_from_text(pn_str text, int32_t scale, uint8_t *bytes, size_t n_bytes)
+/* A number without its sign has so many digits at most. */
+static bool within_precision(limbs x, int32_t precision)
+{
+    for (int32_t i = 0; i < precision && !is_zero(&x); i++)
+        (void)divide_by_ten(&x); // the digit that goes
+    return is_zero(&x);
+}
+
+bool pn_decimal_from_text(pn_str text, int32_t precision, int32_t scale, uint8_t *bytes,
+                          size_t n_bytes)
 {
     limbs x = {.n = n_bytes / 4};
     parts p;
@@ -149,6 +158,8 @@ bool pn_decimal_from_text(pn_str text, int32_t scale, uint8_t *bytes, size_t n_b
     for (; shift > 0 && !is_zero(&x); shift--)
         if (!times_ten_plus(&x, 0))
             return false;
+    if (!within_precision(x, precision))
+        return false;
     if (p.negative)
         negate(&x);
     if (!is_zero(&x) && (x.limb[x.n - 1] >> 31 != 0) != p.negative)

@@ -16,7 +16,9 @@ enum { PN_DECIMAL_MAX_SCALE = 76, PN_DECIMAL_TEXT_BYTES = 200 };
 PN_NODISCARD bool pn_decimal_to_text(const uint8_t *bytes, size_t n_bytes, int32_t scale,
                                      char out[PN_DECIMAL_TEXT_BYTES]);
 
-/* The other way: digits with or without sign, point and exponent. False: not a number, it has digits behind the scale, or does not fit. */
-PN_NODISCARD bool pn_decimal_from_text(pn_str text, int32_t scale, uint8_t *bytes, size_t n_bytes);
+/* The other way: digits with or without sign, point and exponent. False: not a number, it has digits behind the scale, or more than precision,
+ * or does not fit the bytes. */
+PN_NODISCARD bool pn_decimal_from_text(pn_str text, int32_t precision, int32_t scale,
+                                       uint8_t *bytes, size_t n_bytes);
 
 #endif

@@ -246,7 +246,7 @@ static pn_status decimal_from_text(pn_builder *builder, const pn_field *field, p
 {
     uint8_t bytes[PN_DECIMAL_MAX_BYTES];
     size_t width = pn_type_width(field);
-    if (!pn_decimal_from_text(text, field->scale, bytes, width))
+    if (!pn_decimal_from_text(text, field->precision, field->scale, bytes, width))
         return refuse(field, text, "a decimal number that the column can hold", err);
     return pn_builder_append_bytes(builder, bytes, width, err);
 }

@@ -78,22 +78,36 @@ static pn_str random_text(pn_rng *rng, pn_arena *arena)
     return pn_str_make(copy, n);
 }
 
-static void make_texts(pn_rng *rng, pn_arena *arena, const pn_field *field, model_value *value)
+/* An eighth of random bytes, which is below 10^38 for 16 of them, and below 10^76 for 32. */
+static pn_str within_precision(pn_str bytes, pn_arena *arena)
+{
+    char *copy = pn_arena_strndup(arena, bytes.ptr, bytes.len);
+    assert_non_null(copy);
+    memcpy(copy, bytes.ptr, bytes.len);
+    signed char top = (signed char)copy[bytes.len - 1];
+    copy[bytes.len - 1] = (char)(top / 8); // little-endian: the last byte has the sign
+    return pn_str_make(copy, bytes.len);
+}
+
+static void make_values_plain(pn_rng *rng, pn_arena *arena, const pn_field *field,
+                              model_value *value)
 {
     bool is_text = field->type == PN_TYPE_STRING || field->type == PN_TYPE_LARGE_STRING;
     if (is_text && !value->is_null)
         value->bytes = random_text(rng, arena);
+    if ((field->type == PN_TYPE_DECIMAL128 || field->type == PN_TYPE_DECIMAL256) && !value->is_null)
+        value->bytes = within_precision(value->bytes, arena);
     for (size_t i = 0; i < value->n_items;
          i++) // drawn by model_random_values() for this value alone
-        make_texts(rng, arena, &field->children[field->type == PN_TYPE_STRUCT ? i : 0],
-                   (model_value *)(uintptr_t)&value->items[i]);
+        make_values_plain(rng, arena, &field->children[field->type == PN_TYPE_STRUCT ? i : 0],
+                          (model_value *)(uintptr_t)&value->items[i]);
 }
 
 model_value *plain_random_values(pn_rng *rng, pn_arena *arena, const pn_field *field, size_t n)
 {
     model_value *values = model_random_values(rng, arena, field, n);
     for (size_t i = 0; i < n; i++)
-        make_texts(rng, arena, field, &values[i]);
+        make_values_plain(rng, arena, field, &values[i]);
     return values;
 }
 
