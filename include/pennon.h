@@ -815,8 +815,8 @@ PN_API pn_status pn_lance_check_json(const char *path, const pn_check_options *o
  * there is one, is the table's newest then; it may be NULL. Errors of all: NOT_FOUND (the table), CORRUPT, UNSUPPORTED (data files of
  * a version that is not written; a feature, by name), CONFLICT (others were faster again and again), IO (the folder cannot be written to). */
 
-/* The version that a text names: its number, or a tag. A number is not looked up, and wins over a tag that looks like one. NOT_FOUND: no such
- * tag; INVALID: neither. With it every function here and pn_table_open_version() takes tags. */
+/* The version that a text names: its number, or a tag. A number is not looked up, and wins over a tag that looks like one, which others may
+ * have made; "tag:7" is that tag, and "tag:" may stand before any. NOT_FOUND: no such tag; INVALID: neither. With it every function here and pn_table_open_version() takes tags. */
 PN_API pn_status pn_lance_find_version(const char *path, const char *name, uint64_t *version,
                                        pn_error *err);
 
@@ -825,7 +825,7 @@ PN_API pn_status pn_lance_find_version(const char *path, const char *name, uint6
 PN_API pn_status pn_lance_restore(const char *path, uint64_t old_version, uint64_t *version,
                                   pn_error *err);
 
-/* Tags are names for versions: letters, digits, '.', '-', '_'. A tagged version is never cleaned up. As JSON, by name:
+/* Tags are names for versions: letters, digits, '.', '-', '_', not digits alone. A tagged version is never cleaned up. As JSON, by name:
  * [{"name","version"},...]. Freed with pn_memory_free(). */
 PN_API pn_status pn_lance_tags_json(const char *path, char **out, pn_error *err);
 /* version 0: the newest. INVALID: the name; EXISTS; NOT_FOUND: the version. */

@@ -20,6 +20,7 @@
 
 #include <inttypes.h>
 #include <math.h>
+#include <string.h>
 
 static pn_status open_newest(const char *path, pn_dataset **out, pn_error *err)
 {
@@ -60,8 +61,10 @@ pn_status pn_lance_find_version(const char *path, const char *name, uint64_t *ve
     if (!name || name[0] == '\0')
         return pn_fail(err, PN_ERR_INVALID, "no version was named");
     if (!pn_str_to_u64(pn_str_of(name), &number)) {
+        static const char prefix[] = "tag:";
+        size_t skipped = pn_str_starts_with(pn_str_of(name), prefix) ? strlen(prefix) : 0;
         PN_TRY(check_table(path, err));
-        return pn_dataset_tag_version(path, name, version, err);
+        return pn_dataset_tag_version(path, name + skipped, version, err);
     }
     if (number == 0 || number > INT64_MAX)
         return pn_fail(err, PN_ERR_INVALID, "versions are counted from 1, not \"%s\"", name);
@@ -118,6 +121,10 @@ static pn_status check_tag(const char *path, const char *name, uint64_t *version
 
 pn_status pn_lance_tag_create(const char *path, const char *name, uint64_t version, pn_error *err)
 {
+    if (name && name[0] != '\0' && name[strspn(name, "0123456789")] == '\0')
+        return pn_fail(err, PN_ERR_INVALID,
+                       "\"%s\" cannot be a tag: it would be taken for the number of a version",
+                       name);
     PN_TRY(check_tag(path, name, &version, err));
     return pn_dataset_tag_create(path, name, version, err);
 }

@@ -13,7 +13,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-enum { MAX_WORDS = 3 };
+enum { MAX_WORDS = 3, MAX_TAG_BYTES = 256 };
 
 typedef struct arguments {
     pn_common common;
@@ -217,8 +217,11 @@ static int change_tag(const arguments *args)
         status = pn_lance_tag_update(table, name, version, &err);
     else if (status == PN_OK)
         status = pn_lance_tag_delete(table, name, &err);
-    if (status == PN_OK && strcmp(action, "delete") != 0)
-        status = pn_lance_find_version(table, name, &version, &err);
+    if (status == PN_OK && strcmp(action, "delete") != 0) {
+        char tag[MAX_TAG_BYTES]; // a name of digits would be taken for a version
+        (void)snprintf(tag, sizeof tag, "tag:%s", name); // cut: no tag, and told so
+        status = pn_lance_find_version(table, tag, &version, &err);
+    }
     if (status != PN_OK)
         return fail(&err);
     if (args->common.output == PN_OUTPUT_JSON)
@@ -241,7 +244,8 @@ int pn_cmd_table_tag(int argc, char **argv)
         "  create NAME [VERSION]   a new one, for the newest version or another\n"
         "  update NAME [VERSION]   let one that is there name another version\n"
         "  delete NAME\n\n"
-        "Letters, digits, '.', '-' and '_' make a tag. What has one is never cleaned up.",
+        "Letters, digits, '.', '-' and '_' make a tag, digits alone none. What has one is never "
+        "cleaned up. One of digits that LanceDB made, 7 say, is read as tag:7.",
         NULL,
         NULL,
         NULL};

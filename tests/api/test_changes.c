@@ -12,6 +12,7 @@
 
 #include <stdlib.h>
 
+#include "dataset/tags.h"
 #include "os/dir.h"
 #include "os/fd.h"
 #include "support/golden.h"
@@ -234,6 +235,16 @@ static void versions__have_names(void **state)
     assert_int_equal(version, 17);
     FAILS(PN_ERR_INVALID, "from 1", pn_lance_find_version(table, "0", &version, &err));
     FAILS(PN_ERR_NOT_FOUND, "summer", pn_lance_find_version(table, "summer", &version, &err));
+    OK(pn_lance_find_version(table, "tag:newest", &version, &err));
+    assert_int_equal(version, 2);
+    FAILS(PN_ERR_NOT_FOUND, "\"17\"", pn_lance_find_version(table, "tag:17", &version, &err));
+    FAILS(PN_ERR_INVALID, "number of a version", pn_lance_tag_create(table, "2", 1, &err));
+    OK(pn_dataset_tag_create(table, "2", 1, &err)); // as LanceDB does
+    OK(pn_lance_find_version(table, "tag:2", &version, &err));
+    assert_int_equal(version, 1);
+    OK(pn_lance_find_version(table, "2", &version, &err));
+    assert_int_equal(version, 2);
+    OK(pn_lance_tag_delete(table, "2", &err));
     OK(pn_lance_tag_update(table, "spring", 2, &err));
     FAILS(PN_ERR_NOT_FOUND, "summer", pn_lance_tag_update(table, "summer", 2, &err));
     OK(pn_lance_tags_json(table, &json, &err));

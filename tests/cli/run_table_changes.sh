@@ -76,6 +76,11 @@ expect 1 'no version 99\|99' table tag create late 99
 expect 1 '"late"' table tag update late
 expect 1 '"late"' table tag delete late
 expect 1 'a/b' table tag create a/b
+expect 1 'number of a version' table tag create 7
+mv "$PENNON_TABLE/_refs/tags/now.json" "$PENNON_TABLE/_refs/tags/7.json" # as LanceDB makes them
+expect 0 '"version": 2' table tag update 7 2 --json
+expect 0 'version  *2,' table info --version tag:7
+mv "$PENNON_TABLE/_refs/tags/7.json" "$PENNON_TABLE/_refs/tags/now.json"
 expect 2 'there are list, create, update and delete' table tag rename a
 expect 2 'what to do' table tag
 expect 2 'create takes the name' table tag create
