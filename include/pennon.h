@@ -739,7 +739,7 @@ typedef struct pn_import_options {
     int (*cancelled)(void *context);                                    /* polled; nonzero: stop */
     void *context;
     /*
-     * Upsert: instead of being appended, a row takes the place of the rows that have the same values in these n_keys columns (whole numbers,
+     * Upsert: instead of being appended, a row takes the place of the rows that have the same values in these n_keys columns (numbers,
      * texts, bytes, times, decimals, booleans), and is added when there is none. NULL: append. The columns that come are those of the CSV's
      * first line or of the first 4 MiB of NDJSON; others keep their value, and are null in added rows. A key with a null matches nothing.
      */

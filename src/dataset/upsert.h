@@ -5,7 +5,7 @@
  *
  * The rows may have fewer columns than the table. A matched row then keeps what it has in the others; in a new one they are null.
  *
- * Keys: whole numbers, texts, bytes, times, decimals, booleans, of one column or several together. A key with a null matches nothing. A key
+ * Keys: numbers, texts, bytes, times, decimals, booleans, of one column or several together. A key with a null matches nothing. A key
  * that comes twice is INVALID, naming it; one that the table has twice updates both rows.
  *
  * Everything is one commit. When another writer commits in between, what he added is looked through: if it has none of the keys the

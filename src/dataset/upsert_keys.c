@@ -8,7 +8,8 @@
  * The table is open addressing over a dense list, at most half full. A row of the table that has no match usually ends at its first
  * slot, without a look at any bytes.
  *
- * Numbers with a fraction are no keys: -0 and 0 are equal and differ in bytes, a NaN is not even equal to itself.
+ * Numbers with a fraction are compared by their bytes, too, as LanceDB's merge insert does: -0 is not 0, and a NaN is itself. What LanceDB
+ * makes of a JavaScript object has such a number in each column of numbers, its ids among them.
  */
 #include "dataset/upsert_keys.h"
 
@@ -24,8 +25,7 @@ static bool can_be_key(const pn_field *field)
 {
     if (field->is_json || field->is_blob)
         return false;
-    return field->type == PN_TYPE_BOOL || pn_type_is_integer(field->type) ||
-           (field->type >= PN_TYPE_STRING && field->type <= PN_TYPE_FIXED_SIZE_BINARY);
+    return field->type >= PN_TYPE_BOOL && field->type <= PN_TYPE_FIXED_SIZE_BINARY;
 }
 
 pn_status pn_upsert_keys_init(pn_upsert_keys *keys, const pn_field **fields, size_t n_fields,
@@ -38,8 +38,8 @@ pn_status pn_upsert_keys_init(pn_upsert_keys *keys, const pn_field **fields, siz
     for (size_t i = 0; i < n_fields; i++) {
         if (!can_be_key(fields[i]))
             return pn_fail(err, PN_ERR_UNSUPPORTED,
-                           "column \"%s\" cannot be a key: keys are whole numbers, texts, bytes, "
-                           "times, decimals or booleans",
+                           "column \"%s\" cannot be a key: keys are numbers, texts, bytes, times, "
+                           "decimals or booleans",
                            fields[i]->name);
         for (size_t k = 0; k < i; k++)
             if (fields[k] == fields[i])
@@ -104,6 +104,14 @@ static int64_t number_of(pn_str value, bool is_signed)
     return is_signed ? (int64_t)(bits << unused) >> unused : (int64_t)bits;
 }
 
+static double real_of(const pn_field *field, pn_str value)
+{
+    uint64_t bits = 0; // values of a key lie anywhere
+    const pn_array one = {.field = field, .length = 1, .values = &bits};
+    memcpy(&bits, value.ptr, PN_MIN(value.len, sizeof bits));
+    return pn_array_double(&one, 0);
+}
+
 static pn_status tell_value(const pn_field *field, pn_str value, pn_buffer *out, pn_error *err)
 {
     if (field->type == PN_TYPE_STRING || field->type == PN_TYPE_LARGE_STRING)
@@ -120,6 +128,8 @@ static pn_status tell_value(const pn_field *field, pn_str value, pn_buffer *out,
         (field->type >= PN_TYPE_DATE32 && field->type <= PN_TYPE_DURATION))
         return pn_buffer_append_format(out, err, "%s = %" PRId64, field->name,
                                        number_of(value, true));
+    if (field->type >= PN_TYPE_HALF && field->type <= PN_TYPE_DOUBLE)
+        return pn_buffer_append_format(out, err, "%s = %.17g", field->name, real_of(field, value));
     PN_TRY(pn_buffer_append_format(out, err, "%s = 0x", field->name));
     for (size_t i = 0; i < value.len && i < MAX_TOLD_BYTES / 2; i++)
         PN_TRY(pn_buffer_append_format(out, err, "%02x", (unsigned)(uint8_t)value.ptr[i]));

@@ -32,7 +32,7 @@ typedef struct pn_upsert_keys {
     size_t n_slots;  /* a power of two */
 } pn_upsert_keys;
 
-/* INVALID: no column, one twice; UNSUPPORTED names a column whose values are no keys: fractions, and what has parts. fields is borrowed. */
+/* INVALID: no column, one twice; UNSUPPORTED names a column whose values are no keys: what has parts. fields is borrowed. */
 PN_NODISCARD pn_status pn_upsert_keys_init(pn_upsert_keys *keys, const pn_field **fields,
                                            size_t n_fields, pn_error *err);
 void pn_upsert_keys_reset(pn_upsert_keys *keys); /* a zeroed one is welcome */

@@ -45,6 +45,17 @@ expect 0 ': 0 rows inserted, 1 updated, 0 deleted' table upsert --key id --leave
 expect 1 'the key column "id" is not in the rows' table upsert --key id,name --delete-missing - <<< '' # an empty file deletes nothing
 expect 0 ': 0 rows inserted, 1 updated, 3 deleted' table upsert --key id,name --delete-missing --delete-where 'id > 2' --format csv - <<< $'id,name\n2,b'
 rows '{"id":1,"name":"a"} {"id":2,"name":"b"} '
+# By numbers with a fraction, which all numbers are in what LanceDB makes of JavaScript's objects: the same when their bits are.
+fractions="$work/fractions.lance"
+expect 0 '6 rows added' table import --mode create --schema <(printf '[{"name":"k","type":"double"},{"name":"f","type":"float"},{"name":"v","type":"string"}]') - -t "$fractions" \
+    <<< $'{"k":1,"f":0.1,"v":"a"}\n{"k":0,"f":1,"v":"b"}\n{"k":"NaN","f":1,"v":"c"}\n{"k":0.1,"f":2,"v":"d"}\n{"k":"-Infinity","v":"e"}\n{"k":null,"v":"f"}'
+expect 0 ': 2 rows inserted, 4 updated, 0 deleted' table upsert --key k - -t "$fractions" <<< $'{"k":1,"v":"A"}\n{"k":-0.0,"v":"B"}\n{"k":"NaN","v":"C"}\n{"k":0.1,"v":"D"}\n{"k":"-Infinity","v":"E"}\n{"k":null,"v":"F"}'
+rows '{"k":0,"f":1,"v":"b"} {"k":null,"f":null,"v":"f"} {"k":1,"f":0.1,"v":"A"} {"k":-0.0,"f":null,"v":"B"} {"k":"NaN","f":1,"v":"C"} {"k":0.1,"f":2,"v":"D"} {"k":"-Infinity","f":null,"v":"E"} {"k":null,"f":null,"v":"F"} ' -t "$fractions"
+expect 0 ': 0 rows inserted, 1 updated, 0 deleted' table upsert --key f,k - -t "$fractions" <<< '{"k":1,"f":0.1,"v":"AA"}'
+expect 1 'the key k = 0.5 is in two of the rows: 1 and 2' table upsert --key k - -t "$fractions" <<< $'{"k":0.5}\n{"k":0.5}'
+expect 0 '1 rows added' table import --mode create - -t "$work/vectors.lance" <<< '{"vector":[1,2]}'
+expect 1 'column "vector" cannot be a key: keys are numbers' table import --upsert vector - -t "$work/vectors.lance" <<< '{"vector":[1,2]}'
+
 before=$(version) files=$(ls "$table/data")
 expect 1 'the key id = 7 is in two of the rows: 1 and 2' table upsert --key id - <<< $'{"id":7}\n{"id":7}'
 expect 1 'the key column "sku" is not in the table' table upsert --key sku - <<< '{"id":7}'
