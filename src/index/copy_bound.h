@@ -42,10 +42,10 @@ static inline float pn_copy_bound_length(const pn_copy_bound *b, float scale)
     return b->widest * scale;
 }
 
-/* What is added to q' . c + q' . r'; lengths: |c| + |r'|. */
+/* What is added to q' . c + q' . r'; lengths: |c| + |r'|. Of vectors that are all but zero, too, it covers what a distance rounds away. */
 static inline float pn_copy_bound_slack(const pn_copy_bound *b, float lengths, float error)
 {
-    return b->length * error + b->allowance * lengths;
+    return b->length * error + b->allowance * PN_MAX(lengths, 1.0f);
 }
 
 #endif

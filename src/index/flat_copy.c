@@ -53,8 +53,7 @@ static void find_centre(pn_flat_copy *copy, const pn_flat_run *run, size_t dim, 
     }
     for (size_t d = 0; d < dim && n > 0; d++)
         copy->centre[d] /= (float)n;
-    /* At least 1: of vectors that are all but zero, too, the bound then allows for what a distance rounds away. */
-    copy->centre_length = PN_MAX(pn_kernels_get()->norm_f32(copy->centre, dim), 1.0f);
+    copy->centre_length = pn_kernels_get()->norm_f32(copy->centre, dim);
 }
 
 static void fill(pn_flat_copy *copy, const pn_flat_run *run, size_t dim, float *r)

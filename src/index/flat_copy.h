@@ -16,11 +16,11 @@
 struct pn_flat_copy {
     _Atomic unsigned n_refs;
     uint32_t n_rows;
-    float *centre;       /* [dim] mean of the rows, which the bytes are relative to */
-    float centre_length; /* at least; never less than 1 */
-    uint8_t *bytes;      /* [n_rows][dim] offset by 128 */
-    float *scales;       /* [n_rows] what a step of them is worth */
-    float *errors;       /* [n_rows] length of what they lack, rounded up; infinite: no number */
+    float *centre; /* [dim] mean of the rows, which the bytes are relative to */
+    float centre_length;
+    uint8_t *bytes; /* [n_rows][dim] offset by 128 */
+    float *scales;  /* [n_rows] what a step of them is worth */
+    float *errors;  /* [n_rows] length of what they lack, rounded up; infinite: no number */
 };
 
 /* Of vectors as they are compared, that is, divided by their lengths where a search does so (any_length and units of the run). NOMEM. */
