@@ -496,10 +496,11 @@ typedef struct pn_query {
     double
         min_recall; /* of the k nearest so many at least, on average, 0.5 to 1; 0: 0.95; 1: exact */
     uint32_t effort; /* partitions of each index to look at, instead of min_recall; 0: as it asks */
+    uint32_t refine; /* 1 to 100: look for so many times k, of which the nearest come back; 0: 1 */
 } pn_query;
 #define PN_QUERY_INIT                                                                              \
     {                                                                                              \
-        sizeof(pn_query), NULL, 0, NULL, 0, 0, NULL, NULL, 0, 0.0, 0                               \
+        sizeof(pn_query), NULL, 0, NULL, 0, 0, NULL, NULL, 0, 0.0, 0, 0                            \
     }
 
 typedef struct pn_results pn_results;

@@ -91,6 +91,7 @@ pn_status pn_table_search(pn_table *table, pn_model *model, const pn_query *quer
                                    .exact = own.exact != 0,
                                    .min_recall = (float)own.min_recall,
                                    .partitions = own.effort,
+                                   .refine = own.refine,
                                    .k = own.k ? own.k : PN_SEARCH_K_DEFAULT,
                                    .vectors = own.include_vectors ? PN_SEARCH_WITH_VECTORS
                                                                   : PN_SEARCH_WITHOUT_VECTORS};

@@ -65,6 +65,7 @@
 #define PN_SEARCH_K_MIN 1
 #define PN_SEARCH_K_MAX 10000
 #define PN_SEARCH_RECALL_MIN 0.5f
+#define PN_SEARCH_REFINE_MAX 100
 #define PN_SEARCH_MAX_TERMS 32
 
 /* Requests to the service. Depth bounds recursion; a question of 32 vectors of 8192 floats is the largest that

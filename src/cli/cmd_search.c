@@ -20,7 +20,8 @@ enum {
     KEY_VECTORS,
     KEY_EXACT,
     KEY_RECALL,
-    KEY_EFFORT
+    KEY_EFFORT,
+    KEY_REFINE
 };
 
 typedef struct arguments {
@@ -55,6 +56,7 @@ static const struct argp_option options[] = {
     {"exact", KEY_EXACT, NULL, 0, "look at every row, whatever indexes there are", 0},
     {"effort", KEY_EFFORT, "N", 0, "partitions of each index to look at, instead of --min-recall",
      0},
+    {"refine", KEY_REFINE, "N", 0, "look for N times as many rows, and print the nearest", 0},
     PN_OPTION_INDEX_CACHE,
     PN_OPTION_THREADS,
     PN_OPTION_JSON,
@@ -130,6 +132,9 @@ static error_t parse(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_EFFORT:
         args->query.effort = (uint32_t)pn_cli_number(arg, 1, 1u << 20, "--effort", state);
+        return 0;
+    case KEY_REFINE:
+        args->query.refine = (uint32_t)pn_cli_number(arg, 1, 100, "--refine", state);
         return 0;
     case ARGP_KEY_INIT:
         pn_common_take_index_cache(&args->common, state);

@@ -25,6 +25,7 @@ typedef struct pn_engine_search {
     bool exact;                 /* look at every row */
     float min_recall;    /* of the k nearest, how many at least on average; 0: 0.95, 1: exact */
     uint32_t partitions; /* of each index that are looked at; 0: as min_recall asks */
+    uint32_t refine;     /* look for so many times k, of which the best are returned; 0: k */
 } pn_engine_search;
 
 typedef struct pn_engine_search_stats {

@@ -297,6 +297,26 @@ static pn_status run(plan *p, pn_arena *arena, pn_error *err)
     return PN_OK;
 }
 
+/* With refine more are looked for than are asked for, and the nearest of them given. */
+static pn_status run_refined(plan *p, pn_topk *wide, pn_arena *arena, pn_error *err)
+{
+    pn_topk *asked = p->topk;
+    size_t k;
+    if (p->asked->refine <= 1)
+        return run(p, arena, err);
+    pn_candidate *heap = NULL;
+    if (pn_size_mul(asked->k, p->asked->refine, &k))
+        heap = PN_ARENA_NEW(arena, pn_candidate, k);
+    if (!heap)
+        return pn_fail_nomem(err);
+    pn_topk_init(wide, heap, k);
+    p->topk = wide;
+    PN_TRY(run(p, arena, err));
+    pn_topk_merge(asked, wide);
+    pn_topk_sort(asked);
+    return PN_OK;
+}
+
 pn_status pn_local_search(const pn_local_scope *scope, pn_filtered *filtered,
                           const pn_engine_search *asked, pn_topk *topk,
                           pn_engine_search_stats *stats, pn_error *err)
@@ -304,6 +324,7 @@ pn_status pn_local_search(const pn_local_scope *scope, pn_filtered *filtered,
     static const char *const plans[2][2] = {{"exact", "exact, prefiltered"},
                                             {"index", "index, prefiltered"}};
     pn_arena arena;
+    pn_topk wide;
     uint64_t n_rows = pn_dataset_count_rows(scope->dataset);
     plan p = {.scope = scope,
               .asked = asked,
@@ -314,7 +335,7 @@ pn_status pn_local_search(const pn_local_scope *scope, pn_filtered *filtered,
               .stats = stats};
     *stats = (pn_engine_search_stats){.n_rows = n_rows, .n_matching = p.n_matching};
     pn_arena_init(&arena, SIZE_MAX);
-    pn_status status = run(&p, &arena, err);
+    pn_status status = run_refined(&p, &wide, &arena, err);
     pn_arena_reset(&arena);
     pn_free(p.runs.runs);
     PN_TRY(status);

@@ -43,9 +43,9 @@ typedef struct pn_search_query {
     pn_search_vectors vectors;
     const _Atomic bool *cancel; /* NULL, or a flag that ends the search with CANCELLED */
     const pn_embed_how *how;    /* for the embedder; NULL: a query that nobody stops */
-    bool exact;                 /* these three as in pn_engine_search */
+    bool exact;                 /* these four as in pn_engine_search */
     float min_recall;
-    uint32_t partitions;
+    uint32_t partitions, refine;
 } pn_search_query;
 
 /* Who embeds, and how. */

@@ -67,7 +67,8 @@ static pn_status find_nearest(search_state *state, const pn_search_query *query,
                                .cancel = query->cancel,
                                .exact = query->exact,
                                .min_recall = query->min_recall,
-                               .partitions = query->partitions};
+                               .partitions = query->partitions,
+                               .refine = query->refine};
     pn_candidate *heap = PN_ARENA_NEW(&state->arena, pn_candidate, search.k);
     if (!heap)
         return pn_fail_nomem(err);
@@ -99,6 +100,14 @@ static pn_status check_recall(float min_recall, pn_error *err)
         return PN_OK;
     return pn_fail(err, PN_ERR_INVALID, "a recall of %g asked for: %g to 1 can be had",
                    (double)min_recall, (double)PN_SEARCH_RECALL_MIN);
+}
+
+static pn_status check_refine(uint32_t refine, pn_error *err)
+{
+    if (refine > PN_SEARCH_REFINE_MAX)
+        return pn_fail(err, PN_ERR_INVALID, "refine %u: 1 to %d times as many rows",
+                       (unsigned)refine, PN_SEARCH_REFINE_MAX);
+    return PN_OK;
 }
 
 static pn_status run(search_state *state, pn_embedder *embedder, const pn_search_query *query,
@@ -135,6 +144,7 @@ pn_status pn_search_run(pn_engine *engine, pn_embedder *embedder, const pn_searc
     *hits = (pn_hits){0};
     PN_TRY(check_k(query->k, err));
     PN_TRY(check_recall(query->min_recall, err));
+    PN_TRY(check_refine(query->refine, err));
     search_state state = {.engine = engine};
     pn_status status = run(&state, embedder, query, hits, err);
     state_end(&state);

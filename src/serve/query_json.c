@@ -316,6 +316,20 @@ static pn_status set_effort(pn_asked *asked, int64_t effort, pn_error *err)
     return PN_OK;
 }
 
+static bool is_refine(const char *name)
+{
+    return strcmp(name, "refine") == 0 || strcmp(name, "refine_factor") == 0;
+}
+
+static pn_status set_refine(pn_asked *asked, int64_t refine, pn_error *err)
+{
+    if (refine < 1 || refine > PN_SEARCH_REFINE_MAX)
+        return pn_fail(err, PN_ERR_INVALID, "refine %" PRId64 ": 1 to %d times as many rows",
+                       refine, PN_SEARCH_REFINE_MAX);
+    asked->query.refine = (uint32_t)refine;
+    return PN_OK;
+}
+
 static pn_status set_min_recall(pn_asked *asked, double recall, pn_error *err)
 {
     if (!(recall >= (double)PN_SEARCH_RECALL_MIN && recall <= 1))
@@ -357,6 +371,8 @@ static pn_status take(pn_asked *asked, const char *name, const json_t *value, pn
         return set_min_recall(asked, json_number_value(value), err);
     if (is_effort(name) && json_is_integer(value))
         return set_effort(asked, json_integer_value(value), err);
+    if (is_refine(name) && json_is_integer(value))
+        return set_refine(asked, json_integer_value(value), err);
     if (strcmp(name, "terms") == 0 && json_is_array(value)) {
         for (size_t i = 0; i < json_array_size(value); i++)
             PN_TRY(add_term(asked, json_array_get(value, i), arena, err));
@@ -441,6 +457,10 @@ pn_status pn_asked_field(pn_asked *asked, const char *name, const char *value, p
     if (is_effort(name))
         return pn_str_to_i64(pn_str_of(value), &number)
                    ? set_effort(asked, number, err)
+                   : pn_fail(err, PN_ERR_INVALID, "%s: a whole number is needed", name);
+    if (is_refine(name))
+        return pn_str_to_i64(pn_str_of(value), &number)
+                   ? set_refine(asked, number, err)
                    : pn_fail(err, PN_ERR_INVALID, "%s: a whole number is needed", name);
     if (strcmp(name, "include_vectors") == 0) {
         asked->query.include_vectors = strcmp(value, "true") == 0 || strcmp(value, "1") == 0;

@@ -69,6 +69,9 @@ expect 0 '"plan": "index, prefiltered"' search -t t.lance --vector "$question" -
 expect 0 '"plan": "exact, prefiltered"' search -t t.lance --vector "$question" --json --where "id < 100"
 expect 0 '"plan": "index"' search -t t.lance --vector "$question" --json --effort 3
 expect 2 'from 0.5 to 1' search -t t.lance --vector "$question" --min-recall 0.2
+expect 0 '"plan": "index"' search -t t.lance --vector "$question" --json --effort 3 --refine 20
+expect 2 '--refine' search -t t.lance --vector "$question" --refine 0
+expect 2 '--refine' search -t t.lance --vector "$question" --refine 101
 expect 2 '--effort' search -t t.lance --vector "$question" --effort 0
 expect 2 'there are build, status, check and drop' index burn -t t.lance
 expect 2 'has no use for' index drop --all -t t.lance

@@ -420,6 +420,40 @@ static void search__looks_as_far_as_it_is_told(void **state)
     free_world(w);
 }
 
+static double recall_with(world *w, uint32_t partitions, uint32_t refine)
+{
+    double sum = 0;
+    for (size_t i = 0; i < TEXTS; i++) {
+        pn_engine_search asked = {.query = w->texts + i * DIM, .k = K, .exact = true};
+        answer truth = ask_engine(w->engine, &asked);
+        asked.exact = false;
+        asked.partitions = partitions;
+        asked.refine = refine;
+        answer a = ask_engine(w->engine, &asked);
+        assert_int_equal(a.n, K);
+        check_answer(w, &a, asked.query);
+        for (size_t k = 0; k < K; k++)
+            sum += a.found[k].distance <= truth.found[K - 1].distance + 1e-6f;
+    }
+    return sum / (K * TEXTS);
+}
+
+/* In the same partitions more is found of what is there. */
+static void search__refines(void **state)
+{
+    world *w = make_world(30);
+    (void)state;
+    append(w, 24000);
+    (void)build(w, (pn_engine_index_options){0});
+    append(w, 500);
+    const double plain = recall_with(w, 13, 0), same = recall_with(w, 13, 1);
+    const double refined = recall_with(w, 13, 20);
+    assert_true(plain == same);
+    if (!(refined > plain + 0.01))
+        fail_msg("recall %.4f, refined %.4f", plain, refined);
+    free_world(w);
+}
+
 /* From all rows to none: k whenever k pass, and the recall on average. */
 static void search__with_filters(void **state)
 {
@@ -1229,6 +1263,7 @@ int main(void)
         cmocka_unit_test(a_damaged_log_of_folds__costs_time_only),
         cmocka_unit_test(search__looks_as_far_as_it_is_told),
         cmocka_unit_test(search__looks_no_farther_for_deleted_rows),
+        cmocka_unit_test(search__refines),
         cmocka_unit_test(search__with_filters),
         cmocka_unit_test(search__with_thousands_of_filters),
         cmocka_unit_test(search__of_a_table_that_lives),

@@ -118,6 +118,9 @@ static void json__is_refused_with_the_name_of_the_field(void **state)
         {"{\"query\":\"x\",\"k\":0}", "top_k"},
         {"{\"query\":\"x\",\"top_k\":10001}", "top_k"},
         {"{\"query\":\"x\",\"k\":\"5\"}", "\"k\""},
+        {"{\"query\":\"x\",\"refine\":0}", "refine"},
+        {"{\"query\":\"x\",\"refine_factor\":101}", "refine"},
+        {"{\"query\":\"x\",\"refine\":1.5}", "\"refine\""},
         {"{\"query\":\"x\",\"text_weight\":\"a\"}", "text_weight"},
         {"{\"text_weight\":{},\"query\":\"x\"}", "text_weight"},
         {"{\"query\":\"x\",\"filters\":[]}", "filters"},
@@ -168,9 +171,8 @@ static void fields__say_the_same_as_json(void **state)
     (void)state;
     pn_asked asked;
     static const char *const fields[][2] = {
-        {"q", "boots"},           {"not", "leather"}, {"like", "4"},
-        {"text_weight", "0.7"},   {"k", "12"},        {"where", "id > 1"},
-        {"include_vectors", "1"},
+        {"q", "boots"}, {"not", "leather"},  {"like", "4"},   {"text_weight", "0.7"},
+        {"k", "12"},    {"where", "id > 1"}, {"refine", "7"}, {"include_vectors", "1"},
     };
     pn_asked_begin(&asked);
     for (size_t i = 0; i < sizeof fields / sizeof *fields; i++)
@@ -180,8 +182,13 @@ static void fields__say_the_same_as_json(void **state)
     assert_string_equal(describe(&asked),
                         "t:0.7:boots t:-0.5:leather r:1:4 i:1:3 | id > 1 | 12 vectors");
     assert_true(asked.has_picture);
-    static const char *const wrong[][2] = {
-        {"k", "x"}, {"k", "0"}, {"k", ""}, {"like", "1.5"}, {"text_weight", "much"}};
+    static const char *const wrong[][2] = {{"k", "x"},
+                                           {"k", "0"},
+                                           {"k", ""},
+                                           {"refine", "101"},
+                                           {"refine", ""},
+                                           {"like", "1.5"},
+                                           {"text_weight", "much"}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
         assert_int_equal(pn_asked_field(&asked, wrong[i][0], wrong[i][1], &arena, &err),
                          PN_ERR_INVALID);
