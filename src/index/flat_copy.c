@@ -17,18 +17,12 @@
 /* r: what is left of the vector without the centre. */
 static void copy_row(const float *r, size_t dim, uint8_t *bytes, float *scale, float *error)
 {
-    float most = 0, lost = 0;
-    for (size_t d = 0; d < dim; d++)
-        most = PN_MAX(most, fabsf(r[d]));
-    *scale = pn_index_scale(most);
+    float lost = 0;
+    *scale = pn_copy_scale(r, dim);
     const float factor = 1 / *scale;
-    for (size_t d = 0; d < dim; d++) {
-        int32_t value = pn_round_to_int(r[d] * factor);
-        float missing = r[d] - *scale * (float)value;
-        bytes[d] = (uint8_t)(128 + value);
-        lost += missing * missing;
-    }
-    *error = sqrtf(lost) * 1.0001f; /* a bound, whatever the order of the sum */
+    for (size_t d = 0; d < dim; d++)
+        bytes[d] = pn_copy_byte(r[d], *scale, factor, &lost);
+    *error = pn_copy_error(lost);
 }
 
 /* What a row's products are divided by; NaN: it is no number. */

@@ -321,19 +321,15 @@ static void copy_row(const float *r, size_t dim, uint8_t *upper, uint8_t *lower,
                      float *error)
 {
     const size_t half = pn_half_bytes(dim);
-    float most = 0, lost = 0;
-    for (size_t d = 0; d < dim; d++)
-        most = PN_MAX(most, fabsf(r[d]));
-    *scale = pn_index_scale(most);
+    float lost = 0;
+    *scale = pn_copy_scale(r, dim);
     const float factor = 1 / *scale;
     for (size_t d = 0; d < dim; d++) {
-        float rounded = rintf(r[d] * factor);
-        unsigned byte = (unsigned)(128 + (int)rounded), shift = d < half ? 0 : 4;
+        unsigned byte = pn_copy_byte(r[d], *scale, factor, &lost), shift = d < half ? 0 : 4;
         upper[d < half ? d : d - half] |= (uint8_t)(byte >> 4 << shift);
         lower[d < half ? d : d - half] |= (uint8_t)((byte & 15) << shift);
-        lost += (r[d] - *scale * rounded) * (r[d] - *scale * rounded);
     }
-    *error = sqrtf(lost) * 1.0001f; /* a bound, whatever the order of the sum */
+    *error = pn_copy_error(lost);
 }
 
 /* Of n rows, the first of which is at a position. */

@@ -26,6 +26,8 @@
 #include "kernels/kernels.h"
 #include "os/mapping.h"
 
+#include <math.h>
+
 enum {
     PN_INDEX_FORMAT = 4,
     PN_COPY_BLOCK = 64,
@@ -179,6 +181,26 @@ static inline int32_t pn_round_to_int(float x)
         int32_t bits;
     } u = {.value = x + shift}, zero = {.value = shift};
     return u.bits - zero.bits;
+}
+
+/* A copy in 8 bits: the scale of a row, its bytes one by one, and the length of what they lack, from the sum of its squares. */
+static inline float pn_copy_scale(const float *row, size_t dim)
+{
+    float most = 0;
+    for (size_t d = 0; d < dim; d++)
+        most = PN_MAX(most, fabsf(row[d]));
+    return pn_index_scale(most);
+}
+static inline uint8_t pn_copy_byte(float x, float scale, float factor, float *lost)
+{
+    int32_t value = pn_round_to_int(x * factor); /* factor: 1 / scale */
+    float missing = x - scale * (float)value;
+    *lost += missing * missing;
+    return (uint8_t)(128 + value);
+}
+static inline float pn_copy_error(float lost)
+{
+    return sqrtf(lost) * 1.0001f; /* a bound, whatever the order of the sum */
 }
 
 /* Which of n steps: x itself, of what is a number and not outside. */
