@@ -133,22 +133,11 @@ static void unpin(void *self, pn_snapshot *snapshot)
     pn_snapshot_unref(snapshot);
 }
 
-static uint64_t count_small(const pn_dataset *dataset)
-{
-    uint64_t n = 0;
-    for (size_t i = 0; i < pn_dataset_n_fragments(dataset); i++) {
-        pn_fragment_info fragment;
-        pn_dataset_fragment(dataset, i, &fragment);
-        n += fragment.physical_rows < PN_SWEEP_ROWS;
-    }
-    return n;
-}
-
 static void info(void *self, const pn_snapshot *snapshot, pn_engine_info *out)
 {
     const pn_dataset *dataset = snapshot->dataset;
     (void)self;
-    *out = (pn_engine_info){.n_small = count_small(dataset),
+    *out = (pn_engine_info){.n_small = pn_table_upkeep_count_below(dataset, PN_SWEEP_ROWS),
                             .version = pn_dataset_version(dataset),
                             .n_rows = pn_dataset_count_rows(dataset),
                             .n_fragments = pn_dataset_n_fragments(dataset),

@@ -32,17 +32,12 @@ static int by_vectors(const void *a, const void *b)
            ((uintptr_t)x->vectors < (uintptr_t)y->vectors);
 }
 
-static pn_flat_copy *find(const pn_recent_rows *recent, const pn_flat_run *run)
+pn_flat_copy *pn_recent_rows_find(const pn_recent_rows *recent, const pn_flat_run *run)
 {
     const recent_run key = {.vectors = run->vectors}, *found = NULL;
     if (recent && recent->n > 0 && recent->any_length == run->any_length)
         found = bsearch(&key, recent->runs, recent->n, sizeof key, by_vectors);
     return found && found->copy->n_rows == run->n_rows ? found->copy : NULL;
-}
-
-const pn_flat_copy *pn_recent_rows_find(const pn_recent_rows *recent, const pn_flat_run *run)
-{
-    return find(recent, run);
 }
 
 static pn_status list_runs(pn_dataset *dataset, const size_t *fragments, size_t n_fragments,
@@ -62,7 +57,7 @@ static pn_status list_runs(pn_dataset *dataset, const size_t *fragments, size_t 
 static pn_status copy_run(const pn_flat_run *run, size_t dim, const pn_recent_rows *before,
                           recent_run *out, pn_error *err)
 {
-    *out = (recent_run){run->vectors, find(before, run)};
+    *out = (recent_run){run->vectors, pn_recent_rows_find(before, run)};
     if (!out->copy)
         return pn_flat_copy_make(run, dim, &out->copy, err);
     (void)pn_flat_copy_ref(out->copy);

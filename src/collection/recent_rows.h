@@ -35,6 +35,6 @@ pn_recent_rows *pn_recent_rows_ref(pn_recent_rows *recent); /* NULL is welcome *
 void pn_recent_rows_unref(pn_recent_rows *recent);          /* NULL is welcome */
 
 /* NULL: none was made; also where recent is NULL. */
-const pn_flat_copy *pn_recent_rows_find(const pn_recent_rows *recent, const pn_flat_run *run);
+pn_flat_copy *pn_recent_rows_find(const pn_recent_rows *recent, const pn_flat_run *run);
 
 #endif

@@ -167,14 +167,13 @@ static pn_status fold(pn_table_upkeep *upkeep, pn_snapshot *snapshot,
     return status;
 }
 
-static size_t count_crowd(const pn_dataset *dataset)
+size_t pn_table_upkeep_count_below(const pn_dataset *dataset, uint64_t rows)
 {
-    const uint64_t widest = (uint64_t)100 * PN_SWEEP_ROWS;
     size_t n = 0;
     for (size_t i = 0; i < pn_dataset_n_fragments(dataset); i++) {
         pn_fragment_info info;
         pn_dataset_fragment(dataset, i, &info);
-        n += info.physical_rows < widest;
+        n += info.physical_rows < rows;
     }
     return n;
 }
@@ -184,10 +183,9 @@ static size_t count_crowd(const pn_dataset *dataset)
 static uint64_t rows_to_sweep(const pn_table_upkeep *upkeep, size_t n)
 {
     enum { SOME = 8 };
-    const uint64_t limit = PN_SWEEP_ROWS;
     if (n <= PN_SWEEP_CROWD || (upkeep->crowd_left > 0 && n <= upkeep->crowd_left + SOME))
-        return limit;
-    return limit * (n <= (size_t)2 * PN_SWEEP_CROWD ? 10 : 100);
+        return PN_SWEEP_ROWS;
+    return n <= (size_t)2 * PN_SWEEP_CROWD ? PN_SWEEP_WIDER : PN_SWEEP_WIDEST;
 }
 
 /* Of a crowd no more than who inserts can wait for: a table that others made of many large files is not for an insert to fold. */
@@ -211,7 +209,7 @@ void pn_table_upkeep_sweep(pn_table_upkeep *upkeep, pn_snapshot *newest)
     if (target == 0)
         return;
     pthread_mutex_lock(&upkeep->sweep_mu);
-    size_t n = count_crowd(newest->dataset);
+    size_t n = pn_table_upkeep_count_below(newest->dataset, PN_SWEEP_WIDEST);
     pn_compact_options options = {.mode = PN_COMPACT_TIERED,
                                   .target_bytes = target,
                                   .first_id = upkeep->first_free,

@@ -20,9 +20,16 @@
 
 #include "collection/snapshot.h"
 
-/* Fragments of fewer than PN_SWEEP_ROWS are swept. Where there are more than PN_SWEEP_CROWD fragments of fewer than a hundred times that, those
- * of fewer than ten times; where there are more than twice PN_SWEEP_CROWD, all of these. */
-enum { PN_SWEEP_ROWS = 1000, PN_SWEEP_CROWD = 40 };
+/* Fragments of fewer than PN_SWEEP_ROWS are swept. Where there are more than PN_SWEEP_CROWD fragments of fewer than PN_SWEEP_WIDEST, those of fewer than
+ * PN_SWEEP_WIDER; where there are more than twice PN_SWEEP_CROWD, all of these. */
+enum {
+    PN_SWEEP_ROWS = 1000,
+    PN_SWEEP_WIDER = 10 * PN_SWEEP_ROWS,
+    PN_SWEEP_WIDEST = 100 * PN_SWEEP_ROWS,
+    PN_SWEEP_CROWD = 40
+};
+/* Fragments of fewer rows. */
+size_t pn_table_upkeep_count_below(const pn_dataset *dataset, uint64_t rows);
 
 typedef struct pn_table_upkeep {
     const char *table, *indexes; /* folders; borrowed */

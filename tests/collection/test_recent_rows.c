@@ -53,6 +53,17 @@ static pn_flat_run run_of(pn_dataset *dataset, size_t fragment)
     return run;
 }
 
+/* A new table of rows with ids [0, n) in one fragment. */
+static pn_dataset *make_table(scratch_folder *s, size_t n)
+{
+    pn_error err = {0};
+    pn_dataset *empty, *dataset;
+    must(small_table_create(scratch_path(s, "t.lance"), &empty, &err), &err);
+    must(small_table_append(empty, 0, n, NULL, &dataset, &err), &err);
+    pn_dataset_unref(empty);
+    return dataset;
+}
+
 /* Are the bytes, times their scale, and the centre the vector over its length, but for the error that is told? */
 static void check_copy(const pn_flat_copy *copy, const pn_flat_run *run)
 {
@@ -78,12 +89,8 @@ static void copies__are_shared_by_versions(void **state)
 {
     scratch_folder *s = *state;
     pn_error err = {0};
-    pn_dataset *first, *second;
+    pn_dataset *first = make_table(s, 300), *second;
     pn_recent_rows *old, *new;
-    must(small_table_create(scratch_path(s, "t.lance"), &first, &err), &err);
-    must(small_table_append(first, 0, 300, NULL, &second, &err), &err);
-    pn_dataset_unref(first);
-    first = second;
     must(copy_all(first, NULL, &old, &err), &err);
     must(small_table_append(first, 300, 70, NULL, &second, &err), &err);
     must(copy_all(second, old, &new, &err), &err);
@@ -108,10 +115,8 @@ static void copies__are_not_shared_where_lengths_count_otherwise(void **state)
 {
     scratch_folder *s = *state;
     pn_error err = {0};
-    pn_dataset *empty, *dataset;
+    pn_dataset *dataset = make_table(s, 300);
     pn_recent_rows *any, *units, *again;
-    must(small_table_create(scratch_path(s, "t.lance"), &empty, &err), &err);
-    must(small_table_append(empty, 0, 300, NULL, &dataset, &err), &err);
     must(copy_as(dataset, true, NULL, &any, &err), &err);
     must(copy_as(dataset, false, any, &units, &err), &err);
     must(copy_as(dataset, false, units, &again, &err), &err);
@@ -126,7 +131,6 @@ static void copies__are_not_shared_where_lengths_count_otherwise(void **state)
     pn_recent_rows_unref(any);
     pn_recent_rows_unref(units);
     pn_recent_rows_unref(again);
-    pn_dataset_unref(empty);
     pn_dataset_unref(dataset);
 }
 
@@ -134,17 +138,14 @@ static void short_runs__have_none(void **state)
 {
     scratch_folder *s = *state;
     pn_error err = {0};
-    pn_dataset *empty, *few, *dataset;
+    pn_dataset *few = make_table(s, PN_RECENT_RUN_ROWS - 1), *dataset;
     pn_recent_rows *recent;
-    must(small_table_create(scratch_path(s, "t.lance"), &empty, &err), &err);
-    must(small_table_append(empty, 0, PN_RECENT_RUN_ROWS - 1, NULL, &few, &err), &err);
     must(small_table_append(few, 100, PN_RECENT_RUN_ROWS, NULL, &dataset, &err), &err);
     must(copy_all(dataset, NULL, &recent, &err), &err);
     pn_flat_run shorter = run_of(dataset, 0), longer = run_of(dataset, 1);
     assert_null(pn_recent_rows_find(recent, &shorter));
     assert_non_null(pn_recent_rows_find(recent, &longer));
     pn_recent_rows_unref(recent);
-    pn_dataset_unref(empty);
     pn_dataset_unref(few);
     pn_dataset_unref(dataset);
 }
@@ -153,10 +154,8 @@ static void copies__say_when_there_is_no_memory(void **state)
 {
     scratch_folder *s = *state;
     pn_error err = {0};
-    pn_dataset *first, *dataset;
+    pn_dataset *dataset = make_table(s, 30);
     pn_status status = PN_ERR_NOMEM;
-    must(small_table_create(scratch_path(s, "t.lance"), &first, &err), &err);
-    must(small_table_append(first, 0, 30, NULL, &dataset, &err), &err);
     (void)run_of(dataset, 0); /* its file is open */
     for (int64_t n = 1; status != PN_OK; n++) {
         pn_recent_rows *recent;
@@ -171,7 +170,6 @@ static void copies__say_when_there_is_no_memory(void **state)
         assert_int_equal(pn_alloc_live(), live);
         assert_true(n < 100);
     }
-    pn_dataset_unref(first);
     pn_dataset_unref(dataset);
 }
 
