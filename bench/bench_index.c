@@ -3,6 +3,7 @@
  *
  *     bench_index DATA ROWS INDEX build  [--low-memory] [--partitions N] [--groups N] [--threads N] [--no-texts]
  *     bench_index DATA ROWS INDEX search [--queries N] [--kind i|t] [--efforts P:Z,...] [--recalls R,...]
+ *     bench_index DATA ROWS INDEX exact  [--queries N] [--kind i|t] [--threads N]
  *
  * DATA is a folder made by bench_vectors, ROWS how many of its vectors. One line a setting, values between tabs:
  *
@@ -10,6 +11,9 @@
  *
  * the first nine as those of the peers that bench/ann.py puts beside it. Lines with # in front tell of building and size. A returned
  * row is right when its score reaches that of the true tenth less 1e-6, so that exact twins cost nobody anything.
+ *
+ * exact tells the rates of a loop that only reads the vectors (read), of the flat scan, and of the exact answer out of the index's copies
+ * (bound), all in GB of vectors a second: what a scan of them would have to read. Least time of several turns; both answers have to be the same.
  */
 #include "base/alloc.h"
 #include "index/index.h"
@@ -324,6 +328,82 @@ static void search(bench *b)
         }
 }
 
+/* ---- the exact answer */
+
+typedef struct reading {
+    const uint64_t *words;
+    size_t n; /* of a part */
+    _Atomic uint64_t sum;
+} reading;
+
+enum { PART_WORDS = 1 << 20, SUMS = 8 };
+
+static void read_part(void *context, size_t i, unsigned worker)
+{
+    reading *r = context;
+    (void)worker;
+    const uint64_t *words = r->words + i * PART_WORDS;
+    size_t n = PN_MIN((size_t)PART_WORDS, r->n - i * PART_WORDS);
+    uint64_t sums[SUMS] = {0};
+    for (size_t at = 0; at + SUMS <= n; at += SUMS)
+        for (size_t s = 0; s < SUMS; s++)
+            sums[s] += words[at + s];
+    for (size_t s = 0; s < SUMS; s++)
+        atomic_fetch_add(&r->sum, sums[s]);
+}
+
+static void read_all(const bench *b)
+{
+    reading r = {(const uint64_t *)b->base.data, b->n_rows * DIM / 2, 0};
+    pn_pool_for(b->pool, (r.n + PART_WORDS - 1) / PART_WORDS, read_part, &r);
+}
+
+/* One question in the three ways; adds to their times. */
+static void exact_one(const bench *b, pn_query_kind kind, size_t i, double *times)
+{
+    pn_candidate scanned[K], bounded[K];
+    pn_topk by_scan, by_bound;
+    pn_index_stats stats;
+    const float *vector = (const float *)b->kind[kind].vectors.data + i * DIM;
+    const pn_index_query query = {.vector = vector, .kind = kind, .rows = &b->rows};
+    pn_topk_init(&by_scan, scanned, K);
+    pn_topk_init(&by_bound, bounded, K);
+    double t = seconds();
+    read_all(b);
+    times[0] = seconds() - t;
+    t = seconds();
+    must(pn_flat_search(b->runs, b->fragment.n_runs, vector, DIM, -INFINITY, b->pool, NULL,
+                        &by_scan, &err));
+    times[1] = seconds() - t;
+    t = seconds();
+    must(pn_index_search_exact(b->index, &query, b->pool, &by_bound, &stats, &err));
+    times[2] = seconds() - t;
+    for (size_t j = 0; j < K; j++)
+        if (scanned[j].id != bounded[j].id || scanned[j].distance != bounded[j].distance)
+            stop("exact", "the two answers differ");
+}
+
+static void exact(const bench *b)
+{
+    enum { WAYS = 3 };
+    static const char *const ways[WAYS] = {"read", "flat", "bound"};
+    const double bytes = (double)b->n_rows * DIM * sizeof(float);
+    for (size_t s = 0; s < PN_QUERY_KINDS; s++) {
+        double least[WAYS] = {INFINITY, INFINITY, INFINITY}, times[WAYS];
+        for (size_t i = 0; strchr(b->kinds, "it"[s]) && i < PN_MIN(b->n_queries, b->kind[s].n);
+             i++) {
+            exact_one(b, (pn_query_kind)s, i, times);
+            for (size_t w = 0; w < WAYS; w++)
+                least[w] = fmin(least[w], times[w]);
+        }
+        for (size_t w = 0; w < WAYS && isfinite(least[w]); w++) {
+            char name[64];
+            snprintf(name, sizeof name, "exact_%c_%s_gb_s", "it"[s], ways[w]);
+            note(b, name, bytes / least[w] * 1e-9);
+        }
+    }
+}
+
 /* ---- the command line */
 
 static void parse(bench *b, int argc, char **argv)
@@ -356,7 +436,7 @@ static void parse(bench *b, int argc, char **argv)
 int main(int argc, char **argv)
 {
     if (argc < 5)
-        stop("usage", "bench_index DATA ROWS INDEX build|search [options]");
+        stop("usage", "bench_index DATA ROWS INDEX build|search|exact [options]");
     bench b = {.folder = argv[1],
                .n_rows = strtoull(argv[2], NULL, 10),
                .file = argv[3],
@@ -369,7 +449,10 @@ int main(int argc, char **argv)
         return 0;
     }
     open_index(&b);
-    search(&b);
+    if (strcmp(argv[4], "exact") == 0)
+        exact(&b);
+    else
+        search(&b);
     note(&b, "memory_mib", memory_mib(&b));
     return 0;
 }

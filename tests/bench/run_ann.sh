@@ -37,6 +37,10 @@ rm -rf "$work/3000"
 "$PN_BINARY_DIR/bench_churn" "$work/vectors" 24000 "$work/churn" --seconds 3 --rate 2000 --queries 100 | tee "$work/churned"
 grep -q '"what": "churn", "kind": "text".* "ghosts": 0}' "$work/churned"
 grep -q '"what": "replaced", "kind": "text".* "indexes_built": [1-9]' "$work/churned"
+# The exact answer by a scan and by the bounds of copies: the same, or it stops.
+"$PN_BINARY_DIR/bench_index" "$work/vectors" 24000 "$work/exact.idx" build > /dev/null
+"$PN_BINARY_DIR/bench_index" "$work/vectors" 24000 "$work/exact.idx" exact --queries 20 > "$work/rates"
+test "$(grep -c -E 'exact_[it]_(read|flat|bound)_gb_s' "$work/rates")" = 6
 # Filters of every share and sort: as many rows as an exact search, or it stops; the recall of each cell.
 "$PN_BINARY_DIR/bench_filters" "$work/vectors" 24000 "$work/filters" --queries 20 > "$work/matrix"
 python3 - "$work/matrix" << 'END'
