@@ -150,8 +150,8 @@ static pn_status decode_nullable(pn_decoder *d, const Pn__Lance__ArrayNullable *
     case PN__LANCE__ARRAY_NULLABLE__KIND_SOME_NULLS:
         PN_TRY(decode(d, how->some_nulls->validity, below(&at), &validity));
         PN_TRY(decode(d, how->some_nulls->values, below(&at), out));
-        if (!validity.values.is_bits || validity.valid)
-            return corrupt(d, "a validity that is not of bits");
+        if (!validity.values.is_bits || validity.values.width != 1 || validity.valid)
+            return corrupt(d, "a validity that is not of a bit a value");
         if (out->valid)
             return unsupported(d, "nullable of nullable");
         out->valid = validity.values.data;
@@ -187,6 +187,12 @@ static pn_status decode_fixed_list(pn_decoder *d, const Pn__Lance__ArrayFixedLis
     return PN_OK;
 }
 
+/* Values of whole bytes, one by one: no lists, strings or bits. */
+static bool are_plain(const pn_values *v)
+{
+    return !v->variable && !v->is_bits && v->width > 0 && v->n_items[0] == 0;
+}
+
 /* Plain unsigned numbers of any width, as 64 bits. */
 static pn_status decode_numbers(pn_decoder *d, const encoding *how, place at, uint64_t **out)
 {
@@ -194,8 +200,7 @@ static pn_status decode_numbers(pn_decoder *d, const encoding *how, place at, ui
     pn_decoder of_numbers = *d;
     of_numbers.leaf = NULL;
     PN_TRY(decode(&of_numbers, how, at, &from));
-    if (from.valid || from.values.variable || from.values.is_bits || from.values.width == 0 ||
-        from.values.width > sizeof **out)
+    if (from.valid || !are_plain(&from.values) || from.values.width > sizeof **out)
         return corrupt(d, "offsets that are not numbers");
     PN_TRY(room(d, at.n, sizeof **out, out));
     for (size_t i = 0; i < at.n; i++)
@@ -254,7 +259,7 @@ static pn_status decode_binary(pn_decoder *d, const Pn__Lance__ArrayBinary *how,
     pn_decoder plain = *d;
     plain.leaf = NULL;
     PN_TRY(decode(&plain, how->bytes, of_bytes, &bytes));
-    if (bytes.valid || bytes.values.variable || bytes.values.width != 1 || bytes.values.is_bits)
+    if (bytes.valid || !are_plain(&bytes.values) || bytes.values.width != 1)
         return corrupt(d, "strings that are not made of bytes");
     *out = (pn_array_values){
         .values = {.n = at.n, .variable = true, .data = bytes.values.data, .offsets = offsets},
@@ -315,8 +320,7 @@ static pn_status decode_dictionary(pn_decoder *d, const Pn__Lance__ArrayDictiona
     pn_decoder of_indices = *d;
     of_indices.leaf = NULL;
     PN_TRY(decode(&of_indices, how->indices, below(&at), &indices));
-    if (indices.values.variable || indices.values.is_bits || indices.values.width == 0 ||
-        indices.values.width > sizeof(uint64_t))
+    if (!are_plain(&indices.values) || indices.values.width > sizeof(uint64_t))
         return corrupt(d, "dictionary indices are not numbers");
     place all = {at.buffers, 0, how->n_items, at.depth + 1};
     PN_TRY(decode(d, how->items, all, &items));
@@ -362,7 +366,7 @@ static pn_status decode_fixed_binary(pn_decoder *d, const Pn__Lance__ArrayFixedB
         !pn_size_mul(at.n, how->width, &inner.n))
         return corrupt(d, "binary values of impossible width");
     PN_TRY(decode(&plain, how->bytes, inner, out));
-    if (out->values.variable || out->values.width != 1 || out->values.is_bits || out->valid)
+    if (out->valid || !are_plain(&out->values) || out->values.width != 1)
         return corrupt(d, "binary values that are not made of bytes");
     out->values.n = at.n;
     out->values.width = how->width;
