@@ -151,7 +151,12 @@ static pn_status eval_is(pn_eval *eval, const pn_expr *expr, const pn_rows *rows
                          pn_error *err)
 {
     pn_vec in;
-    PN_TRY(pn_expr_eval(eval, expr->args[0], rows, &in, err));
+    const pn_expr *what = expr->args[0];
+    if (expr->op == PN_EXPR_IS_NULL && what->op == PN_EXPR_COLUMN)
+        PN_TRY(pn_vec_load_validity(&eval->batch->columns[what->index], rows->n, eval->scratch, &in,
+                                    err));
+    else
+        PN_TRY(pn_expr_eval(eval, what, rows, &in, err));
     if (expr->op != PN_EXPR_IS_NULL)
         PN_TRY(pn_vec_spread_bool(&in, rows->n, eval->scratch, err));
     PN_TRY(new_bool(eval, rows, out, err));

@@ -22,9 +22,9 @@
 typedef enum pn_kind {
     PN_KIND_NULL, /* of the literal NULL: fits everywhere */
     PN_KIND_BOOL,
-    PN_KIND_INT,    /* int64: INT8..INT64, UINT8..UINT32 */
+    PN_KIND_INT,    /* int64: INT8..INT64, UINT8..UINT32, decimals of scale 0 */
     PN_KIND_UINT,   /* uint64 */
-    PN_KIND_DOUBLE, /* HALF, FLOAT, DOUBLE */
+    PN_KIND_DOUBLE, /* HALF, FLOAT, DOUBLE, other decimals */
     PN_KIND_TEXT,
     PN_KIND_BYTES,
     PN_KIND_DATE, /* days since 1970 */

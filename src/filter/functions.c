@@ -353,29 +353,31 @@ static pn_status whole_cardinality(const pn_vec *args, const pn_rows *rows, pn_v
     return PN_OK;
 }
 
-static bool list_has(const pn_vec *list, size_t at, const pn_value *wanted)
+static pn_status list_has(const pn_vec *list, size_t at, const pn_value *wanted, bool *out,
+                          pn_error *err)
 {
-    for (int64_t j = list->starts[at]; j < list->starts[at] + list->lens[at]; j++) {
+    *out = false;
+    for (int64_t j = list->starts[at]; j < list->starts[at] + list->lens[at] && !*out; j++) {
         pn_value item;
-        pn_array_value(list->array, (size_t)j, &item);
-        if (item.kind != PN_KIND_NULL && pn_value_compare(&item, wanted) == 0)
-            return true;
+        PN_TRY(pn_array_value(list->array, (size_t)j, &item, err));
+        *out = item.kind != PN_KIND_NULL && pn_value_compare(&item, wanted) == 0;
     }
-    return false;
+    return PN_OK;
 }
 
 static pn_status whole_array_has(const pn_vec *args, const pn_rows *rows, pn_vec *out,
                                  pn_error *err)
 {
-    (void)err;
     for (size_t i = 0; i < rows->n; i++) {
         size_t at = args[0].is_const ? 0 : i;
         pn_value wanted;
+        bool has;
         pn_vec_get(&args[1], i, &wanted);
         if (args[0].starts[at] < 0 || wanted.kind == PN_KIND_NULL ||
             !pn_word_bit_get(rows->active, i))
             continue;
-        pn_word_bit_set(list_has(&args[0], at, &wanted) ? out->yes : out->no, i);
+        PN_TRY(list_has(&args[0], at, &wanted, &has, err));
+        pn_word_bit_set(has ? out->yes : out->no, i);
     }
     return PN_OK;
 }

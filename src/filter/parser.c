@@ -237,7 +237,7 @@ static pn_status parse_type(parser *p, pn_expr *cast, pn_error *err)
                               PN_FILTER_NAME_ARG(name.text));
     if (cast->cast_type == PN_TYPE_DECIMAL128)
         return pn_filter_fail(p->source, name.offset, PN_ERR_UNSUPPORTED, err,
-                              "decimals are not supported; CAST to double instead");
+                              "nothing becomes a decimal; CAST to double instead");
     if (!at_operator(p, "("))
         return PN_OK;
     PN_TRY(advance(p, err));

@@ -8,11 +8,22 @@
  */
 #include "filter/vec.h"
 
+#include "column/decimal.h"
+
 static const int64_t MS_PER_DAY = 86400000;
 
 static bool unit_is_known(const pn_field *field)
 {
     return field->unit >= PN_UNIT_SECOND && field->unit <= PN_UNIT_NANO;
+}
+
+/* Whole ones are integers, so that ids stay exact; the others are reals. */
+static pn_kind decimal_kind(const pn_field *field)
+{
+    return field->scale == 0                      ? PN_KIND_INT
+           : field->scale < -PN_DECIMAL_MAX_SCALE ? PN_KIND_OTHER
+           : field->scale > PN_DECIMAL_MAX_SCALE  ? PN_KIND_OTHER
+                                                  : PN_KIND_DOUBLE;
 }
 
 pn_kind pn_field_kind(const pn_field *field)
@@ -59,9 +70,10 @@ pn_kind pn_field_kind(const pn_field *field)
     case PN_TYPE_TIME32:
     case PN_TYPE_TIME64:
     case PN_TYPE_DURATION:
+        return PN_KIND_OTHER;
     case PN_TYPE_DECIMAL128:
     case PN_TYPE_DECIMAL256:
-        return PN_KIND_OTHER;
+        return decimal_kind(field);
     }
     return PN_KIND_OTHER;
 }
@@ -95,7 +107,32 @@ pn_status pn_vec_create(pn_kind kind, pn_time_unit unit, size_t n, pn_arena *are
     return PN_OK;
 }
 
-void pn_array_value(const pn_array *array, size_t i, pn_value *out)
+static bool is_decimal(const pn_field *field)
+{
+    return field->type == PN_TYPE_DECIMAL128 || field->type == PN_TYPE_DECIMAL256;
+}
+
+static pn_status decimal_value(const pn_array *array, size_t i, pn_value *out, pn_error *err)
+{
+    const pn_field *field = array->field;
+    size_t width = pn_type_width(field);
+    const uint8_t *bytes = (const uint8_t *)array->values + i * width;
+    char text[PN_DECIMAL_TEXT_BYTES];
+    *out = (pn_value){.kind = decimal_kind(field)};
+    if (!pn_array_is_valid(array, i) || out->kind == PN_KIND_OTHER)
+        out->kind = PN_KIND_NULL;
+    if (out->kind == PN_KIND_NULL ||
+        (out->kind == PN_KIND_INT ? pn_decimal_to_i64(bytes, width, &out->i)
+                                  : pn_decimal_to_double(bytes, width, field->scale, &out->f)))
+        return PN_OK;
+    bool is_text = pn_decimal_to_text(bytes, width, field->scale, text);
+    return pn_fail(
+        err, PN_ERR_LIMIT,
+        "filter: column \"%s\" has %s, which is beyond the 64 bits that filters count with",
+        field->name, is_text ? text : "a decimal");
+}
+
+static void plain_value(const pn_array *array, size_t i, pn_value *out)
 {
     pn_value value = {.kind = pn_field_kind(array->field), .unit = array->field->unit};
     if (!pn_array_is_valid(array, i))
@@ -136,6 +173,14 @@ void pn_array_value(const pn_array *array, size_t i, pn_value *out)
         break;
     }
     *out = value;
+}
+
+pn_status pn_array_value(const pn_array *array, size_t i, pn_value *out, pn_error *err)
+{
+    if (is_decimal(array->field))
+        return decimal_value(array, i, out, err);
+    plain_value(array, i, out);
+    return PN_OK;
 }
 
 /* A list, map, struct or opaque value: its place in the array. */
@@ -221,9 +266,22 @@ pn_status pn_vec_load(const pn_array *array, const int64_t *index, size_t n, pn_
             load_place(array, (size_t)row, &vec, i);
             continue;
         }
-        pn_array_value(array, (size_t)row, &value);
+        PN_TRY(pn_array_value(array, (size_t)row, &value, err));
         pn_vec_set(&vec, i, &value);
     }
+    *out = vec;
+    return PN_OK;
+}
+
+pn_status pn_vec_load_validity(const pn_array *array, size_t n, pn_arena *arena, pn_vec *out,
+                               pn_error *err)
+{
+    pn_vec vec = {.kind = array->field->type == PN_TYPE_NULL ? PN_KIND_NULL : PN_KIND_OTHER,
+                  .n = n,
+                  .valid = PN_ARENA_NEW(arena, uint64_t, pn_words_for_bits(n))};
+    if (!vec.valid)
+        return pn_fail_nomem(err);
+    load_validity(array, n, &vec);
     *out = vec;
     return PN_OK;
 }

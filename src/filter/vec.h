@@ -22,8 +22,12 @@ PN_NODISCARD pn_status pn_vec_create(pn_kind kind, pn_time_unit unit, size_t n, 
 /* The rows of an array; row i is index[i], NULL where that is negative. index NULL: rows 0 to n - 1. */
 PN_NODISCARD pn_status pn_vec_load(const pn_array *array, const int64_t *index, size_t n,
                                    pn_arena *arena, pn_vec *out, pn_error *err);
-/* One value of an array of a scalar kind (kind NULL when it is null). */
-void pn_array_value(const pn_array *array, size_t i, pn_value *out);
+/* Which rows are there, without their values. */
+PN_NODISCARD pn_status pn_vec_load_validity(const pn_array *array, size_t n, pn_arena *arena,
+                                            pn_vec *out, pn_error *err);
+/* One value of an array of a scalar kind (kind NULL when it is null). LIMIT: a whole decimal beyond 64 bits. */
+PN_NODISCARD pn_status pn_array_value(const pn_array *array, size_t i, pn_value *out,
+                                      pn_error *err);
 
 /* The entry of a key in row `row` of a map with text keys; the last one when it is there twice; -1: none. */
 int64_t pn_map_find(const pn_array *map, int64_t row, pn_str key);

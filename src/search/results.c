@@ -8,6 +8,7 @@
 
 #include "base/limits.h"
 #include "column/calendar.h"
+#include "column/decimal.h"
 
 #include <inttypes.h>
 
@@ -70,6 +71,15 @@ static char *number_text(const pn_array *array, size_t i, pn_arena *arena)
     return pn_arena_strdup(arena, text);
 }
 
+static char *decimal_text(const pn_array *array, size_t i, pn_arena *arena)
+{
+    char text[PN_DECIMAL_TEXT_BYTES];
+    size_t width = pn_type_width(array->field);
+    const uint8_t *bytes = (const uint8_t *)array->values + i * width;
+    bool ok = pn_decimal_to_text(bytes, width, array->field->scale, text);
+    return pn_arena_strdup(arena, ok ? text : "");
+}
+
 char *pn_value_text(const pn_array *array, size_t i, pn_arena *arena)
 {
     const pn_field *field = array->field;
@@ -92,10 +102,15 @@ char *pn_value_text(const pn_array *array, size_t i, pn_arena *arena)
     case PN_TYPE_BINARY:
     case PN_TYPE_LARGE_BINARY:
         return pn_arena_printf(arena, "<%zu bytes>", pn_array_bytes(array, i).len);
+    case PN_TYPE_FIXED_SIZE_BINARY:
+        return pn_arena_printf(arena, "<%" PRId32 " bytes>", field->size);
     case PN_TYPE_DATE32:
     case PN_TYPE_DATE64:
     case PN_TYPE_TIMESTAMP:
         return time_text(array, i, arena);
+    case PN_TYPE_DECIMAL128:
+    case PN_TYPE_DECIMAL256:
+        return decimal_text(array, i, arena);
     default:
         break;
     }

@@ -44,7 +44,7 @@ PN_NODISCARD pn_status pn_hits_fetch(pn_engine *engine, pn_snapshot *snapshot,
                                      pn_search_vectors vectors, pn_hits *hits, pn_error *err);
 void pn_hits_free(pn_hits *hits);
 
-/* One value as people read it: numbers as JSON writes them, times as ISO 8601 in UTC, bytes as "<n bytes>". NULL: no
+/* One value as people read it: numbers as JSON writes them, decimals with all their digits, times as ISO 8601 in UTC, bytes as "<n bytes>". NULL: no
  * memory; "" for a null or for nested values. */
 PN_NODISCARD char *pn_value_text(const pn_array *array, size_t i, pn_arena *arena);
 

@@ -8,7 +8,7 @@
 
 #include "base/base64.h"
 #include "column/calendar.h"
-#include "transfer/decimal_text.h"
+#include "column/decimal.h"
 
 #include <inttypes.h>
 #include <math.h>

@@ -5,6 +5,7 @@
  * values below and row 2 is null throughout.
  */
 #include "base/alloc.h"
+#include "column/decimal.h"
 #include "filter/filter.h"
 #include "support/json_rows.h"
 
@@ -55,6 +56,27 @@ static void add_bytes(table *t, const char *name, pn_type_id type, const char *a
     assert_int_equal(pn_builder_append_null(builder, NULL), PN_OK);
 }
 
+static void add_decimals(table *t, const char *name, pn_type_id type, int32_t scale, const char *a,
+                         const char *b)
+{
+    const char *const texts[] = {a, b};
+    size_t at = t->schema.n_fields++;
+    assert_true(at < MOST_COLUMNS);
+    pn_field *field = &t->schema.fields[at];
+    pn_field_init(field, name, type, true);
+    field->precision = type == PN_TYPE_DECIMAL128 ? 38 : 76;
+    field->scale = scale;
+    assert_int_equal(pn_builder_create(field, 1 << 20, &t->builders[at], NULL), PN_OK);
+    for (size_t i = 0; i < PN_COUNT_OF(texts); i++) {
+        uint8_t bytes[PN_DECIMAL_MAX_BYTES];
+        size_t width = pn_type_width(field);
+        assert_true(
+            pn_decimal_from_text(pn_str_of(texts[i]), field->precision, scale, bytes, width));
+        assert_int_equal(pn_builder_append_bytes(t->builders[at], bytes, width, NULL), PN_OK);
+    }
+    assert_int_equal(pn_builder_append_null(t->builders[at], NULL), PN_OK);
+}
+
 /* A map whose keys are numbers; every row is null. */
 static void add_numbered_map(table *t)
 {
@@ -94,6 +116,13 @@ static void make_table(table *t)
     add_bytes(t, "blob", PN_TYPE_BINARY, "abc", "");
     add_bytes(t, "long_blob", PN_TYPE_LARGE_BINARY, "abc", "");
     add_bytes(t, "three", PN_TYPE_FIXED_SIZE_BINARY, "abc", "\x7f\x01z");
+    add_decimals(t, "price", PN_TYPE_DECIMAL128, 2, "-0.10", "1234567890123.45");
+    add_decimals(t, "number", PN_TYPE_DECIMAL128, 0, "9007199254740993", "-9223372036854775808");
+    add_decimals(t, "huge", PN_TYPE_DECIMAL256, 0, "7", "9223372036854775808");
+    add_decimals(t, "wide", PN_TYPE_DECIMAL256, 30, "0.3", "-123456.75");
+    add_decimals(t, "round", PN_TYPE_DECIMAL128, -3, "12000", "0");
+    add_decimals(t, "odd", PN_TYPE_DECIMAL128, 0, "1", "2");
+    t->schema.fields[t->schema.n_fields - 1].scale = 100;
     add_integers(t, "1st", PN_TYPE_INT32, 1, 2);
     add_integers(t, "select", PN_TYPE_INT32, 1, 2);
     add_integers(t, "the \"other\"", PN_TYPE_INT32, 1, 2);
@@ -163,6 +192,24 @@ static void columns__of_every_type_can_be_asked_for(void **state)
         {"three = x'616263'", 1},
         {"three = x'7F017A'", 2},
         {"three < x'7F'", 1},
+        {"price = -0.1", 1},
+        {"price = 1234567890123.45", 2},
+        {"price < 1234567890123.46 AND price > 1234567890123.44", 2},
+        {"price IN (7, -0.10)", 1},
+        {"price IS NULL", 4},
+        {"price * 10 = -1", 1},
+        {"price BETWEEN -1 AND 0", 1},
+        {"CAST(price AS text) = '-0.1'", 1},
+        {"number = 9007199254740993", 1},
+        {"number = 9007199254740992", 0},
+        {"number % 2 = 1", 1},
+        {"number = -9223372036854775808", 2},
+        {"huge IS NULL", 4},
+        {"wide = 0.3", 1},
+        {"wide = -123456.75", 2},
+        {"round = 12000", 1},
+        {"round < 0.5", 2},
+        {"odd IS NOT NULL", 3},
         {"\"1st\" = 1", 1},
         {"\"select\" = 1", 1},
         {"\"the \"\"other\"\"\" = 1", 1},
@@ -192,6 +239,11 @@ static void errors__name_what_cannot_be_done(void **state)
         pn_status status;
     } cases[] = {
         {"clock32 = 1", "clock32", PN_ERR_UNSUPPORTED},
+        {"odd = 1", "decimal128(38, 100)", PN_ERR_UNSUPPORTED},
+        {"huge = 7",
+         "column \"huge\" has 9223372036854775808, which is beyond the 64 bits that filters count "
+         "with",
+         PN_ERR_LIMIT},
         {"numbered['a'] = 'x'", "the keys of this map are no texts", PN_ERR_INVALID},
         {"bits", "did you mean \"bit\"?", PN_ERR_INVALID},
         {"\"x\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3\xA9\xC3"

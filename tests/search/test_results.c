@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "column/decimal.h"
 #include "search/results.h"
 #include "support/faults.h"
 #include "support/json_rows.h"
@@ -72,6 +73,33 @@ static void values__are_shown_as_people_write_them(void **state)
         pn_field_init(&field, "c", cases[i].type, true);
         field.unit = cases[i].unit;
         expect_text(&field, cases[i].json, cases[i].text);
+    }
+}
+
+static void decimals__are_shown_with_all_their_digits(void **state)
+{
+    (void)state;
+    static const struct {
+        pn_type_id type;
+        int32_t scale;
+        const char *text;
+    } cases[] = {
+        {PN_TYPE_DECIMAL128, 2, "59.90"},
+        {PN_TYPE_DECIMAL128, 0, "-12345678901234567890123456789012345678"},
+        {PN_TYPE_DECIMAL256, 40, "0.0000000000000000000000000000000000000001"},
+    };
+    for (size_t i = 0; i < PN_COUNT_OF(cases); i++) {
+        pn_field field;
+        pn_arena arena;
+        uint8_t bytes[PN_DECIMAL_MAX_BYTES];
+        pn_field_init(&field, "c", cases[i].type, true);
+        field.scale = cases[i].scale;
+        pn_arena_init(&arena, SIZE_MAX);
+        assert_true(pn_decimal_from_text(pn_str_of(cases[i].text), 38, cases[i].scale, bytes,
+                                         pn_type_width(&field)));
+        const pn_array array = {.field = &field, .length = 1, .values = bytes};
+        assert_string_equal(pn_value_text(&array, 0, &arena), cases[i].text);
+        pn_arena_reset(&arena);
     }
 }
 
@@ -302,6 +330,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values__are_shown_as_people_write_them),
+        cmocka_unit_test(decimals__are_shown_with_all_their_digits),
         cmocka_unit_test(nested_values__are_not_shown),
         cmocka_unit_test(an_image_table__gives_its_columns),
         cmocka_unit_test(no_vectors_and_no_distances__unless_asked_for),

@@ -9,7 +9,6 @@
 #include <cmocka.h>
 
 #include "support/plain_column.h"
-#include "transfer/decimal_text.h"
 #include "transfer/json_value.h"
 #include "transfer/scalar_text.h"
 #include "transfer/schema_json.h"

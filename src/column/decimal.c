@@ -1,10 +1,10 @@
 /*
- * decimal_text.c - decimals of 128 and 256 bits <-> digits
+ * decimal.c - decimals of 128 and 256 bits <-> digits and numbers
  *
  * Long division and multiplication by ten over limbs of 32 bits, as one does on paper: the numbers are short, and no compiler of ours has
  * 256-bit integers.
  */
-#include "transfer/decimal_text.h"
+#include "column/decimal.h"
 
 #include "base/endian.h"
 
@@ -167,4 +167,30 @@ bool pn_decimal_from_text(pn_str text, int32_t precision, int32_t scale, uint8_t
     for (size_t i = 0; i < x.n; i++)
         pn_store_le32(bytes + 4 * i, x.limb[i]);
     return true;
+}
+
+bool pn_decimal_to_i64(const uint8_t *bytes, size_t n_bytes, int64_t *out)
+{
+    uint64_t low = pn_load_le64(bytes), sign = low >> 63 ? UINT64_MAX : 0;
+    for (size_t i = 8; i < n_bytes; i += 8)
+        if (pn_load_le64(bytes + i) != sign)
+            return false;
+    memcpy(out, &low, sizeof low);
+    return true;
+}
+
+bool pn_decimal_to_double(const uint8_t *bytes, size_t n_bytes, int32_t scale, double *out)
+{
+    static const double powers[] = {1e0,  1e1,  1e2,  1e3,  1e4,  1e5,  1e6,  1e7,
+                                    1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
+                                    1e16, 1e17, 1e18, 1e19, 1e20, 1e21, 1e22}; // all exact
+    char text[PN_DECIMAL_TEXT_BYTES];
+    int64_t whole;
+    if (scale >= 0 && (size_t)scale < PN_COUNT_OF(powers) &&
+        pn_decimal_to_i64(bytes, n_bytes, &whole) && whole <= 1LL << 53 && whole >= -(1LL << 53)) {
+        *out = (double)whole / powers[scale]; // of two exact numbers: rounded once
+        return true;
+    }
+    return pn_decimal_to_text(bytes, n_bytes, scale, text) &&
+           pn_str_to_double(pn_str_of(text), out);
 }
