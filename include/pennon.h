@@ -520,7 +520,7 @@ PN_API void pn_results_free(pn_results *results);
 PN_API size_t pn_results_count(const pn_results *results);
 
 typedef struct pn_result {
-    int64_t id;           /* the id column; the row address where the table has none */
+    int64_t id;           /* the id column; the row address where the table has none of integers */
     uint64_t row_addr;    /* fragment << 32 | offset, in the version that was searched */
     float distance;       /* 1 - cosine, in [0, 2]; 0 for rows that were only listed */
     float score;          /* 1 - distance: the cosine; more is better */
@@ -570,7 +570,8 @@ PN_API pn_status pn_table_count(pn_table *table, const char *where, uint64_t *ou
 /* The row's thumbnail (JPEG); *bytes freed with pn_memory_free(). NOT_FOUND: no such row, or it has none. */
 PN_API pn_status pn_table_thumbnail(pn_table *table, int64_t id, unsigned char **bytes,
                                     size_t *n_bytes, pn_error *err);
-/* Delete by filter, or by ids. *n_deleted may be NULL. Deleting an id that is not there is no error. */
+/* Delete by filter, or by ids. *n_deleted may be NULL. Deleting an id that is not there is no error; UNSUPPORTED: the table has no column
+ * "id" of integers. */
 PN_API pn_status pn_table_delete_where(pn_table *table, const char *where, uint64_t *n_deleted,
                                        pn_error *err);
 PN_API pn_status pn_table_delete_ids(pn_table *table, const int64_t *ids, size_t n,

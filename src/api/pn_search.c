@@ -207,6 +207,31 @@ pn_status pn_table_delete_where(pn_table *table, const char *where, uint64_t *n_
     return PN_OK;
 }
 
+/* Where the ids are no integers, results have addresses instead, which must not meet a column of the same numbers: 1.0 is not row 1. */
+static pn_status check_ids(pn_engine *engine, pn_error *err)
+{
+    pn_snapshot *snapshot;
+    pn_engine_info info;
+    pn_arena arena;
+    pn_status status = PN_OK;
+    PN_TRY(engine->pin(engine->self, &snapshot, err));
+    pn_arena_init(&arena, SIZE_MAX);
+    engine->info(engine->self, snapshot, &info);
+    ptrdiff_t at = pn_schema_find(info.schema, pn_str_of(PN_COLUMN_ID));
+    if (at < 0) {
+        status = pn_fail(err, PN_ERR_UNSUPPORTED,
+                         "the table has no column \"id\": delete its rows by a filter");
+    } else if (!pn_type_is_integer(info.schema->fields[at].type)) {
+        const char *type = pn_type_text(&info.schema->fields[at], &arena);
+        status = pn_fail(err, PN_ERR_UNSUPPORTED,
+                         "the column \"id\" is of type %s, not of integers: delete by a filter",
+                         type ? type : "unknown");
+    }
+    pn_arena_reset(&arena);
+    engine->unpin(engine->self, snapshot);
+    return status;
+}
+
 pn_status pn_table_delete_ids(pn_table *table, const int64_t *ids, size_t n, uint64_t *n_deleted,
                               pn_error *err)
 {
@@ -214,6 +239,7 @@ pn_status pn_table_delete_ids(pn_table *table, const int64_t *ids, size_t n, uin
     uint64_t total = 0;
     pn_status status = PN_OK;
     pn_buffer filter;
+    PN_TRY(check_ids(table->engine, err));
     pn_buffer_init(&filter, 1u << 20);
     for (size_t done = 0; done < n && status == PN_OK; done += IDS_PER_FILTER) {
         uint64_t n_now = 0;

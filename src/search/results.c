@@ -12,14 +12,25 @@
 
 #include <inttypes.h>
 
-static bool is_shown_as_metadata(const pn_field *field)
+/* Has a hit a place of its own for the values? Not where another program gave them another type: an id may be a text. */
+static bool has_a_place(const pn_field *field)
 {
-    static const char *const own[] = {PN_COLUMN_ID,         PN_COLUMN_VECTOR,
-                                      PN_COLUMN_IMAGE_PATH, PN_COLUMN_TIMESTAMP,
-                                      PN_COLUMN_THUMBNAIL,  PN_COLUMN_CONTENT_HASH};
+    static const char *const own[] = {PN_COLUMN_VECTOR, PN_COLUMN_IMAGE_PATH, PN_COLUMN_THUMBNAIL,
+                                      PN_COLUMN_CONTENT_HASH};
+    if (strcmp(field->name, PN_COLUMN_ID) == 0)
+        return pn_type_is_integer(field->type);
+    if (strcmp(field->name, PN_COLUMN_TIMESTAMP) == 0)
+        return field->type == PN_TYPE_TIMESTAMP;
     for (size_t i = 0; i < PN_COUNT_OF(own); i++)
         if (strcmp(field->name, own[i]) == 0)
-            return false;
+            return true;
+    return false;
+}
+
+static bool is_shown_as_metadata(const pn_field *field)
+{
+    if (has_a_place(field))
+        return false;
     return field->type == PN_TYPE_MAP || (field->n_children == 0 && field->type != PN_TYPE_NULL);
 }
 

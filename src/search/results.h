@@ -13,7 +13,7 @@
 #define PN_NO_TIMESTAMP INT64_MIN
 
 typedef struct pn_hit {
-    int64_t id; /* the row address where the table has no id column */
+    int64_t id; /* the row address where the table has no id column of integers */
     pn_row_addr addr;
     float distance;
     const char *path;     /* "" where the table has none */

@@ -117,6 +117,16 @@ rows '{"id":1,"name":"a"} {"id":2,"name":"b"} '
 expect 1 'no version 99' table restore 99
 expect 1 'no table here' table restore 1 -t "$work/nowhere"
 
+# Ids that are no integers: JavaScript's numbers are doubles. They are shown, and not taken for addresses.
+js=$work/js.lance
+echo '[{"name":"id","type":"double","nullable":true},{"name":"vector","type":"fixed_size_list<float>[2]","nullable":true}]' > "$work/js.json"
+expect 0 '2 rows' table import --mode create --schema "$work/js.json" -t "$js" - <<< $'{"id":1,"vector":[1,0]}\n{"id":2,"vector":[0,1]}'
+expect 0 '"id": "2"' list --json -t "$js"
+expect 1 '"id" is of type double, not of integers' delete --id 1 --yes -t "$js"
+expect 0 '^2$' count -t "$js"
+expect 0 '1 rows deleted' delete --where 'id = 1' --yes -t "$js"
+expect 0 '"id": "2"' list --json -t "$js"
+
 # Columns.
 expect 0 '' table column add stock int32 --value 7
 expect 0 '"version":' table column add tags 'list<string>' --json

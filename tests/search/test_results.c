@@ -207,10 +207,10 @@ static void no_vectors_and_no_distances__unless_asked_for(void **state)
     search_table_free(&t);
 }
 
-/* A table as somebody else would make it: no ids, no path; columns of its own, some of which cannot be shown. */
+/* A table as somebody else would make it: ids of texts, no path; columns of its own, some of which cannot be shown. */
 static void foreign_schema(pn_arena *arena, pn_schema *out)
 {
-    enum { N = 7 };
+    enum { N = 8 };
     pn_field *fields = PN_ARENA_NEW(arena, pn_field, N), item;
     assert_non_null(fields);
     pn_field_init(&item, "item", PN_TYPE_INT32, true);
@@ -222,13 +222,14 @@ static void foreign_schema(pn_arena *arena, pn_schema *out)
     assert_true(pn_field_init_string_map(&fields[4], "extra", true, arena));
     pn_field_init(&fields[5], "day", PN_TYPE_DATE32, true);
     pn_field_init(&fields[6], "timestamp", PN_TYPE_INT64, true); // of the name, not of the type
+    pn_field_init(&fields[7], "id", PN_TYPE_STRING, true);
     *out = (pn_schema){.fields = fields, .n_fields = N};
 }
 
 static const char foreign_rows[] =
     "[{\"category\": \"shoe\", \"vector\": [1, 0, 0, 0], \"sizes\": [1, 2], \"price\": 2.5, "
     "\"extra\": "
-    "{\"k\": \"v\"}, \"day\": \"2024-01-01\", \"timestamp\": 5}, {\"price\": 1}]";
+    "{\"k\": \"v\"}, \"day\": \"2024-01-01\", \"timestamp\": 5, \"id\": \"S-1\"}, {\"price\": 1}]";
 
 static void a_foreign_table__shows_what_it_has(void **state)
 {
@@ -256,11 +257,13 @@ static void a_foreign_table__shows_what_it_has(void **state)
     assert_int_equal(hit->id, addrs[0]);
     assert_string_equal(hit->path, "");
     assert_true(hit->timestamp_ms == PN_NO_TIMESTAMP);
-    assert_int_equal(hit->n_metadata, 4);
+    assert_int_equal(hit->n_metadata, 6);
     expect_pair(hit, 0, "category", "shoe");
     expect_pair(hit, 1, "price", "2.5");
     expect_pair(hit, 2, "k", "v");
     expect_pair(hit, 3, "day", "2024-01-01");
+    expect_pair(hit, 4, "timestamp", "5");
+    expect_pair(hit, 5, "id", "S-1");
     assert_non_null(hit->vector);
     assert_int_equal(hits.hits[1].n_metadata, 1); // nulls are left out
     expect_pair(&hits.hits[1], 0, "price", "1");
