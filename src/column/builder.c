@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "base/limits.h"
 
+#include <math.h>
 #include <string.h>
 
 struct pn_builder {
@@ -249,10 +250,21 @@ static uint16_t half_of(double value)
     return (uint16_t)(sign | half);
 }
 
+/* Infinities are values of their own; a finite number does not become one. */
+static bool fits_real(double value, pn_type_id type)
+{
+    return isinf(value) || (type == PN_TYPE_FLOAT  ? !isinf((float)value)
+                            : type == PN_TYPE_HALF ? (half_of(value) & 0x7FFFu) != 0x7C00u
+                                                   : true);
+}
+
 pn_status pn_builder_append_double(pn_builder *b, double value, pn_error *err)
 {
     float as_float = (float)value;
     uint16_t as_half;
+    if (!fits_real(value, b->field->type))
+        return pn_fail(err, PN_ERR_LIMIT, "column \"%s\": %.17g does not fit", b->field->name,
+                       value);
     switch ((int)b->field->type) {
     case PN_TYPE_DOUBLE:
         PN_TRY(pn_buffer_append(&b->values, &value, sizeof value, err));

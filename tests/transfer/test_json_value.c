@@ -282,6 +282,9 @@ static void json_value__says_what_does_not_fit(void **state)
         {"decimal256(76, 76)", "\"1\"", "can hold"},
         {"timestamp[ms]", "1710633600000", NULL},
         {"double", "true", "here is true"},
+        {"float", "1e300", "column \"x\": 1.0000000000000001e+300 does not fit"},
+        {"float", "\"-1e39\"", "does not fit"},
+        {"float", "3e38", NULL},
     };
     (void)state;
     for (size_t i = 0; i < PN_COUNT_OF(cases); i++) {
