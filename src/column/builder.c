@@ -250,8 +250,7 @@ static uint16_t half_of(double value)
     return (uint16_t)(sign | half);
 }
 
-/* Infinities are values of their own; a finite number does not become one. */
-static bool fits_real(double value, pn_type_id type)
+bool pn_real_fits(double value, pn_type_id type)
 {
     return isinf(value) || (type == PN_TYPE_FLOAT  ? !isinf((float)value)
                             : type == PN_TYPE_HALF ? (half_of(value) & 0x7FFFu) != 0x7C00u
@@ -262,7 +261,7 @@ pn_status pn_builder_append_double(pn_builder *b, double value, pn_error *err)
 {
     float as_float = (float)value;
     uint16_t as_half;
-    if (!fits_real(value, b->field->type))
+    if (!pn_real_fits(value, b->field->type))
         return pn_fail(err, PN_ERR_LIMIT, "column \"%s\": %.17g does not fit", b->field->name,
                        value);
     switch ((int)b->field->type) {

@@ -33,7 +33,9 @@ PN_NODISCARD pn_status pn_builder_append_null(pn_builder *builder, pn_error *err
 /* BOOL, integers (LIMIT when it does not fit), dates, times, timestamps, durations. */
 PN_NODISCARD pn_status pn_builder_append_i64(pn_builder *builder, int64_t value, pn_error *err);
 PN_NODISCARD pn_status pn_builder_append_u64(pn_builder *builder, uint64_t value, pn_error *err);
-/* HALF, FLOAT, DOUBLE: the nearest, ties to even. LIMIT: that would be an infinity, of a value that is none. */
+/* Does a value stay finite as HALF, FLOAT or DOUBLE? Infinities and NaN are values of their own. */
+bool pn_real_fits(double value, pn_type_id type);
+/* HALF, FLOAT, DOUBLE: the nearest, ties to even. LIMIT: it does not fit. */
 PN_NODISCARD pn_status pn_builder_append_double(pn_builder *builder, double value, pn_error *err);
 /* STRING.., BINARY.., FIXED_SIZE_BINARY and every other fixed-width type as raw bytes (n must match). */
 PN_NODISCARD pn_status pn_builder_append_bytes(pn_builder *builder, const void *bytes, size_t n,

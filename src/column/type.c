@@ -71,6 +71,11 @@ bool pn_type_is_integer(pn_type_id type)
     return type >= PN_TYPE_INT8 && type <= PN_TYPE_UINT64;
 }
 
+bool pn_type_is_decimal(pn_type_id type)
+{
+    return type == PN_TYPE_DECIMAL128 || type == PN_TYPE_DECIMAL256;
+}
+
 bool pn_type_is_variable(pn_type_id type)
 {
     return type >= PN_TYPE_STRING && type <= PN_TYPE_LARGE_BINARY;

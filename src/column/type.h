@@ -89,7 +89,8 @@ typedef struct pn_schema {
 /* Bytes of one value of a fixed-width type (BOOL: 0, it is packed in bits; FIXED_SIZE_LIST: items times the item's
  * width when that is fixed); 0 for everything else. */
 size_t pn_type_width(const pn_field *field);
-bool pn_type_is_integer(pn_type_id type);  /* INT8..UINT64 */
+bool pn_type_is_integer(pn_type_id type); /* INT8..UINT64 */
+bool pn_type_is_decimal(pn_type_id type);
 bool pn_type_is_variable(pn_type_id type); /* STRING, LARGE_STRING, BINARY, LARGE_BINARY */
 bool pn_type_is_list(pn_type_id type);     /* LIST, LARGE_LIST, MAP: rows of varying length */
 

@@ -20,10 +20,9 @@ static bool unit_is_known(const pn_field *field)
 /* Whole ones are integers, so that ids stay exact; the others are reals. */
 static pn_kind decimal_kind(const pn_field *field)
 {
-    return field->scale == 0                      ? PN_KIND_INT
-           : field->scale < -PN_DECIMAL_MAX_SCALE ? PN_KIND_OTHER
-           : field->scale > PN_DECIMAL_MAX_SCALE  ? PN_KIND_OTHER
-                                                  : PN_KIND_DOUBLE;
+    if (field->scale < -PN_DECIMAL_MAX_SCALE || field->scale > PN_DECIMAL_MAX_SCALE)
+        return PN_KIND_OTHER;
+    return field->scale == 0 ? PN_KIND_INT : PN_KIND_DOUBLE;
 }
 
 pn_kind pn_field_kind(const pn_field *field)
@@ -107,11 +106,6 @@ pn_status pn_vec_create(pn_kind kind, pn_time_unit unit, size_t n, pn_arena *are
     return PN_OK;
 }
 
-static bool is_decimal(const pn_field *field)
-{
-    return field->type == PN_TYPE_DECIMAL128 || field->type == PN_TYPE_DECIMAL256;
-}
-
 static pn_status decimal_value(const pn_array *array, size_t i, pn_value *out, pn_error *err)
 {
     const pn_field *field = array->field;
@@ -177,7 +171,7 @@ static void plain_value(const pn_array *array, size_t i, pn_value *out)
 
 pn_status pn_array_value(const pn_array *array, size_t i, pn_value *out, pn_error *err)
 {
-    if (is_decimal(array->field))
+    if (pn_type_is_decimal(array->field->type))
         return decimal_value(array, i, out, err);
     plain_value(array, i, out);
     return PN_OK;

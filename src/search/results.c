@@ -186,14 +186,13 @@ static pn_status fill_hit(const pn_batch *batch, size_t i, pn_hits *hits, pn_hit
     const pn_array *path = pn_batch_column(batch, PN_COLUMN_IMAGE_PATH);
     const pn_array *time = pn_batch_column(batch, PN_COLUMN_TIMESTAMP);
     const pn_array *vector = pn_batch_column(batch, PN_COLUMN_VECTOR);
-    hit->id = id && pn_type_is_integer(id->field->type) && pn_array_is_valid(id, i)
-                  ? pn_array_i64(id, i)
-                  : (int64_t)hit->addr;
+    hit->id = id && has_a_place(id->field) && pn_array_is_valid(id, i) ? pn_array_i64(id, i)
+                                                                       : (int64_t)hit->addr;
     hit->path = path ? pn_value_text(path, i, &hits->arena) : "";
     if (!hit->path)
         return pn_fail_nomem(err);
     hit->timestamp_ms = PN_NO_TIMESTAMP;
-    if (time && time->field->type == PN_TYPE_TIMESTAMP && pn_array_is_valid(time, i))
+    if (time && has_a_place(time->field) && pn_array_is_valid(time, i))
         hit->timestamp_ms = pn_calendar_to_ms(pn_array_i64(time, i), time->field->unit);
     if (vector && pn_array_is_valid(vector, i)) {
         float *copy = pn_arena_alloc(&hits->arena, hits->dim * sizeof *copy);

@@ -208,8 +208,7 @@ static pn_status integer_from_json(pn_builder *builder, const pn_field *field, c
     if (pn_type_is_integer(field->type) ||
         (field->type >= PN_TYPE_DATE32 && field->type <= PN_TYPE_DURATION))
         return pn_builder_append_i64(builder, number, err);
-    if (!is_text(field->type) && field->type != PN_TYPE_DECIMAL128 &&
-        field->type != PN_TYPE_DECIMAL256)
+    if (!is_text(field->type) && !pn_type_is_decimal(field->type))
         return wrong_kind(field, value, err);
     (void)snprintf(text, sizeof text, "%" JSON_INTEGER_FORMAT, number); // 20 characters
     return pn_scalar_from_text(builder, field, pn_str_of(text), err);
@@ -224,8 +223,7 @@ static pn_status real_from_json(pn_builder *builder, const pn_field *field, cons
         return pn_builder_append_double(builder, number, err);
     if (pn_type_is_integer(field->type) && floor(number) == number && fabs(number) < 0x1p53)
         return pn_builder_append_i64(builder, (int64_t)number, err); // 3.0
-    if (!is_text(field->type) && field->type != PN_TYPE_DECIMAL128 &&
-        field->type != PN_TYPE_DECIMAL256)
+    if (!is_text(field->type) && !pn_type_is_decimal(field->type))
         return wrong_kind(field, value, err);
     pn_format_double(number, text);
     return pn_scalar_from_text(builder, field, pn_str_of(text), err);

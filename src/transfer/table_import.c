@@ -67,12 +67,6 @@ static bool is_vector(const pn_field *field)
            field->children[0].type <= PN_TYPE_DOUBLE;
 }
 
-static bool is_beyond(double value, pn_type_id type)
-{
-    return type == PN_TYPE_FLOAT ? isinf((float)value)
-                                 : type == PN_TYPE_HALF && fabs(value) >= 65520; // rounds to 65536
-}
-
 /* Why the vector is bad, or NULL. What is no list of numbers at all is for the builder to refuse. */
 static const char *fault_of_json(const json_t *value, const pn_field *field)
 {
@@ -87,7 +81,7 @@ static const char *fault_of_json(const json_t *value, const pn_field *field)
         if (json_is_null(item) ||
             (json_is_string(item) && strcmp(json_string_value(item), "NaN") == 0))
             return "has a NaN";
-        if (is_beyond(json_number_value(item), field->children[0].type))
+        if (!pn_real_fits(json_number_value(item), field->children[0].type))
             return "has a number that does not fit";
     }
     return NULL;
