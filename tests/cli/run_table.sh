@@ -25,7 +25,7 @@ expect 2 'is not a subcommand' table --json info
 expect 1 'no table here' table info
 
 mkdir "$work/photos" && cp "$shop"/images/000[1-9].jpg "$work/photos"
-expect 0 '9 added' ingest "$work/photos" --commit-rows 4
+expect 0 '9 added' ingest "$work/photos"
 expect 0 '1 rows deleted' delete --id 8 --yes
 expect 0 '^rows        8, and 1 deleted$' table info
 expect 0 '^operation   delete$' table info
