@@ -141,8 +141,8 @@ int pn_cmd_table_check(int argc, char **argv)
         "",
         "Look for damage in every version of a table.\v"
         "Manifests, transactions, data files, deletion files: are they there, whole, and does "
-        "every page of every column decode? Status 1 when anything is damaged; the last good "
-        "version is told.",
+        "every page of every column decode? Does every tag name a version that is there? Status 1 "
+        "when anything is damaged; the last good version is told.",
         NULL,
         NULL,
         NULL};

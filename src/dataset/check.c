@@ -19,6 +19,7 @@
 #include "base/limits.h"
 #include "dataset/checksums.h"
 #include "dataset/internal.h"
+#include "dataset/tags.h"
 #include "os/dir.h"
 #include "os/fd.h"
 
@@ -484,6 +485,12 @@ static pn_status look_for_lost(checker *c, pn_error *err)
     return status;
 }
 
+static pn_status judge_tag(void *context, const char *file, pn_status status, const pn_error *why,
+                           pn_error *err)
+{
+    return judge(context, file, status, why, err);
+}
+
 static bool is_wanted(const checker *c, uint64_t version)
 {
     if (c->plan->version != 0)
@@ -511,6 +518,9 @@ static pn_status run(checker *c, pn_arena *scratch, pn_error *err)
                        c->plan->version);
     if (c->plan->version == 0)
         PN_TRY(look_for_lost(c, err));
+    c->version = 0;
+    if (c->plan->version == 0 && !c->plan->newest_only)
+        PN_TRY(pn_dataset_tags_check(c->table, c->scheme, judge_tag, c, err));
     if (!c->fresh || c->result.n_findings > 0)
         return PN_OK;
     PN_TRY(pn_checksums_save(c->fresh, c->table, err));

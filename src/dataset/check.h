@@ -3,7 +3,7 @@
  *
  * Every version is looked at: its manifest, its transaction, each data file (size, footer, every page of every column decoded, rows counted,
  * texts UTF-8), each deletion file (rows within the fragment, as many as the manifest says); and the checksums of all of them, where the table has
- * some (checksums.h). Threads: one.
+ * some (checksums.h). Beside all versions, every tag: does it name one of them? Threads: one.
  */
 #ifndef PN_DATASET_CHECK_H
 #define PN_DATASET_CHECK_H

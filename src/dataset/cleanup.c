@@ -479,35 +479,11 @@ static pn_status check_branches(cleaning *c, const char *name, pn_error *err)
 }
 
 /* A tag that was damaged keeps another version than it should. */
-static pn_status check_tag(cleaning *c, const pn_tag *tag, pn_error *err)
-{
-    pn_file_info info;
-    pn_error why = {0};
-    char *path = pn_manifest_path(c->table, tag->version, c->versions.scheme, &c->scratch);
-    if (!path)
-        return pn_fail_nomem(err);
-    pn_status status = pn_path_info(path, &info, &why);
-    if (status == PN_ERR_NOT_FOUND)
-        return pn_fail(err, PN_ERR_CORRUPT,
-                       "%s: the tag \"%s\" names version %" PRIu64 ", which is not there: move the "
-                       "tag, or delete it",
-                       c->table, tag->name, tag->version);
-    if (status != PN_OK)
-        return pn_fail(err, status, "%s", why.message);
-    if (tag->manifest_bytes > 0 && info.size_bytes != tag->manifest_bytes)
-        return pn_fail(err, PN_ERR_CORRUPT,
-                       "%s: the tag \"%s\" was made of a version with a manifest of %" PRIu64
-                       " bytes; that of version %" PRIu64 " has %" PRIu64
-                       ": one of them is damaged; move the tag, or delete it",
-                       c->table, tag->name, tag->manifest_bytes, tag->version, info.size_bytes);
-    return PN_OK;
-}
-
 static pn_status check_tags(cleaning *c, pn_error *err)
 {
     pn_status status = PN_OK;
     for (size_t i = 0; status == PN_OK && i < c->n_tags; i++)
-        status = check_tag(c, &c->tags[i], err);
+        status = pn_dataset_tag_check(c->table, c->versions.scheme, &c->tags[i], &c->scratch, err);
     pn_arena_reset(&c->scratch);
     return status;
 }

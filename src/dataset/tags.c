@@ -22,6 +22,7 @@
 #include <string.h>
 
 enum { MAX_TAG_BYTES = 1 << 16, MAX_NAME_BYTES = 200 };
+#define TAG_FOLDER "_refs/tags"
 
 /* ---- the little JSON that tags need ---- */
 
@@ -117,7 +118,7 @@ static pn_status tag_path(const char *table, const char *name, pn_arena *arena, 
             "\"%s\" cannot be a tag: letters, digits, '.', '-' and '_', no dot at either "
             "end, no \"..\", not ending in \".lock\"",
             name ? name : "");
-    *out = pn_arena_printf(arena, "%s/_refs/tags/%s.json", table, name);
+    *out = pn_arena_printf(arena, "%s/%s/%s.json", table, TAG_FOLDER, name);
     return *out ? PN_OK : pn_fail_nomem(err);
 }
 
@@ -145,45 +146,118 @@ static pn_status read_tag(const char *path, pn_arena *arena, pn_str *text, uint6
     return PN_OK;
 }
 
+static pn_status of_a_branch(const char *table, const char *name, pn_error *err)
+{
+    return pn_fail(err, PN_ERR_UNSUPPORTED, "%s: the tag \"%s\" is of a branch", table, name);
+}
+
 /* ---- the public functions ---- */
+
+/* In arena; *names is without the folder. A table that never had a tag has no folder for them. */
+static pn_status list_files(const char *table, pn_arena *arena, char **folder, char ***names,
+                            size_t *n, pn_error *err)
+{
+    *folder = pn_path_join(arena, table, TAG_FOLDER);
+    if (!*folder)
+        return pn_fail_nomem(err);
+    pn_error why = {0};
+    pn_status status = pn_dir_list(*folder, arena, names, n, &why);
+    if (status == PN_ERR_NOT_FOUND)
+        *n = 0;
+    else if (status != PN_OK)
+        return pn_fail(err, status, "%s", why.message);
+    return PN_OK;
+}
+
+/* *is_tag false: the file is something else, a tag of a branch, or deleted meanwhile. */
+static pn_status load_tag(const char *folder, const char *name, pn_arena *arena, pn_tag *out,
+                          bool *is_tag, pn_error *err)
+{
+    pn_str text, stem = pn_str_of(name);
+    pn_error why = {0};
+    bool foreign;
+    *is_tag = false;
+    if (!pn_str_ends_with(stem, ".json"))
+        return PN_OK;
+    char *path = pn_path_join(arena, folder, name);
+    out->name = pn_arena_strndup(arena, stem.ptr, stem.len - strlen(".json"));
+    if (!path || !out->name)
+        return pn_fail_nomem(err);
+    pn_status status = read_tag(path, arena, &text, &out->version, &foreign, &why);
+    if (status == PN_ERR_NOT_FOUND)
+        return PN_OK;
+    if (status != PN_OK)
+        return pn_fail(err, status, "%s", why.message);
+    if (!member(text, "manifestSize", &text) || !pn_str_to_u64(text, &out->manifest_bytes))
+        out->manifest_bytes = 0;
+    *is_tag = !foreign;
+    return PN_OK;
+}
 
 pn_status pn_dataset_tags(const char *table, pn_arena *arena, pn_tag **out, size_t *n,
                           pn_error *err)
 {
-    char **names;
+    char **names, *folder;
     size_t n_names, n_tags = 0;
-    char *folder = pn_path_join(arena, table, "_refs/tags");
-    if (!folder)
-        return pn_fail_nomem(err);
-    pn_status status = pn_dir_list(folder, arena, &names, &n_names, err);
-    if (status == PN_ERR_NOT_FOUND)
-        n_names = 0;
-    else
-        PN_TRY(status);
+    PN_TRY(list_files(table, arena, &folder, &names, &n_names, err));
     pn_tag *tags = PN_ARENA_NEW(arena, pn_tag, n_names + 1);
     if (!tags)
         return pn_fail_nomem(err);
     for (size_t i = 0; i < n_names; i++) {
-        pn_str text, stem = pn_str_of(names[i]);
-        bool foreign;
-        if (!pn_str_ends_with(stem, ".json"))
-            continue;
-        char *path = pn_path_join(arena, folder, names[i]);
-        tags[n_tags].name = pn_arena_strndup(arena, stem.ptr, stem.len - strlen(".json"));
-        if (!path || !tags[n_tags].name)
-            return pn_fail_nomem(err);
-        status = read_tag(path, arena, &text, &tags[n_tags].version, &foreign, err);
-        if (status == PN_ERR_NOT_FOUND)
-            continue; // deleted meanwhile
-        PN_TRY(status);
-        if (!member(text, "manifestSize", &text) ||
-            !pn_str_to_u64(text, &tags[n_tags].manifest_bytes))
-            tags[n_tags].manifest_bytes = 0;
-        n_tags += !foreign;
+        bool is_tag;
+        PN_TRY(load_tag(folder, names[i], arena, &tags[n_tags], &is_tag, err));
+        n_tags += is_tag;
     }
     *out = tags;
     *n = n_tags;
     return PN_OK;
+}
+
+pn_status pn_dataset_tag_check(const char *table, pn_manifest_scheme scheme, const pn_tag *tag,
+                               pn_arena *scratch, pn_error *err)
+{
+    pn_file_info info;
+    pn_error why = {0};
+    char *path = pn_manifest_path(table, tag->version, scheme, scratch);
+    if (!path)
+        return pn_fail_nomem(err);
+    pn_status status = pn_path_info(path, &info, &why);
+    if (status == PN_ERR_NOT_FOUND)
+        return pn_fail(err, PN_ERR_CORRUPT,
+                       "%s: the tag \"%s\" names version %" PRIu64 ", which is not there: move the "
+                       "tag, or delete it",
+                       table, tag->name, tag->version);
+    if (status != PN_OK)
+        return pn_fail(err, status, "%s", why.message);
+    if (tag->manifest_bytes > 0 && info.size_bytes != tag->manifest_bytes)
+        return pn_fail(err, PN_ERR_CORRUPT,
+                       "%s: the tag \"%s\" was made of a version with a manifest of %" PRIu64
+                       " bytes; that of version %" PRIu64 " has %" PRIu64
+                       ": one of them is damaged; move the tag, or delete it",
+                       table, tag->name, tag->manifest_bytes, tag->version, info.size_bytes);
+    return PN_OK;
+}
+
+pn_status pn_dataset_tags_check(const char *table, pn_manifest_scheme scheme, pn_tag_judge judge,
+                                void *context, pn_error *err)
+{
+    pn_arena arena;
+    char **names, *folder;
+    size_t n;
+    pn_arena_init(&arena, SIZE_MAX);
+    pn_status status = list_files(table, &arena, &folder, &names, &n, err);
+    for (size_t i = 0; status == PN_OK && i < n; i++) {
+        pn_error why = {0};
+        pn_tag tag;
+        bool is_tag;
+        status = load_tag(folder, names[i], &arena, &tag, &is_tag, &why);
+        if (status == PN_OK && is_tag)
+            status = pn_dataset_tag_check(table, scheme, &tag, &arena, &why);
+        const char *file = pn_arena_printf(&arena, "%s/%s", TAG_FOLDER, names[i]);
+        status = file ? judge(context, file, status, &why, err) : pn_fail_nomem(err);
+    }
+    pn_arena_reset(&arena);
+    return status;
 }
 
 pn_status pn_dataset_tag_version(const char *table, const char *name, uint64_t *version,
@@ -200,7 +274,7 @@ pn_status pn_dataset_tag_version(const char *table, const char *name, uint64_t *
     if (status == PN_ERR_NOT_FOUND)
         status = pn_fail(err, PN_ERR_NOT_FOUND, "%s: there is no tag \"%s\"", table, name);
     else if (status == PN_OK && foreign)
-        status = pn_fail(err, PN_ERR_UNSUPPORTED, "%s: the tag \"%s\" is of a branch", table, name);
+        status = of_a_branch(table, name, err);
     pn_arena_reset(&arena);
     return status;
 }
@@ -259,7 +333,7 @@ static pn_status write_new(const char *path, const char *text, pn_arena *arena, 
 static pn_status set_tag(const char *table, const char *name, uint64_t version, bool create,
                          pn_arena *arena, pn_error *err)
 {
-    char *path, *text, *folder = pn_path_join(arena, table, "_refs/tags");
+    char *path, *text, *folder = pn_path_join(arena, table, TAG_FOLDER);
     pn_str old = {NULL, 0};
     uint64_t old_version;
     bool foreign;
@@ -271,6 +345,8 @@ static pn_status set_tag(const char *table, const char *name, uint64_t version, 
         if (status == PN_ERR_NOT_FOUND)
             return pn_fail(err, PN_ERR_NOT_FOUND, "%s: there is no tag \"%s\"", table, name);
         PN_TRY(status);
+        if (foreign) // it would name a version of ours, and keep none of the branch's
+            return of_a_branch(table, name, err);
     }
     PN_TRY(tag_text(table, version, old, arena, &text, err));
     PN_TRY(pn_dir_make(folder, err));
@@ -307,7 +383,7 @@ pn_status pn_dataset_tag_delete(const char *table, const char *name, pn_error *e
     pn_arena arena;
     char *path;
     pn_arena_init(&arena, SIZE_MAX);
-    char *folder = pn_path_join(&arena, table, "_refs/tags");
+    char *folder = pn_path_join(&arena, table, TAG_FOLDER);
     pn_status status = folder ? tag_path(table, name, &arena, &path, err) : pn_fail_nomem(err);
     if (status == PN_OK && !pn_path_exists(path))
         status = pn_fail(err, PN_ERR_NOT_FOUND, "%s: there is no tag \"%s\"", table, name);

@@ -363,6 +363,42 @@ static void check__knows_its_own_list(void **state)
     pn_buffer_reset(&bytes);
 }
 
+static void check__names_tags_that_keep_nothing(void **state)
+{
+    static const struct {
+        const char *file, *text, *reason; /* reason NULL: nothing is wrong */
+    } cases[] = {
+        {"_refs/tags/cut.json", "{\"branch\": null, \"vers", "tells no version"},
+        {"_refs/tags/none.json", "", "tells no version"},
+        {"_refs/tags/lost.json", "{\"version\": 77}", "names version 77, which is not there"},
+        {"_refs/tags/size.json", "{\"version\": 3, \"manifestSize\": 3}", "a manifest of 3 bytes"},
+        {"_refs/tags/fine.json", "{\"version\": 3}", NULL},
+        {"_refs/tags/side.json", "{\"branch\": \"side\", \"version\": 77}", NULL},
+        {"_refs/tags/new.json#1", "{", NULL},
+    };
+    damage d;
+    pn_check_result result;
+    set_up(&d, *state, false);
+    assert_int_equal(pn_dir_make(scratch_path(d.s, "t/_refs/tags"), NULL), PN_OK);
+    for (size_t i = 0; i < PN_COUNT_OF(cases); i++) {
+        char *path = pn_path_join(&d.s->arena, d.table, cases[i].file);
+        pn_check_plan plan = {0};
+        write_file(path, cases[i].text, strlen(cases[i].text));
+        check(d.table, &plan, &d.s->arena, &result);
+        assert_int_equal(result.n_findings, cases[i].reason ? 1 : 0);
+        assert_int_equal(result.n_good, N_VERSIONS);
+        if (cases[i].reason) {
+            assert_string_equal(result.findings[0].file, cases[i].file);
+            assert_int_equal(result.findings[0].version, 0);
+            assert_non_null(strstr(result.findings[0].reason, cases[i].reason));
+            plan.newest_only = true; // whose rows no tag changes
+            check(d.table, &plan, &d.s->arena, &result);
+            assert_int_equal(result.n_findings, 0);
+            assert_int_equal(pn_path_remove(path, NULL), PN_OK);
+        }
+    }
+}
+
 static void check__looks_at_what_it_is_told(void **state)
 {
     scratch_folder *s = *state;
@@ -398,6 +434,7 @@ int main(void)
         TEST(check__names_missing_and_replaced_files),
         TEST(check__finds_a_replaced_file),
         TEST(check__knows_its_own_list),
+        TEST(check__names_tags_that_keep_nothing),
         TEST(check__looks_at_what_it_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

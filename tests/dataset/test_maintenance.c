@@ -198,6 +198,8 @@ static void tag_files__are_read_carefully(void **state)
     }
     write_tag(p, "a", "{\"branch\":\"b\",\"version\":3}");
     EXPECT(PN_ERR_UNSUPPORTED, pn_dataset_tag_version(p->table, "a", &version, &err));
+    EXPECT(PN_ERR_UNSUPPORTED, pn_dataset_tag_move(p->table, "a", 2, &err));
+    assert_non_null(strstr(err.message, "\"a\" is of a branch"));
     pn_dataset_unref(t);
 }
 
