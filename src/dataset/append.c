@@ -17,6 +17,7 @@
 #include "lance/lance_schema.h"
 #include "lance/lance_writer.h"
 #include "os/dir.h"
+#include "os/fd.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -30,6 +31,7 @@ struct pn_append {
     bool overwrites;
     char *path, *format; /* of a table that is made; format NULL: the usual */
     bool joins;          /* likewise: or else append to what another writer made */
+    bool made_folder;    /* likewise: which was not there before, and is no table yet */
     pn_data_file file;
     pn_sync_list unsynced;
 };
@@ -190,6 +192,7 @@ static pn_status begin_creation(pn_append *append, const char *path, const pn_sc
     append->format = format ? pn_arena_strdup(&append->arena, format) : NULL;
     if (!append->path || (format && !append->format))
         return pn_fail_nomem(err);
+    append->made_folder = !pn_path_exists(path);
     return begin_file(append, path, schema, minor, err);
 }
 
@@ -210,11 +213,25 @@ pn_status pn_create_begin(const char *path, const pn_schema *schema, const char 
     return status;
 }
 
+/* A table that was not made leaves no folder, which LanceDB would list as a table. What others put there meanwhile keeps theirs. */
+static void remove_folder(pn_append *append)
+{
+    static const char *const parts[] = {"data", "_transactions", "_versions"};
+    for (size_t i = 0; i < PN_COUNT_OF(parts); i++) {
+        char *folder = pn_path_join(&append->arena, append->path, parts[i]);
+        if (folder)
+            (void)pn_dir_remove_empty(folder); // not there, or not empty: it stays
+    }
+    (void)pn_dir_remove_empty(append->path); // likewise
+}
+
 void pn_append_abort(pn_append *append)
 {
     if (!append)
         return;
     pn_data_file_discard(&append->file);
+    if (append->made_folder)
+        remove_folder(append);
     pn_sync_list_reset(&append->unsynced);
     pn_dataset_unref(append->dataset);
     pn_arena_reset(&append->arena);
@@ -453,6 +470,7 @@ pn_status pn_append_commit(pn_append *append, const pn_rowset *replaced, pn_data
         status = commit_rows(append, fragment, replaces ? replaced : NULL, &end, out, err);
     if (end.published && append->file.n_rows > 0)
         append->file = (pn_data_file){0}; // the table's now
+    append->made_folder = append->made_folder && !end.published;
     pn_append_abort(append);
     return status;
 }

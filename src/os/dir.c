@@ -196,6 +196,11 @@ pn_status pn_dir_remove_all(const char *path, pn_error *err)
     return remove_all(path, 0, err);
 }
 
+bool pn_dir_remove_empty(const char *path)
+{
+    return pn_fd_rmdir(path) == 0;
+}
+
 pn_status pn_dir_make_temporary(const char *prefix, pn_arena *arena, char **path, pn_error *err)
 {
     const char *root = getenv("TMPDIR");

@@ -25,6 +25,8 @@ PN_NODISCARD pn_status pn_dir_walk(const char *root, pn_dir_visit visit, void *c
 PN_NODISCARD pn_status pn_dir_make(const char *path, pn_error *err);
 /* Remove a folder and all below it; a missing one is fine. For tests and for `drop`. */
 PN_NODISCARD pn_status pn_dir_remove_all(const char *path, pn_error *err);
+/* Remove a folder that has nothing in it. One that has, or is not there, stays as it is: false. */
+bool pn_dir_remove_empty(const char *path);
 /* A new empty folder under $TMPDIR or /tmp, its path in arena. */
 PN_NODISCARD pn_status pn_dir_make_temporary(const char *prefix, pn_arena *arena, char **path,
                                              pn_error *err);

@@ -222,6 +222,19 @@ static void remove_all__removes_links_not_what_they_name(void **state)
     assert_false(pn_path_exists(scratch_path(s, "outside/precious")));
 }
 
+static void remove_empty__leaves_what_has_something_in_it(void **state)
+{
+    scratch_folder *s = *state;
+    assert_int_equal(pn_dir_make(scratch_path(s, "one/two"), NULL), PN_OK);
+    assert_false(pn_dir_remove_empty(scratch_path(s, "one")));
+    assert_true(pn_dir_remove_empty(scratch_path(s, "one/two")));
+    assert_false(pn_dir_remove_empty(scratch_path(s, "one/two")));
+    (void)scratch_file(s, "one/file", "1");
+    assert_false(pn_dir_remove_empty(scratch_path(s, "one")));
+    assert_false(pn_dir_remove_empty(scratch_path(s, "one/file")));
+    assert_true(pn_path_exists(scratch_path(s, "one/file")));
+}
+
 static void join__has_one_slash(void **state)
 {
     scratch_folder *s = *state;
@@ -340,6 +353,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(make__tells_every_fault_and_can_be_repeated, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(remove_all__removes_links_not_what_they_name, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(remove_empty__leaves_what_has_something_in_it, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(join__has_one_slash, setup, teardown),
         cmocka_unit_test_setup_teardown(real__resolves_links, setup, teardown),

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 
 #include "column/builder.h"
+#include "os/dir.h"
+#include "os/fd.h"
 #include "support/plain_column.h"
 #include "support/scratch_folder.h"
 #include "transfer/json_value.h"
@@ -470,8 +472,14 @@ static void import__makes_a_table_with_its_rows_or_none(void **state)
         assert_int_equal(import_text(path, plan, "{\"a\":5}\n{\"a\":\"x\"}\n", &counts, &err),
                          PN_ERR_INVALID);
         assert_int_equal(pn_dataset_open(path, 0, &dataset, &err), PN_ERR_NOT_FOUND);
+        assert_false(pn_path_exists(path)); // LanceDB lists every folder as a table
     }
-    pn_import_plan plan = {.mode = PN_IMPORT_CREATE};
+    pn_import_plan plan = {.mode = PN_IMPORT_CREATE,
+                           .schema_json = "[{\"name\":\"a\",\"type\":\"int64\"}]"};
+    assert_int_equal(pn_dir_make(path, &err), PN_OK); // a folder that somebody else has made stays
+    assert_int_equal(import_text(path, plan, "{\"a\":\"x\"}\n", &counts, &err), PN_ERR_INVALID);
+    assert_true(pn_path_exists(path));
+    plan.schema_json = NULL;
     expect_ok(import_text(path, plan, "{\"a\":5}\n", &counts, &err), &err);
     assert_int_equal(counts.version, 1);
     assert_string_equal(rows_of(path, &f->arena), "{\"a\":5}\n");
