@@ -11,6 +11,7 @@
 #include "base/endian.h"
 #include "base/limits.h"
 #include "base/str.h"
+#include "lance/message_depth.h"
 #include "os/dir.h"
 #include "os/fd.h"
 
@@ -131,6 +132,9 @@ static pn_status parse(file_bytes file, const char *path, pn_manifest *out, pn_e
                        path);
     if (!section(file, pn_load_le64(file.data + file.n - TAIL_BYTES), &bytes, &n))
         return pn_fail(err, PN_ERR_CORRUPT, "%s: the manifest lies outside of the file", path);
+    if (!pn_message_texts_are_whole(&pn__table__manifest__descriptor, bytes, n))
+        return pn_fail(err, PN_ERR_UNSUPPORTED,
+                       "%s: the name of a column, or another text, has a NUL byte in it", path);
     out->message = pn__table__manifest__unpack(NULL, n, bytes);
     if (!out->message || !out->message->has_version)
         return pn_fail(err, PN_ERR_CORRUPT, "%s: the manifest is damaged", path);

@@ -1,11 +1,13 @@
 /*
- * message_depth.c - a look at a packed message's nesting
+ * message_depth.c - a look at a packed message before it is unpacked
  *
  * protobuf-c unpacks messages within messages by recursion, a kilobyte of stack each, and has no limit: a data file of 150 KB whose page
  * layout is an encoding in an encoding in an encoding ended the process. So the layouts of files, which are the only messages here
  * that may hold themselves, are walked first, with a depth; a few varints a field, nothing is allocated.
  */
 #include "lance/message_depth.h"
+
+#include <string.h>
 
 typedef struct walk {
     const uint8_t *at, *end;
@@ -47,6 +49,13 @@ static bool take_field(walk *w, uint64_t *number, walk *bytes)
     return true;
 }
 
+static const ProtobufCFieldDescriptor *describe(const ProtobufCMessageDescriptor *type,
+                                                uint64_t number)
+{
+    return number <= UINT32_MAX ? protobuf_c_message_descriptor_get_field(type, (unsigned)number)
+                                : NULL;
+}
+
 static bool is_fine(const ProtobufCMessageDescriptor *type, walk w, unsigned depth)
 {
     uint64_t number;
@@ -54,9 +63,7 @@ static bool is_fine(const ProtobufCMessageDescriptor *type, walk w, unsigned dep
     if (depth > PN_MESSAGE_MAX_DEPTH)
         return false;
     while (take_field(&w, &number, &inner)) {
-        const ProtobufCFieldDescriptor *field =
-            number <= UINT32_MAX ? protobuf_c_message_descriptor_get_field(type, (unsigned)number)
-                                 : NULL;
+        const ProtobufCFieldDescriptor *field = describe(type, number);
         if (field && field->type == PROTOBUF_C_TYPE_MESSAGE &&
             !is_fine(field->descriptor, inner, depth + 1))
             return false;
@@ -68,4 +75,26 @@ bool pn_message_depth_is_fine(const ProtobufCMessageDescriptor *type, const uint
                               size_t n)
 {
     return n == 0 || is_fine(type, (walk){bytes, bytes + n}, 0);
+}
+
+static bool is_whole(const ProtobufCMessageDescriptor *type, walk w, unsigned depth)
+{
+    uint64_t number;
+    walk inner;
+    while (depth <= PN_MESSAGE_MAX_DEPTH && take_field(&w, &number, &inner)) {
+        const ProtobufCFieldDescriptor *field = describe(type, number);
+        size_t n = (size_t)(inner.end - inner.at);
+        if (field && field->type == PROTOBUF_C_TYPE_STRING && memchr(inner.at, '\0', n))
+            return false;
+        if (field && field->type == PROTOBUF_C_TYPE_MESSAGE &&
+            !is_whole(field->descriptor, inner, depth + 1))
+            return false;
+    }
+    return true;
+}
+
+bool pn_message_texts_are_whole(const ProtobufCMessageDescriptor *type, const uint8_t *bytes,
+                                size_t n)
+{
+    return n == 0 || is_whole(type, (walk){bytes, bytes + n}, 0);
 }

@@ -112,6 +112,27 @@ static void a_flipped_bit__never_gets_further_than_an_error(void **state)
     golden_bytes_free(bytes);
 }
 
+/* LanceDB makes such columns; read as C's texts two of them could have one name. */
+static void a_name_with_a_nul__is_refused(void **state)
+{
+    place *p = *state;
+    pn_error err;
+    pn_dataset *t;
+    size_t n, n_names = 0;
+    char *path = pn_manifest_path(p->table, 4, PN_MANIFEST_V2, &p->arena);
+    uint8_t *bytes = golden_read_bytes(path, &n);
+    for (size_t i = 0; i + 6 < n; i++)
+        if (memcmp(bytes + i, "vector", 6) == 0) {
+            bytes[i + 3] = '\0';
+            n_names++;
+        }
+    assert_true(n_names > 0);
+    golden_write_bytes(path, bytes, n);
+    golden_bytes_free(bytes);
+    assert_int_equal(open_table(p, &t, &err), PN_ERR_UNSUPPORTED);
+    assert_non_null(strstr(err.message, "has a NUL byte in it"));
+}
+
 /* The newest manifest changed by edit, as the next version; the status of opening it. */
 static pn_status open_edited(const place *p, void (*edit)(Pn__Table__Manifest *), pn_error *err)
 {
@@ -392,6 +413,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_cut_manifest__is_named_and_not_passed_over, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(a_name_with_a_nul__is_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(a_flipped_bit__never_gets_further_than_an_error, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(strange_manifests__are_refused_by_name, setup, teardown),

@@ -1,5 +1,5 @@
 /*
- * test_message_depth.c - messages nested too deep are seen before they are unpacked
+ * test_message_depth.c - messages nested too deep, and texts that would be cut, are seen before they are unpacked
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -77,12 +77,34 @@ static void damaged_messages__are_left_to_unpacking(void **state)
         pn_message_depth_is_fine(&pn__lance__compression__descriptor, endless, sizeof endless));
 }
 
+static void texts__end_at_no_nul(void **state)
+{
+    char name[] = "a_b";
+    Pn__Lance__Field field = PN__LANCE__FIELD__INIT, *fields[] = {&field};
+    Pn__Lance__Schema schema = PN__LANCE__SCHEMA__INIT;
+    uint8_t bytes[64];
+    (void)state;
+    field.name = name;
+    schema.fields = fields;
+    schema.n_fields = 1;
+    size_t n = pn__lance__schema__pack(&schema, bytes);
+    assert_true(n < sizeof bytes);
+    assert_true(pn_message_texts_are_whole(&pn__lance__schema__descriptor, bytes, n));
+    assert_true(pn_message_texts_are_whole(&pn__lance__schema__descriptor, NULL, 0));
+    uint8_t *mark = memchr(bytes, '_', n);
+    assert_non_null(mark);
+    *mark = '\0';
+    assert_false(pn_message_texts_are_whole(&pn__lance__schema__descriptor, bytes, n));
+    assert_true(pn_message_texts_are_whole(&pn__lance__schema__descriptor, bytes, n - 1)); // cut
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(depth__has_a_limit),
         cmocka_unit_test(nested_messages__unpack),
         cmocka_unit_test(damaged_messages__are_left_to_unpacking),
+        cmocka_unit_test(texts__end_at_no_nul),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
