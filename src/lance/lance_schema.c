@@ -459,6 +459,8 @@ const char *pn_lance_name_fault(const char *name)
     for (size_t i = 0; i < PN_COUNT_OF(taken); i++)
         if (strcmp(name, taken[i]) == 0)
             return "Lance has a column of its own by that name";
+    if (strchr(name, '`'))
+        return "it has a backtick, and LanceDB could not query the table";
     return strchr(name, '.') ? "it has a dot" : NULL; // which LanceDB takes for a path
 }
 

@@ -65,6 +65,9 @@ static void create__refuses_schemas_by_name(void **state)
     assert_non_null(strstr(err.message, "\"a\""));
     pn_field_init(&fields[1], "", PN_TYPE_INT32, true);
     EXPECT(PN_ERR_INVALID, pn_dataset_create(p->table, &schema, &t, &err));
+    pn_field_init(&fields[1], "a`b", PN_TYPE_INT32, true);
+    EXPECT(PN_ERR_INVALID, pn_dataset_create(p->table, &schema, &t, &err));
+    assert_non_null(strstr(err.message, "\"a`b\" cannot be a column's name: it has a backtick"));
     assert_false(pn_path_exists(p->table));
 }
 
