@@ -216,13 +216,16 @@ static pn_status read_whole(cleaning *c, size_t i, pn_manifest *out, pn_error *e
     return pn_is_damage(status) ? status : PN_OK; // all else is told when it stays
 }
 
-/* *goes: it is damaged, and goes for that. */
+/* *goes: it is damaged, and goes for that, or it is gone: somebody else cleans up at this moment, and its files are theirs to remove. */
 static pn_status read_version(cleaning *c, size_t i, pn_manifest *out, bool *goes, pn_error *err)
 {
     pn_error why = {0};
     uint64_t version = c->versions.versions[i];
     pn_status status = read_whole(c, i, out, &why);
     bool is_newest = i + 1 == c->versions.n;
+    *goes = status == PN_ERR_NOT_FOUND && !is_newest && !is_tagged(c, version);
+    if (*goes)
+        return PN_OK;
     *goes = c->options->damaged_too && pn_is_damage(status) && !is_newest &&
             !is_tagged(c, version) && !is_held(c, version);
     if (status != PN_OK && !*goes && c->options->damaged_too && pn_is_damage(status))
@@ -500,9 +503,12 @@ static pn_status begin(cleaning *c, pn_error *err)
     pn_file_info info;
     if (!oldest)
         return pn_fail_nomem(err);
-    PN_TRY(pn_path_info(oldest, &info, err));
-    c->oldest_ms = info.modified_ns / 1000000;
-    pn_status status = pn_checksums_load(c->table, &c->sums, &why);
+    pn_status status = pn_path_info(oldest, &info, &why);
+    if (status != PN_OK && status != PN_ERR_NOT_FOUND)
+        return pn_fail(err, status, "%s", why.message);
+    /* Gone meanwhile: of the one that is the oldest now it is not known. */
+    c->oldest_ms = status == PN_OK ? info.modified_ns / 1000000 : c->now_ms;
+    status = pn_checksums_load(c->table, &c->sums, &why);
     if (status != PN_OK && !pn_is_damage(status))
         return pn_fail(err, status, "%s", why.message);
     c->check.sums = c->sums;

@@ -225,19 +225,32 @@ static pn_status open_version(const char *path, uint64_t version, const pn_versi
     return PN_OK;
 }
 
+/* The newest that is listed may be cleaned up before it is opened, when somebody commits and cleans up in between: then it is not the newest. */
+static pn_status open_listed(const char *path, uint64_t version, pn_file_cache *cache,
+                             pn_dataset **out, pn_error *err)
+{
+    enum { MAX_TRIES = 8 };
+    pn_status status = PN_ERR_NOT_FOUND;
+    bool is_listed = true;
+    for (int i = 0; i < MAX_TRIES && status == PN_ERR_NOT_FOUND && is_listed; i++) {
+        pn_arena arena;
+        pn_version_list list;
+        pn_arena_init(&arena, SIZE_MAX);
+        status = pn_manifest_list(path, &arena, &list, err);
+        is_listed = status == PN_OK && version == 0;
+        if (status == PN_OK)
+            status = open_version(path, version, &list, cache, out, err);
+        pn_arena_reset(&arena);
+    }
+    return status;
+}
+
 pn_status pn_dataset_open(const char *path, uint64_t version, pn_dataset **out, pn_error *err)
 {
-    pn_arena arena;
-    pn_version_list list;
-    pn_file_cache *cache = NULL;
-    pn_arena_init(&arena, SIZE_MAX);
-    pn_status status = pn_manifest_list(path, &arena, &list, err);
-    if (status == PN_OK)
-        status = pn_file_cache_create(&cache, err);
-    if (status == PN_OK)
-        status = open_version(path, version, &list, cache, out, err);
+    pn_file_cache *cache;
+    PN_TRY(pn_file_cache_create(&cache, err));
+    pn_status status = open_listed(path, version, cache, out, err);
     pn_file_cache_unref(cache);
-    pn_arena_reset(&arena);
     return status;
 }
 
@@ -311,18 +324,6 @@ done:
     return status;
 }
 
-static pn_status open_newest(pn_dataset *dataset, pn_dataset **out, pn_error *err)
-{
-    pn_arena arena;
-    pn_version_list list;
-    pn_arena_init(&arena, SIZE_MAX);
-    pn_status status = pn_manifest_list(dataset->path, &arena, &list, err);
-    if (status == PN_OK)
-        status = open_version(dataset->path, 0, &list, dataset->cache, out, err);
-    pn_arena_reset(&arena);
-    return status;
-}
-
 bool pn_dataset_is_kin(const pn_dataset *a, const pn_dataset *b)
 {
     return a->cache == b->cache;
@@ -340,10 +341,12 @@ pn_status pn_dataset_latest(pn_dataset *dataset, pn_dataset **out, pn_error *err
         return PN_OK;
     }
     if (newest == 0)
-        return open_newest(dataset, out, err);
+        return open_listed(dataset->path, 0, dataset->cache, out, err);
     const pn_version_list known = {.scheme = dataset->scheme};
     pn_status status = open_version(dataset->path, newest, &known, dataset->cache, out, err);
-    return status == PN_ERR_NOT_FOUND ? open_newest(dataset, out, err) : status; // cleaned up now
+    if (status == PN_ERR_NOT_FOUND) // cleaned up now
+        status = open_listed(dataset->path, 0, dataset->cache, out, err);
+    return status;
 }
 
 pn_dataset *pn_dataset_ref(pn_dataset *dataset)

@@ -8,6 +8,7 @@
 /* cmocka wants the four above first */
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -558,6 +559,36 @@ static void cleanup__removes_nothing_when_it_cannot_know(void **state)
     pn_dataset_unref(t);
 }
 
+/* Somebody else cleans up at the same time: what is listed may be gone when it is opened. */
+static void versions_that_go_meanwhile__stand_in_nobodys_way(void **state)
+{
+    table_place *p = *state;
+    pn_error err;
+    pn_dataset *t = make_table(p), *again;
+    pn_cleanup_report report, whole;
+    const pn_cleanup_options options = {.mode = PN_CLEANUP_REPORT, .older_than_ms = 0};
+    uint64_t newest = pn_dataset_version(t), n_without_one = 0, n_failed = 0;
+    pn_fd_fault_reads_after(1, ENOENT);
+    EXPECT(PN_OK, pn_dataset_open(p->table, 0, &again, &err));
+    assert_int_equal(pn_dataset_version(again), newest);
+    pn_dataset_unref(again);
+    pn_fd_fault_reads_after(1, ENOENT); // by its number it is asked for once
+    EXPECT(PN_ERR_NOT_FOUND, pn_dataset_open(p->table, newest, &again, &err));
+    pn_fd_fault_reads_after(0, 0);
+    EXPECT(PN_OK, pn_dataset_cleanup(p->table, &options, &whole, &err));
+    for (int n = 1; n < 40; n++) {
+        pn_fd_fault_reads_after(n, ENOENT);
+        pn_status status = pn_dataset_cleanup(p->table, &options, &report, &err);
+        pn_fd_fault_reads_after(0, 0);
+        n_failed += status != PN_OK;
+        n_without_one += status == PN_OK && report.n_versions == whole.n_versions - 1;
+        assert_true(status == PN_OK || status == PN_ERR_NOT_FOUND); // the newest has to be there
+    }
+    assert_true(n_without_one >= whole.n_versions);
+    assert_in_range(n_failed, 1, 4);
+    pn_dataset_unref(t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -586,6 +617,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(cleanup__thins_a_crowd_out, table_place_setup,
                                         table_place_teardown),
         cmocka_unit_test_setup_teardown(cleanup__removes_nothing_when_it_cannot_know,
+                                        table_place_setup, table_place_teardown),
+        cmocka_unit_test_setup_teardown(versions_that_go_meanwhile__stand_in_nobodys_way,
                                         table_place_setup, table_place_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
