@@ -284,7 +284,7 @@ typedef struct pn_kernels {
         bf16_is_fast; /* gemm_bf16 takes half of the time of gemm_f32; elsewhere it is portable C */
 
     /* ---- resample. Class: exact. A sum is rounded, (sum + 2^21) >> 22, and clamped to [0, 255]; the sizes of the weights
-     * of one output add up to less than 2^23. */
+     * of one output add up to at most 127 (2^16 + 2^8 + 1), just below 2^23. */
 
     /* RGB rows in [n_rows][n_in][3] -> out [n_rows][taps->n_out][3], pixels weighted. */
     void (*resample_across_u8)(uint8_t *out, const uint8_t *in, size_t n_in, size_t n_rows,

@@ -1,20 +1,20 @@
 /*
- * resample_avx512.c - sixteen rows at once, or four; pixels in pairs
+ * resample_avx512.c - sixteen rows at once, or four; pixels in fours
  *
- *     across   16 rows   turned by 90 degrees, a tile at a time: a column is 16 bytes; pairs of columns, one pixel apart, mixed byte by
- *                        byte  --vpmovzxbw-->  16 rows of 2 pixels; vpdpwssd with two weights for all of them; turned back
+ *     across   16 rows   4 pixels of each  --vpshufb, a turn by 90 degrees-->  16 x r0r1r2r3, 16 x g0g1g2g3, 16 x b0b1b2b3; vpdpbusd with
+ *                        four weights for all rows; the sums turned back
  *              4 rows    r0g0b0 r1g1b1 ...  --vpshufb-->  r0r1 g0g1 b0b1 00, four of these  --vpmovzxbw-->  32 lanes of 16 bits;
  *                        vpdpwssd with w0w1 w0w1 w0w1 w0w1 w2w3 ...: for what 16 rows leave, and for outputs of many taps
- *     down     16 bytes of a row widened to 16 lanes, 4 sums at once
+ *     down     64 bytes of four rows, interleaved, and the same four weights for all
  *
- * With rows in the lanes nothing is added across lanes, weights are spread once for 16 rows, and no lane is idle. Turning costs as
- * much as the sums themselves; together it is a third of what four rows at a time need.
+ * With rows in the lanes nothing is added across lanes, weights are spread once for 16 rows, and no lane is idle.
  *
- * A weight of 24 bits is upper * 2^12 + lower, and both parts fit the 16 bits that vpdpwssd multiplies: two multiply-adds a
- * lane and two taps, where vpmulld and vpaddd need four. All is modulo 2^32, so the sum is exact whatever its parts do.
+ * A weight of 24 bits is three signed bytes, d2 2^16 + d1 2^8 + d0, and vpdpbusd multiplies four bytes by four pixels as they are: three
+ * instructions a lane and four taps, where vpmulld and vpaddd need eight and the pixels widened. Of four rows at a time a weight is
+ * upper * 2^12 + lower, for vpdpwssd. All is modulo 2^32, so the sum is exact whatever its parts do.
  * Of four rows the four pairs are added at the end, together.
  *
- * What lies behind the last tap is masked away, pixels and weights, so nothing is read outside.
+ * What lies behind the last tap has the weight 0, and is masked away where it is outside.
  */
 #if !defined(__AVX512BW__) || !defined(__AVX512VL__) || !defined(__AVX512VNNI__)
 #    error "build this file with -mavx512bw -mavx512vl -mavx512vnni"
@@ -32,10 +32,13 @@ enum {
     PIXELS = 8,
     ROWS = 4,
     TALL = 16,
-    TILE_IN = 256, /* pixels: pairs take 24 KB */
+    FOUR = 4,      /* pixels, or rows, that are multiplied together */
+    DIGITS = 3,    /* bytes of a weight */
+    TILE_IN = 256, /* pixels: they take 12 KB */
     TILE_OUT = 128,
-    SUMS = 4,
-    BLOCK = SUMS * LANES
+    TILE_FOURS = 1024, /* of weights */
+    DOWN_FOURS = 256,  /* likewise */
+    BLOCK = 64
 };
 
 /* Four rows of pixels, and where their outputs go. The same row may be there more than once. */
@@ -135,12 +138,28 @@ static inline __mmask16 mask_of(size_t n)
     return (__mmask16)(n >= LANES ? 0xFFFFu : 0xFFFFu >> (LANES - n));
 }
 
+/* Four weights, byte by byte. */
+typedef struct four_weights {
+    int32_t digit[DIGITS];
+} four_weights;
+
+/* Put a weight at the i-th place of four that are zero there. */
+static void set_weight(four_weights *four, size_t i, int32_t weight)
+{
+    for (size_t d = 0; d < DIGITS; d++) {
+        const int8_t digit = (int8_t)weight;
+        four->digit[d] |= (int32_t)((uint32_t)(uint8_t)digit << 8 * i);
+        weight = (weight - digit) >> 8;
+    }
+    pn_assert_hot(weight == 0);
+}
+
 /* Outputs [x, end) whose inputs are the pixels [first, last). */
 typedef struct tile {
     size_t x, end, first, last;
-    _Alignas(64) uint8_t columns[TILE_IN * 3 + LANES + 3][TALL];
-    _Alignas(64) uint8_t pairs[TILE_IN * 3][2 * TALL];
-    _Alignas(64) uint8_t sums[TILE_OUT * 3 + LANES][TALL]; /* columns of out */
+    four_weights weights[TILE_FOURS];                       /* output after output */
+    _Alignas(64) uint8_t pixels[TILE_IN / FOUR * 3][BLOCK]; /* fours of pixels; r, g, b; rows */
+    _Alignas(64) uint8_t sums[TILE_OUT * 3 + LANES][TALL];  /* columns of out */
 } tile;
 
 /* 16 x 16 bytes, rows to columns: four perfect shuffles. */
@@ -157,14 +176,28 @@ static inline void turn(__m128i v[TALL])
     }
 }
 
+/* Fours of the tile's pixels that hold the taps of x: [*first, *end). */
+static void find_fours(const tile *t, const pn_taps *taps, size_t x, size_t *first, size_t *end)
+{
+    const size_t at = taps->first[x] - t->first;
+    *first = at / FOUR;
+    *end = (at + taps->n[x] + FOUR - 1) / FOUR;
+}
+
 /* As many outputs from t->x on as fit. False: not even one. */
 static bool choose_tile(tile *t, const pn_taps *taps)
 {
+    size_t n_fours = 0;
     t->end = t->x;
     t->first = t->last = taps->first[t->x];
     while (t->end < taps->n_out && t->end - t->x < TILE_OUT) {
         const size_t first = taps->first[t->end], last = first + taps->n[t->end];
         if (first < t->first || last - t->first > TILE_IN)
+            break;
+        size_t four, four_end;
+        find_fours(t, taps, t->end, &four, &four_end);
+        n_fours += four_end - four;
+        if (n_fours > TILE_FOURS)
             break;
         t->last = PN_MAX(t->last, last);
         t->end++;
@@ -172,59 +205,82 @@ static bool choose_tile(tile *t, const pn_taps *taps)
     return t->end > t->x;
 }
 
+static void take_weights(tile *t, const pn_taps *taps)
+{
+    four_weights *to = t->weights;
+    for (size_t x = t->x; x < t->end; x++) {
+        size_t four, end;
+        find_fours(t, taps, x, &four, &end);
+        const size_t lead = (taps->first[x] - t->first) % FOUR; /* pixels that are not x's */
+        memset(to, 0, (end - four) * sizeof *to);
+        for (size_t j = 0; j < taps->n[x]; j++)
+            set_weight(&to[(lead + j) / FOUR], (lead + j) % FOUR,
+                       taps->weights[x * taps->most + j]);
+        to += end - four;
+    }
+}
+
+/* Pixels four by four of 16 rows, from `in` on; n_bytes of each row are there. */
+static inline void turn_four(uint8_t (*to)[BLOCK], const uint8_t *in, size_t row_bytes,
+                             size_t n_bytes)
+{
+    const __m512i by_colour =
+        _mm512_broadcast_i32x4(_mm_setr_epi8(0, 3, 6, 9, 1, 4, 7, 10, 2, 5, 8, 11, -1, -1, -1, -1));
+    const __mmask16 mask = mask_of(n_bytes);
+    __m512i z[FOUR]; /* rows i, i + 4, i + 8, i + 12 */
+    PN_UNROLL for (size_t i = 0; i < FOUR; i++)
+    {
+        const uint8_t *row = in + i * row_bytes;
+        z[i] = _mm512_castsi128_si512(_mm_maskz_loadu_epi8(mask, row));
+        z[i] = _mm512_inserti32x4(z[i], _mm_maskz_loadu_epi8(mask, row + 4 * row_bytes), 1);
+        z[i] = _mm512_inserti32x4(z[i], _mm_maskz_loadu_epi8(mask, row + 8 * row_bytes), 2);
+        z[i] = _mm512_inserti32x4(z[i], _mm_maskz_loadu_epi8(mask, row + 12 * row_bytes), 3);
+        z[i] = _mm512_shuffle_epi8(z[i], by_colour);
+    }
+    const __m512i rg01 = _mm512_unpacklo_epi32(z[0], z[1]), b01 = _mm512_unpackhi_epi32(z[0], z[1]);
+    const __m512i rg23 = _mm512_unpacklo_epi32(z[2], z[3]), b23 = _mm512_unpackhi_epi32(z[2], z[3]);
+    _mm512_store_si512((void *)to[0], _mm512_unpacklo_epi64(rg01, rg23));
+    _mm512_store_si512((void *)to[1], _mm512_unpackhi_epi64(rg01, rg23));
+    _mm512_store_si512((void *)to[2], _mm512_unpacklo_epi64(b01, b23));
+}
+
 static void turn_in(tile *t, const uint8_t *in, size_t row_bytes)
 {
-    const size_t n = (t->last - t->first) * 3;
-    in += t->first * 3;
-    for (size_t c = 0; c < n; c += LANES) {
-        const __mmask16 mask = mask_of(n - c);
-        __m128i v[TALL];
-        PN_UNROLL for (size_t i = 0; i < TALL; i++) v[i] =
-            _mm_maskz_loadu_epi8(mask, in + i * row_bytes + c);
-        turn(v);
-        PN_UNROLL for (size_t i = 0; i < TALL; i++)
-            _mm_store_si128((void *)t->columns[c + i], v[i]);
-    }
-    memset(t->columns[n], 0, sizeof t->columns[n] * 3); // beside the last pixel
-    for (size_t c = 0; c < n; c++) {
-        const __m128i a = _mm_load_si128((const void *)t->columns[c]);
-        const __m128i b = _mm_load_si128((const void *)t->columns[c + 3]);
-        _mm_store_si128((void *)t->pairs[c], _mm_unpacklo_epi8(a, b));
-        _mm_store_si128((void *)(t->pairs[c] + TALL), _mm_unpackhi_epi8(a, b));
-    }
+    const size_t n = t->last - t->first;
+    for (size_t i = 0; i < n; i += FOUR)
+        turn_four(t->pixels + i / FOUR * 3, in + (t->first + i) * 3, row_bytes,
+                  PN_MIN(n - i, (size_t)FOUR) * 3);
 }
 
-static inline __m512i two_pixels(const uint8_t *pair)
+static inline void multiply(__m512i sums[DIGITS], __m512i pixels, const four_weights *weights)
 {
-    return _mm512_cvtepu8_epi16(_mm256_load_si256((const void *)pair));
+    PN_UNROLL for (size_t d = 0; d < DIGITS; d++) sums[d] =
+        _mm512_dpbusd_epi32(sums[d], pixels, _mm512_set1_epi32(weights->digit[d]));
 }
 
-static void sum_tall(tile *t, const pn_taps *taps, size_t x)
+static inline __m512i whole(const __m512i sums[DIGITS])
 {
-    const int32_t *weights = taps->weights + x * taps->most;
-    const size_t n = taps->n[x];
-    uint8_t(*pairs)[2 * TALL] = t->pairs + (taps->first[x] - t->first) * 3;
+    return _mm512_add_epi32(
+        sums[0], _mm512_add_epi32(_mm512_slli_epi32(sums[1], 8), _mm512_slli_epi32(sums[2], 16)));
+}
+
+/* Output x of 16 rows; where the next one's weights begin is returned. */
+static const four_weights *sum_tall(tile *t, const pn_taps *taps, size_t x,
+                                    const four_weights *weights)
+{
+    size_t four, end;
+    find_fours(t, taps, x, &four, &end);
     uint8_t(*out)[TALL] = t->sums + (x - t->x) * 3;
-    __m512i upper[3], lower[3];
-    PN_UNROLL for (size_t i = 0; i < 3; i++) upper[i] = lower[i] = _mm512_setzero_si512();
-    for (size_t j = 0; j < n; j += 2) {
-        const __m128i w = _mm_maskz_loadu_epi32(n - j > 1 ? 3 : 1, weights + j);
-        const __m512i high =
-            _mm512_broadcastd_epi32(_mm_cvtepi32_epi16(_mm_srai_epi32(w, LOWER_BITS)));
-        const __m512i low = _mm512_broadcastd_epi32(
-            _mm_cvtepi32_epi16(_mm_and_si128(w, _mm_set1_epi32((1 << LOWER_BITS) - 1))));
+    __m512i sums[3][DIGITS];
+    PN_UNROLL for (size_t i = 0; i < 3; i++) PN_UNROLL for (size_t d = 0; d < DIGITS; d++)
+        sums[i][d] = _mm512_setzero_si512();
+    for (; four < end; four++, weights++) {
         PN_UNROLL for (size_t i = 0; i < 3; i++)
-        {
-            const __m512i pixels = two_pixels(pairs[j * 3 + i]);
-            upper[i] = _mm512_dpwssd_epi32(upper[i], pixels, high);
-            lower[i] = _mm512_dpwssd_epi32(lower[i], pixels, low);
-        }
+            multiply(sums[i], _mm512_load_si512((const void *)t->pixels[four * 3 + i]), weights);
     }
     PN_UNROLL for (size_t i = 0; i < 3; i++)
-    {
-        const __m512i sum = _mm512_add_epi32(_mm512_slli_epi32(upper[i], LOWER_BITS), lower[i]);
-        _mm_store_si128((void *)out[i], to_bytes(sum));
-    }
+        _mm_store_si128((void *)out[i], to_bytes(whole(sums[i])));
+    return weights;
 }
 
 static void turn_out(const tile *t, uint8_t *out, size_t row_bytes)
@@ -253,10 +309,12 @@ static void across_u8(uint8_t *out, const uint8_t *in, size_t n_in, size_t n_row
             across_fours(out, in, n_in, 0, n_tall, taps, t.x, t.end);
             continue;
         }
+        take_weights(&t, taps);
         for (size_t y = 0; y < n_tall; y += TALL) {
             turn_in(&t, in + y * in_bytes, in_bytes);
+            const four_weights *weights = t.weights;
             for (size_t x = t.x; x < t.end; x++)
-                sum_tall(&t, taps, x);
+                weights = sum_tall(&t, taps, x, weights);
             turn_out(&t, out + y * out_bytes, out_bytes);
         }
     }
@@ -264,38 +322,60 @@ static void across_u8(uint8_t *out, const uint8_t *in, size_t n_in, size_t n_row
 }
 
 /* 64 sums, clamped by the saturation of both packs: a sum >> 22 lies within [-512, 511]. */
-static inline __m512i pack_64(const __m512i sums[SUMS])
+static inline __m512i pack_64(const __m512i sums[FOUR])
 {
     const __m512i half = _mm512_set1_epi32(HALF);
-    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
-    __m512i v[SUMS];
-    PN_UNROLL for (size_t i = 0; i < SUMS; i++) v[i] =
+    __m512i v[FOUR];
+    PN_UNROLL for (size_t i = 0; i < FOUR; i++) v[i] =
         _mm512_srai_epi32(_mm512_add_epi32(sums[i], half), BITS);
-    __m512i bytes =
-        _mm512_packus_epi16(_mm512_packs_epi32(v[0], v[1]), _mm512_packs_epi32(v[2], v[3]));
-    return _mm512_permutexvar_epi32(order, bytes); // packs work within 128 bits
+    return _mm512_packus_epi16(_mm512_packs_epi32(v[0], v[1]), _mm512_packs_epi32(v[2], v[3]));
 }
 
-static void down_u8(uint8_t *out, const uint8_t *in, size_t n, const int32_t *weights,
-                    size_t n_rows)
+/* The bytes of four rows next to each other: of each 128 bits the first four, and so on, as packs join them again. */
+static inline void interleave(const __m512i rows[FOUR], __m512i fours[FOUR])
 {
-    size_t x = 0;
-    for (; x + BLOCK <= n; x += BLOCK) {
-        __m512i sums[SUMS];
-        PN_UNROLL for (size_t i = 0; i < SUMS; i++) sums[i] = _mm512_setzero_si512();
-        for (size_t j = 0; j < n_rows; j++) {
-            const __m512i w = _mm512_set1_epi32(weights[j]);
-            const uint8_t *from = in + j * n + x;
-            PN_UNROLL for (size_t i = 0; i < SUMS; i++)
-            {
-                __m128i bytes = _mm_loadu_si128((const void *)(from + i * LANES));
-                sums[i] =
-                    _mm512_add_epi32(sums[i], _mm512_mullo_epi32(w, _mm512_cvtepu8_epi32(bytes)));
-            }
-        }
-        _mm512_storeu_si512(out + x, pack_64(sums));
+    const __m512i a = _mm512_unpacklo_epi8(rows[0], rows[1]),
+                  b = _mm512_unpackhi_epi8(rows[0], rows[1]);
+    const __m512i c = _mm512_unpacklo_epi8(rows[2], rows[3]),
+                  d = _mm512_unpackhi_epi8(rows[2], rows[3]);
+    fours[0] = _mm512_unpacklo_epi16(a, c);
+    fours[1] = _mm512_unpackhi_epi16(a, c);
+    fours[2] = _mm512_unpacklo_epi16(b, d);
+    fours[3] = _mm512_unpackhi_epi16(b, d);
+}
+
+/* Bytes [x, x + 64) of those in the mask, n_fours times four rows added to what sums hold. */
+static inline void add_down(__m512i sums[FOUR][DIGITS], const uint8_t *in, size_t n, size_t n_rows,
+                            const four_weights *weights, __mmask64 mask)
+{
+    for (size_t j = 0; j < n_rows; j += FOUR, weights++) {
+        __m512i rows[FOUR], fours[FOUR];
+        PN_UNROLL for (size_t i = 0; i < FOUR; i++) rows[i] =
+            _mm512_maskz_loadu_epi8(mask, in + PN_MIN(j + i, n_rows - 1) * n);
+        interleave(rows, fours);
+        PN_UNROLL for (size_t i = 0; i < FOUR; i++) multiply(sums[i], fours[i], weights);
     }
-    for (; x < n; x += LANES) {
+}
+
+static void down_some(uint8_t *out, const uint8_t *in, size_t n, size_t n_rows,
+                      const four_weights *weights)
+{
+    for (size_t x = 0; x < n; x += BLOCK) {
+        const __mmask64 mask = n - x >= BLOCK ? ~(__mmask64)0 : ~(__mmask64)0 >> (BLOCK - (n - x));
+        __m512i sums[FOUR][DIGITS], sum[FOUR];
+        PN_UNROLL for (size_t i = 0; i < FOUR; i++) PN_UNROLL for (size_t d = 0; d < DIGITS; d++)
+            sums[i][d] = _mm512_setzero_si512();
+        add_down(sums, in + x, n, n_rows, weights, mask);
+        PN_UNROLL for (size_t i = 0; i < FOUR; i++) sum[i] = whole(sums[i]);
+        _mm512_mask_storeu_epi8(out + x, mask, pack_64(sum));
+    }
+}
+
+/* Any number of rows. */
+static void down_many(uint8_t *out, const uint8_t *in, size_t n, const int32_t *weights,
+                      size_t n_rows)
+{
+    for (size_t x = 0; x < n; x += LANES) {
         const __mmask16 mask = mask_of(n - x);
         __m512i sums = _mm512_setzero_si512();
         for (size_t j = 0; j < n_rows; j++) {
@@ -305,6 +385,21 @@ static void down_u8(uint8_t *out, const uint8_t *in, size_t n, const int32_t *we
         }
         _mm_mask_storeu_epi8(out + x, mask, to_bytes(sums));
     }
+}
+
+/* For pictures that are made less than a thousand times smaller. */
+static void down_u8(uint8_t *out, const uint8_t *in, size_t n, const int32_t *weights,
+                    size_t n_rows)
+{
+    four_weights fours[DOWN_FOURS];
+    if (n_rows > (size_t)DOWN_FOURS * FOUR) {
+        down_many(out, in, n, weights, n_rows);
+        return;
+    }
+    memset(fours, 0, (n_rows + FOUR - 1) / FOUR * sizeof *fours);
+    for (size_t j = 0; j < n_rows; j++)
+        set_weight(&fours[j / FOUR], j % FOUR, weights[j]);
+    down_some(out, in, n, n_rows, fours);
 }
 
 void pn_resample_init_avx512(pn_kernels *k)
