@@ -28,6 +28,10 @@
 /* Handing out a loop costs a few microseconds while the pool is awake; a core does some 60,000 multiply-adds in one. */
 static const double WORTH_SHARING = 2e5;
 
+enum { WHOLE_TILES = 42, PART_ROWS = 4 * WHOLE_TILES }; /* tiles have 14, 6 or 4 rows */
+enum { SHARE_ROWS = PART_ROWS };
+enum { SHARED_ROWS_MAX = 4096 }; /* of all threads at once: 20 to 50 KB each */
+
 /* A loop in which every worker has a range of its own, and helps with the others' when that is done. */
 typedef struct homed_loop {
     pn_pool_task task;
@@ -60,9 +64,20 @@ void pn_spread(const pn_forward *f, size_t n, double work, pn_pool_task task, vo
     pn_pool_for(f->pool, threads, run_from_home, &l);
 }
 
-enum { NORM_ROWS = 8 };                                 /* a task's */
-enum { ROUNDED_AT_ONCE = 512 };                         /* on the stack, between two conversions */
-enum { WHOLE_TILES = 42, PART_ROWS = 4 * WHOLE_TILES }; /* tiles have 14, 6 or 4 rows */
+size_t pn_share_least(size_t rows, size_t threads)
+{
+    const size_t least = (SHARE_ROWS + rows - 1) / rows;
+    return threads > 1 && least * rows <= SHARED_ROWS_MAX / threads ? least : 0;
+}
+
+size_t pn_share_count(size_t n, size_t rows, size_t threads)
+{
+    const size_t least = pn_share_least(rows, threads);
+    return least > 0 ? n / threads / least * threads : 0;
+}
+
+enum { NORM_ROWS = 8 };         /* a task's */
+enum { ROUNDED_AT_ONCE = 512 }; /* on the stack, between two conversions */
 
 /* ---- products */
 

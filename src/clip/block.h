@@ -69,6 +69,12 @@ void pn_linear_run_all(const pn_forward *forward, const pn_linear *linear, pn_ge
 void pn_norm_run(const pn_forward *forward, const pn_norm *norm, float *out, const float *in,
                  size_t rows, size_t stride);
 
+/* Sequences of so many rows that a thread has to have for the products to be fast, when each runs its own without the others. 0: there is
+ * one thread, or all of them at once would hold too many rows. */
+size_t pn_share_least(size_t rows, size_t threads);
+/* Into how many shares of that size at least n sequences are cut: as many for each thread, of about the same size. 0: there are too few. */
+size_t pn_share_count(size_t n, size_t rows, size_t threads);
+
 /* pn_pool_for(), or a plain loop when the work (in multiply-adds) is not worth waking anybody. */
 void pn_spread(const pn_forward *forward, size_t n, double work, pn_pool_task task, void *context);
 

@@ -26,6 +26,7 @@
 #include "clip/block.h"
 
 #include <inttypes.h>
+#include <stdatomic.h>
 
 enum { GROUP_ROWS = 1024 };
 
@@ -37,6 +38,8 @@ typedef struct text {
     const size_t *lengths;
     size_t *used; /* [n] tokens up to the pooled one */
     pn_first_row *first_row;
+    pn_scratch *scratch;
+    float *out;
 } text;
 
 static pn_status check_ids(const pn_clip_config *c, const uint32_t *ids, size_t length,
@@ -174,8 +177,8 @@ static void run_group(const text *t, size_t first, size_t end, float *out)
     pn_linear_run_all(&f, &t->w->text_projection, projection);
 }
 
-/* What the largest group needs. */
-static pn_activation_sizes sizes_of(const text *t, size_t n)
+/* What the largest group of texts [first, end) needs. */
+static pn_activation_sizes sizes_of(const text *t, size_t first, size_t end)
 {
     const pn_encoder_config *e = &t->c->text;
     const size_t attention = pn_attention_width(e);
@@ -184,26 +187,76 @@ static pn_activation_sizes sizes_of(const text *t, size_t n)
                                  .wide = PN_MAX(3 * pn_qkv_stride(attention), (size_t)e->mlp),
                                  .row_bytes = pn_linear_row_bytes(&t->w->text_blocks->qkv),
                                  .threads = pn_pool_threads(t->f.pool)};
-    for (size_t first = 0, end; first < n; first = end) {
-        size_t rows = next_group(t, first, n, &end);
+    for (size_t i = first, next; i < end; i = next) {
+        size_t rows = next_group(t, i, end, &next);
         sizes.rows = PN_MAX(sizes.rows, rows);
-        sizes.sequences = PN_MAX(sizes.sequences, end - first);
+        sizes.sequences = PN_MAX(sizes.sequences, next - i);
     }
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = first; i < end; i++)
         sizes.longest = PN_MAX(sizes.longest, t->used[i]);
     return sizes;
 }
 
-static pn_status run_groups(text *t, size_t n, pn_scratch *scratch, float *out, pn_error *err)
+/* Texts [first, end) on t's pool. */
+static pn_status run_groups(text t, size_t first, size_t end, pn_error *err)
 {
-    const pn_activation_sizes sizes = sizes_of(t, n);
-    PN_TRY(pn_activations_init(&sizes, scratch, &t->f.act, err));
-    for (size_t first = 0, end; first < n; first = end) {
-        (void)next_group(t, first, n, &end); /* the rows were counted before */
-        run_group(t, first, end, out + first * t->w->dim);
+    const pn_activation_sizes sizes = sizes_of(&t, first, end);
+    PN_TRY(pn_activations_init(&sizes, t.scratch, &t.f.act, err));
+    for (size_t i = first, next; i < end; i = next) {
+        (void)next_group(&t, i, end, &next); /* the rows were counted before */
+        run_group(&t, i, next, t.out + i * t.w->dim);
     }
-    pn_activations_reset(&t->f.act);
+    pn_activations_reset(&t.f.act);
     return PN_OK;
+}
+
+/* ---- a thread's own texts */
+
+typedef struct sharing {
+    text t;       /* a thread's: without a pool */
+    size_t *ends; /* of each share */
+    _Atomic bool failed;
+} sharing;
+
+static void run_share(void *context, size_t i, unsigned worker)
+{
+    (void)worker; /* each takes scratch of its own */
+    sharing *s = context;
+    const size_t first = i > 0 ? s->ends[i - 1] : 0;
+    if (first < s->ends[i] && run_groups(s->t, first, s->ends[i], NULL) != PN_OK)
+        atomic_store(&s->failed, true);
+}
+
+/* Shares have about as many rows each; one that a long text leaves empty has no texts. */
+static void cut(const text *t, size_t n, size_t n_rows, size_t *ends, size_t n_shares)
+{
+    size_t share = 0, before = 0;
+    for (size_t i = 0; i < n; i++) {
+        const size_t middle = before + t->used[i] / 2;
+        while (share < middle * n_shares / n_rows)
+            ends[share++] = i;
+        before += t->used[i];
+    }
+    while (share < n_shares)
+        ends[share++] = n;
+}
+
+static pn_status run_texts(const text *t, size_t n, pn_error *err)
+{
+    size_t n_rows = 0;
+    for (size_t i = 0; i < n; i++)
+        n_rows += t->used[i];
+    const size_t n_shares = pn_share_count(n_rows, 1, pn_pool_threads(t->f.pool));
+    if (n_shares == 0)
+        return run_groups(*t, 0, n, err);
+    sharing s = {.t = *t, .ends = pn_scratch_take(t->scratch, n_shares * sizeof *s.ends)};
+    if (!s.ends)
+        return pn_fail_nomem(err);
+    s.t.f.pool = NULL;
+    cut(t, n, n_rows, s.ends, n_shares);
+    pn_pool_for(t->f.pool, n_shares, run_share, &s);
+    pn_scratch_give(t->scratch, s.ends);
+    return s.failed ? pn_fail_nomem(err) : PN_OK;
 }
 
 size_t pn_text_first_row_floats(const pn_encoder_config *config)
@@ -220,7 +273,9 @@ pn_status pn_text_run(const pn_clip_config *c, const pn_clip_weights *w, const u
               .w = w,
               .ids = ids,
               .lengths = lengths,
-              .first_row = means->first_row};
+              .first_row = means->first_row,
+              .scratch = means->scratch,
+              .out = out};
     size_t bytes;
     if (pn_size_mul(n, sizeof *t.used, &bytes))
         t.used = pn_scratch_take(means->scratch, bytes);
@@ -230,7 +285,7 @@ pn_status pn_text_run(const pn_clip_config *c, const pn_clip_weights *w, const u
     for (size_t i = 0; status == PN_OK && i < n; i++)
         status = count_rows(c, ids + i * c->context, lengths[i], i, &t.used[i], err);
     if (status == PN_OK)
-        status = run_groups(&t, n, means->scratch, out, err);
+        status = run_texts(&t, n, err);
     pn_scratch_give(means->scratch, t.used);
     return status;
 }

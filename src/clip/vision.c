@@ -14,12 +14,16 @@
  *
  * Pictures go through in groups of about a thousand rows (20 of ViT-B/32, 5 of ViT-B/16): enough for the products to be
  * at their full speed, and the memory stays the same whatever the batch.
+ *
+ * Where there are enough of them, a thread takes some pictures (4 of ViT-B/32, one of ViT-B/16) through the whole encoder by itself: it waits
+ * for the others once a batch, and not at the end of each of a hundred loops, for a core that somebody else has just taken.
  */
 #include "clip/vision.h"
 
 #include "clip/block.h"
 #include "clip/resnet.h"
 
+#include <stdatomic.h>
 #include <string.h>
 
 enum { GROUP_ROWS = 1024 };
@@ -121,11 +125,9 @@ static void run_group(const vision *v, const float *pixels, size_t n, float *out
     project(v, probe ? a->x : a->normed, n, out);
 }
 
-pn_status pn_vision_run(const pn_clip_config *c, const pn_clip_weights *w, const float *pixels,
-                        size_t n, const pn_clip_means *means, float *out, pn_error *err)
+static pn_status run_groups(const pn_clip_config *c, const pn_clip_weights *w, const float *pixels,
+                            size_t n, const pn_clip_means *means, float *out, pn_error *err)
 {
-    if (w->resnet)
-        return pn_resnet_run(c, w->resnet, pixels, n, means, out, err);
     vision v = {.f = {.kernels = pn_kernels_get(), .pool = means->pool, .config = &c->vision},
                 .c = c,
                 .w = w,
@@ -150,4 +152,53 @@ pn_status pn_vision_run(const pn_clip_config *c, const pn_clip_weights *w, const
         run_group(&v, pixels + i * picture, PN_MIN(most, n - i), out + i * w->dim);
     pn_activations_reset(&v.f.act);
     return PN_OK;
+}
+
+/* ---- a thread's own pictures */
+
+typedef struct sharing {
+    const pn_clip_config *c;
+    const pn_clip_weights *w;
+    const float *pixels;
+    size_t n, n_shares;
+    pn_clip_means means; /* a thread's: without a pool */
+    float *out;
+    _Atomic bool failed;
+} sharing;
+
+static void run_share(void *context, size_t i, unsigned worker)
+{
+    (void)worker; /* each takes scratch of its own */
+    sharing *s = context;
+    const size_t first = s->n * i / s->n_shares, end = s->n * (i + 1) / s->n_shares;
+    const size_t picture = (size_t)3 * s->c->image_height * s->c->image_width;
+    pn_status status = run_groups(s->c, s->w, s->pixels + first * picture, end - first, &s->means,
+                                  s->out + first * s->w->dim, NULL);
+    if (status != PN_OK)
+        atomic_store(&s->failed, true);
+}
+
+pn_status pn_vision_run(const pn_clip_config *c, const pn_clip_weights *w, const float *pixels,
+                        size_t n, const pn_clip_means *means, float *out, pn_error *err)
+{
+    if (w->resnet)
+        return pn_resnet_run(c, w->resnet, pixels, n, means, out, err);
+    const size_t threads = pn_pool_threads(means->pool);
+    const size_t picture = (size_t)3 * c->image_height * c->image_width;
+    sharing s = {.c = c,
+                 .w = w,
+                 .pixels = pixels,
+                 .n = n / threads * threads,
+                 .n_shares = pn_share_count(n, pn_clip_rows(c), threads),
+                 .means = {.scratch = means->scratch},
+                 .out = out};
+    if (s.n_shares == 0)
+        return run_groups(c, w, pixels, n, means, out, err);
+    pn_pool_for(means->pool, s.n_shares, run_share, &s);
+    if (s.failed)
+        return pn_fail_nomem(err);
+    /* Those that would leave a thread without work are everybody's. */
+    return s.n == n
+               ? PN_OK
+               : run_groups(c, w, pixels + s.n * picture, n - s.n, means, out + s.n * w->dim, err);
 }

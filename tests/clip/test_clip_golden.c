@@ -5,6 +5,7 @@
  * bf16), so all of them have to meet the same bounds: 2e-5 on unit vectors, cosine 0.999999.
  */
 #include "base/alloc.h"
+#include "clip/block.h"
 #include "clip/clip.h"
 #include "support/golden.h"
 #include "support/stage.h"
@@ -288,11 +289,11 @@ static void embeddings__do_not_depend_on_threads_or_neighbours(void **state)
     stage_remove(&s);
 }
 
-/* More rows than one group holds. */
+/* More rows than one group holds, and enough for every thread to take some pictures, and some texts, for its own. */
 static void batches__larger_than_a_group_give_the_same_rows(void **state)
 {
     (void)state;
-    enum { N = 150 };
+    enum { N = 151, MOST_THREADS = 3 };
     const model_row *row = &models[0];
     stage s;
     stage_model(&s, row);
@@ -311,13 +312,21 @@ static void batches__larger_than_a_group_give_the_same_rows(void **state)
         memcpy(ids + i * context, r.ids + i % r.n * context, context * sizeof *ids);
         lengths[i] = r.lengths[i % r.n];
     }
-    assert_int_equal(pn_clip_embed_images(clip, many, N, PN_CLIP_UNIT, NULL, out, &err), PN_OK);
-    for (size_t i = 4; i < N; i++)
-        assert_memory_equal(out + i * dim, out + i % 4 * dim, dim * sizeof *out);
-    assert_int_equal(pn_clip_embed_ids(clip, ids, lengths, N, PN_CLIP_UNIT, NULL, out, &err),
-                     PN_OK);
-    for (size_t i = r.n; i < N; i++)
-        assert_memory_equal(out + i * dim, out + i % r.n * dim, dim * sizeof *out);
+    const pn_clip_info *info = pn_clip_get_info(clip);
+    const size_t side = info->image_width / info->patch_px;
+    assert_true(pn_share_count(N, 1 + side * side, MOST_THREADS) > 0);
+    for (unsigned threads = 1; threads <= MOST_THREADS; threads++) {
+        pn_pool *pool = NULL;
+        assert_int_equal(pn_pool_create(threads, &pool, &err), PN_OK);
+        assert_int_equal(pn_clip_embed_images(clip, many, N, PN_CLIP_UNIT, pool, out, &err), PN_OK);
+        for (size_t i = 4; i < N; i++)
+            assert_memory_equal(out + i * dim, out + i % 4 * dim, dim * sizeof *out);
+        assert_int_equal(pn_clip_embed_ids(clip, ids, lengths, N, PN_CLIP_UNIT, pool, out, &err),
+                         PN_OK);
+        for (size_t i = r.n; i < N; i++)
+            assert_memory_equal(out + i * dim, out + i % r.n * dim, dim * sizeof *out);
+        pn_pool_free(pool);
+    }
     free(many);
     free(out);
     free(ids);
@@ -325,6 +334,26 @@ static void batches__larger_than_a_group_give_the_same_rows(void **state)
     golden_free(&pixels);
     pn_clip_close(clip);
     stage_remove(&s);
+}
+
+/* As many for each thread, none too small for the products, and never more rows at once than there is memory for. */
+static void shares__are_fair(void **state)
+{
+    (void)state;
+    enum { LEAST_ROWS = 168, MOST_ROWS = 4096 };
+    for (size_t rows = 1; rows < 700; rows += 1 + rows / 3)
+        for (size_t threads = 1; threads < 40; threads++)
+            for (size_t n = 1; n < 2000; n += 1 + n / 5) {
+                const size_t shares = pn_share_count(n, rows, threads);
+                const bool is_enough = n / threads * rows >= LEAST_ROWS;
+                const size_t least = (LEAST_ROWS + rows - 1) / rows * rows;
+                const bool may = threads > 1 && least * threads <= MOST_ROWS;
+                assert_int_equal(pn_share_least(rows, threads), may ? least / rows : 0);
+                assert_int_equal(shares > 0, may && is_enough);
+                assert_int_equal(shares % threads, 0);
+                if (shares > 0)
+                    assert_true(n / threads * threads / shares * rows >= LEAST_ROWS);
+            }
 }
 
 static void unsupported_models__are_refused_by_name(void **state)
@@ -362,6 +391,7 @@ int main(void)
         cmocka_unit_test(fingerprint__is_the_same_in_every_layout),
         cmocka_unit_test(embeddings__do_not_depend_on_threads_or_neighbours),
         cmocka_unit_test(batches__larger_than_a_group_give_the_same_rows),
+        cmocka_unit_test(shares__are_fair),
         cmocka_unit_test(unsupported_models__are_refused_by_name),
         cmocka_unit_test(nothing__leaks),
     };
