@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/log.h"
+#include "clip/block.h"
 #include "clip/text.h"
 #include "clip/vision.h"
 #include "clip/weight_cache.h"
@@ -208,6 +209,11 @@ pn_status pn_clip_embed_images(const pn_clip *clip, const float *pixels, size_t 
     const pn_clip_means means = {clip->scratch, pool, clip->first_row};
     PN_TRY(pn_vision_run(&clip->config, &clip->weights, pixels, n, &means, out, err));
     return finish(clip, norm, "picture", n, out, err);
+}
+
+size_t pn_clip_share_images(const pn_clip *clip, size_t threads)
+{
+    return clip->weights.resnet ? 0 : pn_share_least(pn_clip_rows(&clip->config), threads);
 }
 
 pn_status pn_clip_embed_ids(const pn_clip *clip, const uint32_t *ids, const size_t *lengths,

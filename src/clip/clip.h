@@ -79,6 +79,10 @@ PN_NODISCARD pn_status pn_clip_embed_images(const pn_clip *clip, const float *pi
                                             pn_clip_norm norm, pn_pool *pool, float *out,
                                             pn_error *err);
 
+/* How many pictures a thread should embed at a time, without a pool, where each of so many threads does so: then together they are as fast
+ * as with one. 0: they would need too much memory, or the model is not made for it; a pool is better. */
+size_t pn_clip_share_images(const pn_clip *clip, size_t threads);
+
 /* ids [n][context], row i has lengths[i] ids (start ... end), the rest is ignored. Only positions up to the end
  * token are computed: the causal mask makes this exact. out [n][dim]. */
 PN_NODISCARD pn_status pn_clip_embed_ids(const pn_clip *clip, const uint32_t *ids,

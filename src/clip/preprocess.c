@@ -113,21 +113,27 @@ pn_status pn_preprocess_pixels(const pn_preprocess *p, const pn_image *image, ui
     return pn_fail(err, PN_ERR_INVALID, "preprocessing mode %d is not known", (int)p->mode);
 }
 
-pn_status pn_preprocess_tensor(const pn_preprocess *p, const pn_image *image, float *out,
-                               pn_error *err)
+void pn_preprocess_normalise(const pn_preprocess *p, const uint8_t *pixels, float *out)
 {
-    size_t n = (size_t)p->width * p->height;
-    uint8_t *pixels = pn_alloc_array(n, 3);
-    if (!pixels)
-        return pn_fail_nomem(err);
-    pn_status status = pn_preprocess_pixels(p, image, pixels, err);
-    for (size_t c = 0; status == PN_OK && c < 3; c++) {
+    const size_t n = (size_t)p->width * p->height;
+    for (size_t c = 0; c < 3; c++) {
         float value[256]; // of each possible pixel: the reference's two divisions, once
         for (int v = 0; v < 256; v++)
             value[v] = ((float)v / 255.0f - p->mean[c]) / p->std[c];
         for (size_t i = 0; i < n; i++)
             out[c * n + i] = value[pixels[i * 3 + c]];
     }
+}
+
+pn_status pn_preprocess_tensor(const pn_preprocess *p, const pn_image *image, float *out,
+                               pn_error *err)
+{
+    uint8_t *pixels = pn_alloc_array((size_t)p->width * p->height, 3);
+    if (!pixels)
+        return pn_fail_nomem(err);
+    pn_status status = pn_preprocess_pixels(p, image, pixels, err);
+    if (status == PN_OK)
+        pn_preprocess_normalise(p, pixels, out);
     pn_free(pixels);
     return status;
 }

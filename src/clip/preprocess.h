@@ -35,7 +35,9 @@ PN_NODISCARD bool pn_preprocess_mode_parse(pn_str name, pn_preprocess_mode *out)
 /* The resized and cropped pixels [height][width][3], before normalisation. */
 PN_NODISCARD pn_status pn_preprocess_pixels(const pn_preprocess *preprocess, const pn_image *image,
                                             uint8_t *out, pn_error *err);
-/* out [3][height][width] = (pixel / 255 - mean) / std. Threads: pure. */
+/* Pixels [height][width][3] -> out [3][height][width] = (pixel / 255 - mean) / std. Threads: pure. */
+void pn_preprocess_normalise(const pn_preprocess *preprocess, const uint8_t *pixels, float *out);
+/* Both. Threads: pure. */
 PN_NODISCARD pn_status pn_preprocess_tensor(const pn_preprocess *preprocess, const pn_image *image,
                                             float *out, pn_error *err);
 /* Everything that decides the output, as text: "crop bicubic 224x224 mean 0.48145466,... std ..." */

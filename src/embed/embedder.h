@@ -20,7 +20,7 @@ typedef struct pn_embed_picture {
     const pn_image *image; /* decoded, perhaps at shrink_to_px */
 } pn_embed_picture;
 
-/* What a picture becomes on its way to embed_images(): floats for a model, a JPEG for a server. pn_embed_input_free(). */
+/* What a picture becomes on its way to embed_images(): pixels for a model, a JPEG for a server. pn_embed_input_free(). */
 typedef struct pn_embed_input {
     void *data; /* owned */
     size_t n_bytes;
@@ -52,6 +52,8 @@ struct pn_embedder {
      * another one first; 0: PN_EMBED_GATHER_MS_DEFAULT. */
     size_t batch;
     uint32_t gather_ms;
+    /* So many bulk calls of embed_images() at a time make use of all there is; 0: one. */
+    uint32_t n_bulk_calls;
 
     /* JPEGs may be decoded smaller as long as their shorter side keeps this many pixels (image/decode.h); 0: never. */
     uint32_t shrink_to_px;

@@ -1,8 +1,13 @@
 /*
  * local.c - a CLIP model of this machine behind the embedder's door
  *
- *     picture --pn_preprocess_tensor--> [3][H][W] --pn_clip_embed_images--> [dim]
- *     text    --pn_tokenizer_encode---> ids       --pn_clip_embed_ids-----> [dim]
+ *     picture --pn_preprocess_pixels--> [H][W][3] --pn_preprocess_normalise--> [3][H][W] --pn_clip_embed_images--> [dim]
+ *     text    --pn_tokenizer_encode---> ids                                              --pn_clip_embed_ids-----> [dim]
+ *
+ * A picture waits for its turn as bytes, a quarter of the floats.
+ *
+ * In bulk the threads work side by side, each on a few pictures, instead of together on many (vision.c): a core that has to leave off keeps
+ * no other one waiting.
  *
  * The identity names everything that moves a vector: the model's fingerprint (architecture, weights, tokenizer) and
  * the preprocessing in full, hashed. Two tables with one identity hold comparable vectors.
@@ -18,49 +23,51 @@
 
 typedef struct local {
     pn_clip *clip;
-    pn_pool *pool; /* borrowed */
+    pn_pool *pool;   /* borrowed */
+    bool bulk_alone; /* bulk calls keep to their own thread */
     pn_preprocess preprocess;
     char identity[96];
     char *model;
 } local;
 
-static size_t tensor_bytes(const local *me)
+static size_t tensor_floats(const local *me)
 {
-    return sizeof(float) * 3 * me->preprocess.width * me->preprocess.height;
+    return (size_t)3 * me->preprocess.width * me->preprocess.height;
 }
 
 static pn_status prepare_image(void *self, const pn_embed_picture *picture, pn_embed_input *input,
                                pn_error *err)
 {
     const local *me = self;
-    float *tensor = pn_alloc(tensor_bytes(me));
-    if (!tensor)
+    const size_t n_bytes = tensor_floats(me);
+    uint8_t *pixels = pn_alloc(n_bytes);
+    if (!pixels)
         return pn_fail_nomem(err);
-    pn_status status = pn_preprocess_tensor(&me->preprocess, picture->image, tensor, err);
+    pn_status status = pn_preprocess_pixels(&me->preprocess, picture->image, pixels, err);
     if (status != PN_OK) {
-        pn_free(tensor);
+        pn_free(pixels);
         return status;
     }
-    *input = (pn_embed_input){tensor, tensor_bytes(me)};
+    *input = (pn_embed_input){pixels, n_bytes};
     return PN_OK;
 }
 
-/* A batch lies in one piece, because the encoder multiplies it as one matrix. */
 static pn_status embed_images(void *self, const pn_embed_input *inputs, size_t n,
                               const pn_embed_how *how, float *out, pn_error *err)
 {
     const local *me = self;
-    size_t each = tensor_bytes(me);
-    (void)how; // milliseconds: nobody has to be asked
-    if (n == 1)
-        return pn_clip_embed_images(me->clip, inputs[0].data, 1, PN_CLIP_UNIT, me->pool, out, err);
-    char *all = pn_alloc_array(n, each);
+    const size_t each = tensor_floats(me);
+    const bool alone = me->bulk_alone && how && how->urgency == PN_EMBED_BULK;
+    float *all = NULL;
+    size_t n_floats;
+    if (pn_size_mul(n, each, &n_floats))
+        all = pn_alloc_array(n_floats, sizeof *all);
     if (!all)
         return pn_fail_nomem(err);
     for (size_t i = 0; i < n; i++)
-        memcpy(all + i * each, inputs[i].data, each);
-    pn_status status = pn_clip_embed_images(me->clip, (const float *)(const void *)all, n,
-                                            PN_CLIP_UNIT, me->pool, out, err);
+        pn_preprocess_normalise(&me->preprocess, inputs[i].data, all + i * each);
+    pn_status status = pn_clip_embed_images(me->clip, all, n, PN_CLIP_UNIT, alone ? NULL : me->pool,
+                                            out, err); // milliseconds: nobody has to be asked
     pn_free(all);
     return status;
 }
@@ -161,6 +168,10 @@ pn_status pn_local_embedder_create(const pn_local_options *options, pn_embedder 
     embedder->preprocess = pn_preprocess_mode_name(me->preprocess.mode);
     if (!options->exact_decode)
         embedder->shrink_to_px = 2 * PN_MAX(me->preprocess.width, me->preprocess.height);
+    const size_t share = pn_clip_share_images(me->clip, pn_pool_threads(me->pool));
+    me->bulk_alone = share > 0;
+    embedder->batch = share;
+    embedder->n_bulk_calls = me->bulk_alone ? pn_pool_threads(me->pool) : 1;
     embedder->prepare_image = prepare_image;
     embedder->embed_images = embed_images;
     embedder->embed_texts = embed_texts;
@@ -173,7 +184,7 @@ done:
 
 size_t pn_local_embedder_tensor_floats(const pn_embedder *embedder)
 {
-    return tensor_bytes(embedder->self) / sizeof(float);
+    return tensor_floats(embedder->self);
 }
 
 pn_status pn_local_embedder_embed_tensors(const pn_embedder *embedder, const float *tensors,

@@ -1,13 +1,17 @@
 /*
  * ingest.c - the pipeline from files to committed rows
  *
- *     source thread         walks folders and lists, drops paths it has seen         -> files    (bounded)
- *     n decoding threads    read, hash, known? decode, resize, thumbnail             -> decoded  (bounded)
- *     the calling thread    embeds as many at a time as the embedder likes, collects rows, commits, reports
+ *     source thread         walks folders and lists, drops paths it has seen             -> files     (bounded)
+ *     n decoding threads    read, hash, known? decode, resize, thumbnail                 -> decoded   (bounded)
+ *     embedding threads     as many at a time as the embedder likes, as many threads too -> embedded  (bounded)
+ *     the calling thread    collects rows, commits, reports
  *
- * The queues bound memory: at most a few dozen decoded pictures are in flight, whatever their number on the disk. A
- * picture that fails is reported by whoever notices and goes no further. A failure of the table (disk full, say) stops
- * everything: both queues are closed, the threads find their pushes refused and end, and the first error is returned.
+ * The queues bound memory: at most a few dozen decoded pictures are in flight, whatever their number on the disk. No stage waits for
+ * another one as long as there is work for it, so that no core is idle: a thread that embeds takes the next pictures while another one
+ * is in the middle of its own, and while rows are written.
+ *
+ * A picture that fails is reported by whoever notices and goes no further. A failure of the table (disk full, say) stops
+ * everything: the queues are closed, the threads find their pushes refused and end, and the first error is returned.
  * Being cancelled is the same, except that what is embedded already is committed first; so is an embedder that fails, which a
  * server does more often than a disk.
  */
@@ -29,7 +33,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-enum { FILES_QUEUE = 256, DECODED_QUEUE = 48, REPORT_EVERY_MS = 100 };
+enum { FILES_QUEUE = 256, DECODED_QUEUE = 48, EMBEDDED_QUEUE = 64, REPORT_EVERY_MS = 100 };
 
 typedef struct run {
     pn_engine *engine;
@@ -39,14 +43,17 @@ typedef struct run {
     size_t n_sources;
 
     pn_probe *probe;
-    pn_queue *files, *decoded;
+    pn_queue *files, *decoded, *embedded;
     pn_keyset *seen; /* the source thread's own */
     pn_thread *source_thread;
     pn_thread *decoders[PN_MAX_THREADS];
     unsigned n_decoders;
     _Atomic unsigned n_decoding;
-    _Atomic bool stop;
-    bool cancelled; /* the calling thread's own */
+    pn_thread *embedders[PN_MAX_THREADS];
+    unsigned n_embedders;
+    _Atomic unsigned n_embedding;
+    _Atomic bool stop;       /* nothing new is begun */
+    _Atomic bool no_vectors; /* likewise, and decoded pictures are dropped, too */
 
     _Atomic uint64_t n_found, n_unchanged, n_failed, bytes_read;
     _Atomic bool sources_done;
@@ -199,44 +206,18 @@ static void decoder_main(void *context)
         pn_queue_close(r->decoded); // the last one switches off the light
 }
 
-/* ---- the calling thread ---- */
+/* ---- the embedding threads ---- */
 
-static void fill_counts(run *r, pn_ingest_counts *counts)
+static bool is_dropped(void *context)
 {
-    *counts = (pn_ingest_counts){.n_found = atomic_load(&r->n_found),
-                                 .sources_done = atomic_load(&r->sources_done),
-                                 .n_added = r->n_added,
-                                 .n_updated = r->n_updated,
-                                 .n_unchanged = atomic_load(&r->n_unchanged),
-                                 .n_failed = atomic_load(&r->n_failed),
-                                 .n_committed = r->n_committed,
-                                 .bytes_read = atomic_load(&r->bytes_read),
-                                 .seconds = (double)(pn_clock_monotonic_ns() - r->start_ns) * 1e-9};
-}
-
-static void report_progress(run *r)
-{
-    int64_t now = pn_clock_monotonic_ns();
-    if (!r->settings->progress || now - r->last_report_ns < (int64_t)REPORT_EVERY_MS * 1000000)
-        return;
-    r->last_report_ns = now;
-    pn_ingest_counts counts;
-    fill_counts(r, &counts);
-    pthread_mutex_lock(&r->mu);
-    r->settings->progress(r->settings->context, &counts);
-    pthread_mutex_unlock(&r->mu);
-}
-
-static bool is_cancelled(void *context)
-{
-    const run *r = context;
-    return r->settings->cancelled && r->settings->cancelled(r->settings->context);
+    run *r = context;
+    return atomic_load(&r->no_vectors);
 }
 
 /* Give each item its vector. */
 static pn_status embed_all(run *r, pn_ingest_item **items, size_t n, pn_error *err)
 {
-    const pn_embed_how how = {PN_EMBED_BULK, is_cancelled, r};
+    const pn_embed_how how = {PN_EMBED_BULK, is_dropped, r};
     size_t dim = r->embedder->dim;
     pn_embed_input *inputs = pn_alloc_array(n, sizeof *inputs);
     float *vectors = pn_alloc_array(n * dim, sizeof *vectors);
@@ -277,6 +258,81 @@ static pn_status embed_batch(run *r, pn_ingest_item **items, size_t n, pn_error 
     return status == PN_OK ? status : pn_fail(err, status, "%s", refused.message);
 }
 
+/* What a call of the embedder likes to have, as far as it comes soon. False: there is no more. */
+static bool gather(run *r, pn_ingest_item **items, size_t *n)
+{
+    const pn_embedder *e = r->embedder;
+    const size_t batch = e->batch ? e->batch : PN_EMBED_BATCH_DEFAULT;
+    const int64_t gather_ms = e->gather_ms ? e->gather_ms : PN_EMBED_GATHER_MS_DEFAULT;
+    void *popped = NULL;
+    bool more = pn_queue_pop(r->decoded, &popped);
+    pn_assert(batch <= PN_EMBED_BATCH_MAX);
+    for (*n = 0; more && popped;) {
+        items[(*n)++] = popped;
+        popped = NULL;
+        if (*n < batch)
+            more = pn_queue_pop_timeout(r->decoded, gather_ms, &popped);
+    }
+    return more;
+}
+
+/* When the embedder fails, the pictures that have a vector are committed, and no other one gets one. */
+static void embed_and_pass(run *r, pn_ingest_item **items, size_t n)
+{
+    pn_error why = {0};
+    pn_status status =
+        n > 0 && !atomic_load(&r->no_vectors) ? embed_batch(r, items, n, &why) : PN_OK;
+    if (status != PN_OK) {
+        atomic_store(&r->no_vectors, true);
+        if (status != PN_ERR_CANCELLED)
+            stop_with(r, status, &why);
+    }
+    for (size_t i = 0; i < n; i++)
+        if (!items[i]->vector || !pn_queue_push(r->embedded, items[i]))
+            pn_ingest_item_free(items[i]);
+}
+
+static void embedder_main(void *context)
+{
+    run *r = context;
+    pn_ingest_item *items[PN_EMBED_BATCH_MAX];
+    for (bool more = true; more;) {
+        size_t n;
+        more = gather(r, items, &n);
+        embed_and_pass(r, items, n);
+    }
+    if (atomic_fetch_sub(&r->n_embedding, 1) == 1)
+        pn_queue_close(r->embedded); // likewise
+}
+
+/* ---- the calling thread ---- */
+
+static void fill_counts(run *r, pn_ingest_counts *counts)
+{
+    *counts = (pn_ingest_counts){.n_found = atomic_load(&r->n_found),
+                                 .sources_done = atomic_load(&r->sources_done),
+                                 .n_added = r->n_added,
+                                 .n_updated = r->n_updated,
+                                 .n_unchanged = atomic_load(&r->n_unchanged),
+                                 .n_failed = atomic_load(&r->n_failed),
+                                 .n_committed = r->n_committed,
+                                 .bytes_read = atomic_load(&r->bytes_read),
+                                 .seconds = (double)(pn_clock_monotonic_ns() - r->start_ns) * 1e-9};
+}
+
+static void report_progress(run *r)
+{
+    int64_t now = pn_clock_monotonic_ns();
+    if (!r->settings->progress || now - r->last_report_ns < (int64_t)REPORT_EVERY_MS * 1000000)
+        return;
+    r->last_report_ns = now;
+    pn_ingest_counts counts;
+    fill_counts(r, &counts);
+    pthread_mutex_lock(&r->mu);
+    r->settings->progress(r->settings->context, &counts);
+    pthread_mutex_unlock(&r->mu);
+}
+
 static pn_status commit(run *r, pn_row_writer *writer, pn_error *err)
 {
     uint64_t n;
@@ -286,25 +342,20 @@ static pn_status commit(run *r, pn_row_writer *writer, pn_error *err)
     return status;
 }
 
-static pn_status write_batch(run *r, pn_row_writer *writer, pn_ingest_item **items, size_t n,
-                             pn_error *err)
+static pn_status write_row(run *r, pn_row_writer *writer, const pn_ingest_item *item, pn_error *err)
 {
-    for (size_t i = 0; i < n; i++) {
-        if (!items[i]->vector)
-            continue;
-        if (pn_row_writer_is_full(writer))
-            PN_TRY(commit(r, writer, err));
-        pn_error refused = {0};
-        pn_status status = pn_row_writer_add(writer, items[i], items[i]->id, &refused);
-        if (status == PN_ERR_INVALID) {
-            report_failed(r, items[i]->path, status, refused.message);
-            continue;
-        }
-        if (status != PN_OK)
-            return pn_fail(err, status, "%s", refused.message);
-        r->n_added += !items[i]->replaces;
-        r->n_updated += items[i]->replaces;
+    if (pn_row_writer_is_full(writer))
+        PN_TRY(commit(r, writer, err));
+    pn_error refused = {0};
+    pn_status status = pn_row_writer_add(writer, item, item->id, &refused);
+    if (status == PN_ERR_INVALID) {
+        report_failed(r, item->path, status, refused.message);
+        return PN_OK;
     }
+    if (status != PN_OK)
+        return pn_fail(err, status, "%s", refused.message);
+    r->n_added += !item->replaces;
+    r->n_updated += item->replaces;
     return PN_OK;
 }
 
@@ -319,74 +370,46 @@ static bool is_time_to_commit(const run *r, const pn_row_writer *writer)
            (pending > 0 && (double)(pn_clock_monotonic_ns() - r->last_commit_ns) * 1e-9 >= seconds);
 }
 
-static void stop_cancelled(run *r)
-{
-    pn_error error;
-    pn_status status = pn_fail(&error, PN_ERR_CANCELLED, "stopped; what was committed is kept");
-    stop_with(r, status, &error);
-    r->cancelled = true;
-}
-
 static void check_cancelled(run *r)
 {
-    if (atomic_load(&r->stop) || !is_cancelled(r))
+    pn_error error;
+    if (atomic_load(&r->stop) || !r->settings->cancelled ||
+        !r->settings->cancelled(r->settings->context))
         return;
-    stop_cancelled(r);
+    atomic_store(&r->no_vectors, true);
+    pn_status status = pn_fail(&error, PN_ERR_CANCELLED, "stopped; what was committed is kept");
+    stop_with(r, status, &error);
 }
 
-/* Embed what was collected, and keep what came of it. Being cancelled in the middle is no failure of its own. */
-static pn_status take_batch(run *r, pn_row_writer *writer, pn_ingest_item **items, size_t n,
-                            pn_error *err)
+static bool has_failed(run *r)
 {
-    pn_error why = {0}, ignored = {0};
-    pn_status embedded = embed_batch(r, items, n, &why);
-    if (embedded == PN_ERR_NOMEM)
-        return pn_fail_nomem(err);
-    PN_TRY(write_batch(r, writer, items, n, err)); // those that have a vector
-    if (embedded == PN_OK)
-        return PN_OK;
-    if (embedded == PN_ERR_CANCELLED) {
-        stop_cancelled(r);
-        return PN_OK;
-    }
-    if (pn_row_writer_pending(writer) > 0)
-        (void)commit(r, writer, &ignored); // the embedder's failure is the one to tell
-    return pn_fail(err, embedded, "%s", why.message);
+    pthread_mutex_lock(&r->mu);
+    bool failed = r->status != PN_OK && r->status != PN_ERR_CANCELLED;
+    pthread_mutex_unlock(&r->mu);
+    return failed;
 }
 
-/* Embed and commit until the decoders are done. Whoever cancels does not want to wait for the pictures in the queue. */
+/* Collect and commit until the embedding threads are done. */
 static pn_status write_all(run *r, pn_row_writer *writer, pn_error *err)
 {
-    pn_ingest_item *items[PN_EMBED_BATCH_MAX];
-    size_t batch = r->embedder->batch ? r->embedder->batch : PN_EMBED_BATCH_DEFAULT, n = 0;
-    int64_t gather_ms =
-        r->embedder->gather_ms ? r->embedder->gather_ms : PN_EMBED_GATHER_MS_DEFAULT;
-    pn_assert(batch <= PN_EMBED_BATCH_MAX);
     pn_status status = PN_OK;
     bool more = true;
     while (more && status == PN_OK) {
         void *popped = NULL;
-        more = pn_queue_pop_timeout(r->decoded, n > 0 ? gather_ms : REPORT_EVERY_MS, &popped);
-        if (more && popped)
-            items[n++] = popped;
+        more = pn_queue_pop_timeout(r->embedded, REPORT_EVERY_MS, &popped);
         check_cancelled(r);
         report_progress(r);
-        while (r->cancelled && n > 0)
-            pn_ingest_item_free(items[--n]);
-        if (n == batch || (n > 0 && (!popped || !more))) {
-            status = take_batch(r, writer, items, n, err);
-            for (size_t i = 0; i < n; i++)
-                pn_ingest_item_free(items[i]);
-            n = 0;
-        }
+        pn_ingest_item *item = more ? popped : NULL;
+        if (item)
+            status = write_row(r, writer, item, err);
+        pn_ingest_item_free(item);
         if (status == PN_OK && is_time_to_commit(r, writer))
             status = commit(r, writer, err);
     }
-    for (size_t i = 0; i < n; i++)
-        pn_ingest_item_free(items[i]);
     if (status == PN_OK && pn_row_writer_pending(writer) > 0)
         status = commit(r, writer, err);
-    return status;
+    return status != PN_OK && has_failed(r) ? PN_OK
+                                            : status; // what failed first is the one to tell
 }
 
 static void free_queued(pn_queue *queue)
@@ -394,30 +417,39 @@ static void free_queued(pn_queue *queue)
     void *item;
     if (!queue)
         return;
-    pn_queue_close(queue);
     while (pn_queue_pop(queue, &item))
         pn_ingest_item_free(item);
     pn_queue_free(queue);
 }
 
+/* Whatever they are at; usually they have ended. */
 static void end_threads(run *r)
 {
-    if (r->files)
-        pn_queue_close(r->files);
+    pn_queue *const queues[] = {r->files, r->decoded, r->embedded};
+    atomic_store(&r->stop, true);
+    atomic_store(&r->no_vectors, true);
+    for (size_t i = 0; i < PN_COUNT_OF(queues); i++)
+        if (queues[i])
+            pn_queue_close(queues[i]); // somebody may wait for room
     pn_thread_join(r->source_thread);
     for (unsigned i = 0; i < r->n_decoders; i++)
         pn_thread_join(r->decoders[i]);
+    for (unsigned i = 0; i < r->n_embedders; i++)
+        pn_thread_join(r->embedders[i]);
 }
 
 static pn_status start_threads(run *r, pn_error *err)
 {
-    unsigned n = PN_MIN(PN_MAX(r->settings->n_decoders, 1u), (unsigned)PN_MAX_THREADS);
-    atomic_store(&r->n_decoding, n);
+    const unsigned most = PN_MAX_THREADS;
+    const unsigned n_decoders = PN_MIN(PN_MAX(r->settings->n_decoders, 1u), most);
+    const unsigned n_embedders = PN_MIN(PN_MAX(r->embedder->n_bulk_calls, 1u), most);
+    atomic_store(&r->n_decoding, n_decoders);
+    atomic_store(&r->n_embedding, n_embedders);
     PN_TRY(pn_thread_start(source_main, r, "pn-source", &r->source_thread, err));
-    while (r->n_decoders < n) {
+    for (; r->n_decoders < n_decoders; r->n_decoders++)
         PN_TRY(pn_thread_start(decoder_main, r, "pn-decode", &r->decoders[r->n_decoders], err));
-        r->n_decoders++;
-    }
+    for (; r->n_embedders < n_embedders; r->n_embedders++)
+        PN_TRY(pn_thread_start(embedder_main, r, "pn-embed", &r->embedders[r->n_embedders], err));
     return PN_OK;
 }
 
@@ -452,6 +484,7 @@ static pn_status run_pipeline(run *r, pn_error *err)
     PN_GOTO(done, pn_keyset_create(&r->seen, err));
     PN_GOTO(done, pn_queue_create(FILES_QUEUE, &r->files, err));
     PN_GOTO(done, pn_queue_create(DECODED_QUEUE, &r->decoded, err));
+    PN_GOTO(done, pn_queue_create(EMBEDDED_QUEUE, &r->embedded, err));
     PN_GOTO(done, load_known(r, err));
     PN_GOTO(done, pn_row_writer_create(r->engine, &writer, err));
     PN_GOTO(done, start_threads(r, err));
@@ -461,13 +494,10 @@ static pn_status run_pipeline(run *r, pn_error *err)
         stop_with(r, status, &why);
     }
 done:
-    if (status != PN_OK)
-        atomic_store(&r->stop, true);
-    if (status != PN_OK && r->decoded)
-        pn_queue_close(r->decoded); // a decoder may wait for room
     end_threads(r);
     free_queued(r->files);
     free_queued(r->decoded);
+    free_queued(r->embedded);
     pn_row_writer_free(writer);
     pn_keyset_free(r->seen);
     pn_probe_free(r->probe);

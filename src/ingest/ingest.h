@@ -1,8 +1,8 @@
 /*
  * ingest.h - pictures in
  *
- *     source  ->  [files]  ->  decoders  ->  [decoded]  ->  embed, collect, commit
- *     1 thread    bounded      n threads     bounded        the calling thread
+ *     source  ->  [files]  ->  decoders  ->  [decoded]  ->  embedders  ->  [embedded]  ->  collect, commit
+ *     1 thread    bounded      n threads     bounded        n threads      bounded         the calling thread
  *
  * What is committed no crash can lose; what is not is simply ingested again the next time.
  */

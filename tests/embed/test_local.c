@@ -109,6 +109,41 @@ static void pictures__have_unit_vectors_in_any_company(void **state)
     pn_embedder_free(e);
 }
 
+/* In bulk each thread works alone, on as many pictures as it is told to: the same vectors, bit for bit. */
+static void bulk__gives_the_vectors_of_a_query(void **state)
+{
+    (void)state;
+    enum { N = 3, N_THREADS = 2 };
+    pn_pool *pool = NULL;
+    pn_embedder *e = NULL;
+    size_t n;
+    uint8_t *bytes = golden_read_bytes(picture_path, &n);
+    float query[N * MOST_FLOATS], bulk[N * MOST_FLOATS];
+    pn_embed_input inputs[N];
+    pn_image image = {0};
+    assert_int_equal(pn_pool_create(N_THREADS, &pool, &err), PN_OK);
+    const pn_local_options options = {.model = model_path, .pool = pool};
+    assert_int_equal(pn_local_embedder_create(&options, &e, &err), PN_OK);
+    assert_int_equal(e->n_bulk_calls, N_THREADS);
+    assert_in_range(e->batch, 1, PN_EMBED_BATCH_MAX);
+    assert_int_equal(pn_image_decode(bytes, n, "0001", NULL, &image, &err), PN_OK);
+    const pn_embed_picture picture = {bytes, n, &image};
+    for (size_t i = 0; i < N; i++) {
+        assert_int_equal(e->prepare_image(e->self, &picture, &inputs[i], &err), PN_OK);
+        memset(inputs[i].data, (int)i, inputs[i].n_bytes / 2);
+    }
+    const pn_embed_how how = {.urgency = PN_EMBED_BULK};
+    assert_int_equal(e->embed_images(e->self, inputs, N, NULL, query, &err), PN_OK);
+    assert_int_equal(e->embed_images(e->self, inputs, N, &how, bulk, &err), PN_OK);
+    assert_memory_equal(query, bulk, N * e->dim * sizeof *bulk);
+    for (size_t i = 0; i < N; i++)
+        pn_embed_input_free(&inputs[i]);
+    pn_image_free(&image);
+    golden_bytes_free(bytes);
+    pn_embedder_free(e);
+    pn_pool_free(pool);
+}
+
 static void identity__is_of_the_weights_and_the_preprocessing(void **state)
 {
     (void)state;
@@ -161,6 +196,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(texts__have_unit_vectors_in_any_company, nothing_is_left),
         cmocka_unit_test_teardown(pictures__have_unit_vectors_in_any_company, nothing_is_left),
+        cmocka_unit_test_teardown(bulk__gives_the_vectors_of_a_query, nothing_is_left),
         cmocka_unit_test_teardown(identity__is_of_the_weights_and_the_preprocessing,
                                   nothing_is_left),
         cmocka_unit_test_teardown(create__refuses_what_is_no_model, nothing_is_left),

@@ -6,6 +6,7 @@
  */
 #include "ingest/ingest.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -16,9 +17,11 @@
 #include <cmocka.h>
 
 #include "base/alloc.h"
+#include "base/limits.h"
 #include "image/decode.h"
 #include "os/clock.h"
 #include "os/dir.h"
+#include "os/fd.h"
 #include "support/fake_embedder.h"
 #include "support/image_table.h"
 
@@ -66,6 +69,17 @@ static int setup(void **state)
     w.settings = (pn_ingest_settings){
         .n_decoders = 2, .failed = on_failed, .cancelled = on_cancelled, .context = &w};
     *state = &w;
+    return 0;
+}
+
+/* An embedder that is called by several threads. */
+static int setup_side_by_side(void **state)
+{
+    if (setup(state) != 0)
+        return 1;
+    world *w = *state;
+    w->fake.door.batch = 4;
+    w->fake.door.n_bulk_calls = 3;
     return 0;
 }
 
@@ -207,8 +221,10 @@ static void run__stops_soon_when_cancelled(void **state)
     w->fake.sleep_ms = 30;
     w->cancel_from_images = 40;
     assert_int_equal(ingest(w, folder, &err), PN_ERR_CANCELLED);
-    /* At most the batch that ran and the one it was noticed in: not the queue of decoded pictures behind them. */
-    assert_true(atomic_load(&w->fake.n_images) <= 40 + PN_EMBED_BATCH_DEFAULT);
+    /* At most the batch that ran in each thread and the one it was noticed in: not the queue of decoded pictures behind them. */
+    const size_t batch = w->fake.door.batch ? w->fake.door.batch : PN_EMBED_BATCH_DEFAULT;
+    const size_t n_threads = PN_MAX(w->fake.door.n_bulk_calls, 1u);
+    assert_true(atomic_load(&w->fake.n_images) < 40 + 2 * batch * n_threads);
     assert_int_equal(w->counts.n_committed, w->counts.n_added);
     assert_int_equal(image_table_count(w->engine, NULL), w->counts.n_committed);
     uint64_t kept = w->counts.n_committed;
@@ -278,7 +294,36 @@ static void run__keeps_to_its_root(void **state)
     expect_run(w, scratch_path(w->scratch, "photos/list.csv"), 3, 0, 1, 0);
 }
 
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+/* One picture is refused, in whatever company it comes. */
+static void run__embeds_those_beside_a_refused_one(void **state)
+{
+    world *w = *state;
+    const char *folder = make_folder(w, 40);
+    w->fake.refused = 13;
+    expect_run(w, folder, 39, 0, 0, 1);
+    expect_reason(w, "", "the fake embedder was told to refuse it");
+    w->fake.refused = 0;
+    expect_run(w, folder, 1, 0, 39, 0);
+}
+
+/* The disk is full while all stages are busy. */
+static void run__ends_when_the_table_fails(void **state)
+{
+    world *w = *state;
+    pn_error err = {0};
+    const char *folder = make_folder(w, 200);
+    w->settings.commit_rows = 16;
+    pn_fd_fault_after(40, ENOSPC);
+    assert_int_equal(ingest(w, folder, &err), PN_ERR_IO);
+    pn_fd_fault_after(0, 0);
+    const uint64_t kept = image_table_count(w->engine, NULL);
+    assert_true(kept >= w->counts.n_committed && kept < 200);
+    expect_run(w, folder, 200 - kept, 0, kept, 0);
+}
+
+#define TEST(f)                                                                                    \
+    cmocka_unit_test_setup_teardown(f, setup, teardown),                                           \
+        cmocka_unit_test_setup_teardown(f, setup_side_by_side, teardown)
 
 int main(void)
 {
@@ -287,6 +332,8 @@ int main(void)
         TEST(run__passes_over_what_is_no_picture),
         TEST(run__refuses_texts_that_no_column_may_hold),
         TEST(run__keeps_what_was_committed_when_the_embedder_fails),
+        TEST(run__embeds_those_beside_a_refused_one),
+        TEST(run__ends_when_the_table_fails),
         TEST(run__stops_soon_when_cancelled),
         TEST(run__stops_while_a_pipe_is_silent),
         TEST(run__needs_sources_that_are_there),

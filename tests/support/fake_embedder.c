@@ -58,6 +58,9 @@ static pn_status embed_images(void *self, const pn_embed_input *inputs, size_t n
         pn_clock_sleep_ms(fake->sleep_ms);
     if (fake->fail_from_images > 0 && atomic_load(&fake->n_images) >= fake->fail_from_images)
         return pn_fail(err, PN_ERR_BUG, "the fake embedder was told to fail");
+    for (size_t i = 0; i < n && fake->refused > 0; i++)
+        if (lround((double)((const float *)inputs[i].data)[0] * 255) == (long)fake->refused)
+            return pn_fail(err, PN_ERR_INVALID, "the fake embedder was told to refuse it");
     for (size_t i = 0; i < n; i++) {
         const float *in = inputs[i].data;
         for (size_t d = 0; d < FAKE_DIM; d++)

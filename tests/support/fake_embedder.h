@@ -18,6 +18,8 @@ typedef struct fake_embedder {
     int sleep_ms; /* before each batch of pictures */
     uint64_t
         fail_from_images; /* embed_images fails with BUG once so many pictures were embedded; 0: never */
+    unsigned
+        refused; /* pictures of so much red, of 255, are refused, and whatever comes with them; 0: none */
 } fake_embedder;
 
 void fake_embedder_make(fake_embedder *fake);
