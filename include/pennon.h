@@ -675,7 +675,8 @@ PN_API pn_status pn_lance_stats_json(const char *path, uint64_t version, char **
 /* Rows as text: NDJSON, an object a line; CSV (RFC 4180) with a line of names; a NumPy file, float32[rows][dim], of one column of vectors.
  * What is written of a table reads back as an equal table. Numbers are decimals that read back the same, NaN and infinities are the texts
  * "NaN", "Infinity", "-Infinity", bytes are base64, times ISO 8601 in UTC, decimals texts. A map is an object, or pairs where it has a key twice. In
- * CSV a null is nothing, an empty text is "", and what has parts (a vector) is JSON. In a NumPy file a null vector is a row of NaN. */
+ * CSV a null is nothing, an empty text is "", and what has parts (a vector) is JSON. In a NumPy file a null vector is a row of NaN.
+ * An import takes one of float16 and float64, too. */
 typedef enum pn_format { PN_FORMAT_NDJSON = 0, PN_FORMAT_CSV = 1, PN_FORMAT_NPY = 2 } pn_format;
 
 typedef struct pn_export_options {

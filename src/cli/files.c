@@ -1,17 +1,19 @@
 /*
  * files.c - small readers and writers of the commands
  *
- * Source of the .npy layout: numpy.lib.format, version 1.0: magic, u16 header length, a Python dictionary padded to 64.
+ * Source of the .npy layout that is written: numpy.lib.format, version 1.0: magic, u16 header length, a Python dictionary padded to 64.
  */
 #include "cli/files.h"
 
 #include "base/alloc.h"
 #include "base/endian.h"
 #include "base/limits.h"
+#include "base/npy.h"
 #include "base/str.h"
 #include "cli/cli.h"
 #include "os/fd.h"
 
+#include <inttypes.h>
 #include <jansson.h>
 #include <string.h>
 
@@ -41,34 +43,66 @@ static bool vector_from_json(const json_t *json, float **out, size_t *dim)
     return values != NULL;
 }
 
-static bool vector_from_npy(const pn_buffer *file, float **out, size_t *dim)
+/* Of an array that is one vector: all of its sizes but one are 1. */
+static pn_status vector_length(const pn_npy_header *header, uint64_t *out, pn_error *err)
 {
-    if (file->n_bytes < 10 || memcmp(file->data, "\x93NUMPY\x01", 7) != 0)
-        return false;
-    size_t header = 10 + (size_t)pn_load_le16(file->data + 8);
-    if (header > file->n_bytes || (file->n_bytes - header) % 4 != 0)
-        return false;
-    pn_str text = {(const char *)file->data + 10, header - 10};
-    bool is_f4 = false;
-    for (size_t i = 0; i + 5 <= text.len; i++)
-        is_f4 = is_f4 || memcmp(text.ptr + i, "'<f4'", 5) == 0;
-    size_t n = (file->n_bytes - header) / 4;
-    if (!is_f4 || n == 0 || n > PN_EMBEDDING_MAX_DIM)
-        return false;
-    float *values = pn_alloc_array(n, sizeof *values);
+    uint64_t n = 1;
+    size_t n_long = 0;
+    for (size_t i = 0; i < header->n_dims; i++) {
+        n = header->shape[i] != 1 ? header->shape[i] : n;
+        n_long += header->shape[i] != 1;
+    }
+    if (n_long > 1)
+        return pn_fail(err, PN_ERR_INVALID, "the NumPy file does not hold one vector alone");
+    if (n == 0 || n > PN_EMBEDDING_MAX_DIM)
+        return pn_fail(err, PN_ERR_LIMIT, "a vector of %" PRIu64 " numbers: 1 to %d are possible",
+                       n, PN_EMBEDDING_MAX_DIM);
+    *out = n;
+    return PN_OK;
+}
+
+static pn_status vector_from_npy(const pn_buffer *file, size_t head_bytes, float **out, size_t *dim,
+                                 pn_error *err)
+{
+    pn_npy_header header;
+    uint64_t n;
+    if (head_bytes > file->n_bytes)
+        return pn_fail(err, PN_ERR_INVALID, "the NumPy file ends within its head");
+    PN_TRY(pn_npy_header_parse(pn_str_make((const char *)file->data, head_bytes), &header, err));
+    PN_TRY(vector_length(&header, &n, err));
+    if (file->n_bytes - head_bytes != n * header.number_bytes)
+        return pn_fail(
+            err, PN_ERR_INVALID,
+            "the NumPy file has %zu bytes behind its head, and the numbers take %" PRIu64,
+            file->n_bytes - head_bytes, n * header.number_bytes);
+    float *values = pn_alloc_array((size_t)n, sizeof *values);
     if (!values)
-        return false;
-    memcpy(values, file->data + header, n * sizeof *values);
+        return pn_fail_nomem(err);
+    for (size_t i = 0; i < n; i++) {
+        double number;
+        pn_npy_numbers(&header, file->data + head_bytes + i * header.number_bytes, 1, &number);
+        values[i] = (float)number;
+    }
     *out = values;
-    *dim = n;
-    return true;
+    *dim = (size_t)n;
+    return PN_OK;
+}
+
+static pn_status vector_from_text(pn_str text, float **out, size_t *dim, pn_error *err)
+{
+    json_t *json = json_loadb(text.ptr ? text.ptr : "", text.len, 0, NULL);
+    bool ok = json && vector_from_json(json, out, dim);
+    json_decref(json);
+    return ok ? PN_OK
+              : pn_fail(err, PN_ERR_INVALID,
+                        "neither a JSON array of numbers nor a NumPy file (.npy) of float16, "
+                        "float32 or float64");
 }
 
 bool pn_cli_read_vector(const char *text, float **out, size_t *dim)
 {
     pn_error err = {0};
     pn_buffer file;
-    bool ok = false;
     pn_buffer_init(&file, 4u << 20);
     pn_str trimmed = pn_str_trim(pn_str_of(text));
     bool is_json = trimmed.len > 0 && trimmed.ptr[0] == '[';
@@ -77,20 +111,14 @@ bool pn_cli_read_vector(const char *text, float **out, size_t *dim)
         pn_buffer_reset(&file);
         return false;
     }
-    if (!is_json)
-        ok = vector_from_npy(&file, out, dim);
-    if (!ok) {
-        const char *json_text = is_json ? trimmed.ptr : (const char *)file.data;
-        json_t *json =
-            json_loadb(json_text ? json_text : "", is_json ? trimmed.len : file.n_bytes, 0, NULL);
-        ok = json && vector_from_json(json, out, dim);
-        json_decref(json);
-    }
-    if (!ok)
-        pn_cli_complain("--vector %s: neither a JSON array of numbers nor a .npy file of float32",
-                        text);
+    size_t head_bytes = file.n_bytes >= PN_NPY_FIRST_BYTES ? pn_npy_header_bytes(file.data) : 0;
+    pn_str json = is_json ? trimmed : pn_str_make((const char *)file.data, file.n_bytes);
+    pn_status status = head_bytes > 0 ? vector_from_npy(&file, head_bytes, out, dim, &err)
+                                      : vector_from_text(json, out, dim, &err);
+    if (status != PN_OK)
+        pn_cli_complain("--vector %s: %s", text, err.message);
     pn_buffer_reset(&file);
-    return ok;
+    return status == PN_OK;
 }
 
 static pn_status npy_bytes(const float *values, const size_t *shape, size_t n_dims, pn_buffer *out,

@@ -7,9 +7,9 @@
 #include "column/array.h"
 
 #include "base/alloc.h"
+#include "base/half.h"
 #include "column/builder.h"
 
-#include <math.h>
 #include <string.h>
 
 static const void *value_at(const pn_array *array, size_t i, size_t width)
@@ -40,19 +40,6 @@ int64_t pn_array_i64(const pn_array *array, size_t i)
     return (int64_t)((value ^ sign) - sign);
 }
 
-static double half_to_double(uint16_t bits)
-{
-    unsigned exponent = bits >> 10 & 0x1Fu, mantissa = bits & 0x3FFu;
-    double magnitude;
-    if (exponent == 0x1F)
-        magnitude = mantissa ? (double)NAN : (double)INFINITY;
-    else if (exponent == 0)
-        magnitude = ldexp((double)mantissa, -24);
-    else
-        magnitude = ldexp((double)(mantissa | 0x400u), (int)exponent - 25);
-    return bits & 0x8000u ? -magnitude : magnitude;
-}
-
 double pn_array_double(const pn_array *array, size_t i)
 {
     uint16_t half;
@@ -61,7 +48,7 @@ double pn_array_double(const pn_array *array, size_t i)
     switch ((int)array->field->type) {
     case PN_TYPE_HALF:
         memcpy(&half, value_at(array, i, sizeof half), sizeof half);
-        return half_to_double(half);
+        return pn_half_value(half);
     case PN_TYPE_FLOAT:
         memcpy(&single, value_at(array, i, sizeof single), sizeof single);
         return (double)single;

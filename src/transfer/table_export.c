@@ -6,9 +6,9 @@
  */
 #include "transfer/table_export.h"
 
+#include "base/npy.h"
 #include "transfer/csv_rows.h"
 #include "transfer/json_value.h"
-#include "transfer/npy_header.h"
 #include "transfer/scalar_text.h"
 
 #include <inttypes.h>

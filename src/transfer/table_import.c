@@ -1,7 +1,7 @@
 /*
  * table_import.c - rows from NDJSON, CSV or a NumPy matrix into a table
  *
- *     source -> row (a JSON object | CSV fields | floats, and an object) -> builders -> batch -> data file ... -> one commit
+ *     source -> row (a JSON object | CSV fields | numbers, and an object) -> builders -> batch -> data file ... -> one commit
  *
  * The commit makes the table, appends, overwrites the table, or is an upsert (dataset/upsert.h), for which not all columns have to come.
  *
@@ -12,10 +12,10 @@
 #include "transfer/table_import.h"
 
 #include "base/limits.h"
+#include "base/npy.h"
 #include "transfer/csv_rows.h"
 #include "transfer/guess_schema.h"
 #include "transfer/json_value.h"
-#include "transfer/npy_header.h"
 #include "transfer/scalar_text.h"
 #include "transfer/schema_json.h"
 
@@ -23,15 +23,16 @@
 #include <math.h>
 #include <string.h>
 
-enum { BATCH_ROWS = 4096, BATCH_BYTES = 32 << 20, LOOK_BYTES = 4 << 20, NPY_FIRST_BYTES = 12 };
+enum { BATCH_ROWS = 4096, BATCH_BYTES = 32 << 20, LOOK_BYTES = 4 << 20 };
 
 /* Where the value of a column comes from, of the row in hand. */
 typedef struct cell {
-    enum { CELL_NONE, CELL_JSON, CELL_TEXT, CELL_FLOATS } kind;
+    enum { CELL_NONE, CELL_JSON, CELL_TEXT, CELL_NUMBERS } kind;
     const json_t *json;
     pn_str text; /* ptr NULL: a null */
-    const float *floats;
-    size_t n_floats;
+    const double *numbers;
+    size_t n_numbers, number_bytes; /* number_bytes: of each where it comes from, 2, 4 or 8 */
+    float *floats;                  /* [n_numbers] room for the same in another width */
 } cell;
 
 typedef struct importer {
@@ -53,7 +54,8 @@ typedef struct importer {
     size_t n_csv;
     pn_npy_header npy;
     uint64_t npy_row;
-    float *floats; /* NPY: [npy.n_columns] of the row in hand */
+    double *numbers; /* NPY: [npy.shape[1]] of the row in hand */
+    float *floats;   /* likewise */
     json_t *object;
     cell *cells; /* [schema->n_fields] of the row in hand */
     pn_import_counts counts;
@@ -87,16 +89,22 @@ static const char *fault_of_json(const json_t *value, const pn_field *field)
     return NULL;
 }
 
-static const char *fault_of_floats(const cell *c, const pn_field *field)
+static const char *fault_of_numbers(const cell *c, const pn_field *field)
 {
     size_t n_nan = 0;
-    if (c->n_floats != (size_t)field->size)
+    if (c->n_numbers != (size_t)field->size)
         return "has another length";
-    for (size_t i = 0; i < c->n_floats; i++)
-        n_nan += isnan(c->floats[i]);
-    if (n_nan == c->n_floats && field->nullable)
+    for (size_t i = 0; i < c->n_numbers; i++)
+        n_nan += isnan(c->numbers[i]);
+    if (n_nan == c->n_numbers && field->nullable)
         return NULL; // a null, as an export writes it
-    return n_nan > 0 ? "has a NaN" : NULL;
+    if (n_nan > 0)
+        return "has a NaN";
+    bool all_fit = pn_type_width(&field->children[0]) >= c->number_bytes;
+    for (size_t i = 0; i < c->n_numbers && !all_fit; i++)
+        if (!pn_real_fits(c->numbers[i], field->children[0].type))
+            return "has a number that does not fit";
+    return NULL;
 }
 
 static const char *fault_of(const cell *c, const pn_field *field)
@@ -104,8 +112,8 @@ static const char *fault_of(const cell *c, const pn_field *field)
     switch (c->kind) {
     case CELL_JSON:
         return fault_of_json(c->json, field);
-    case CELL_FLOATS:
-        return fault_of_floats(c, field);
+    case CELL_NUMBERS:
+        return fault_of_numbers(c, field);
     case CELL_TEXT:
     case CELL_NONE:
         break;
@@ -123,15 +131,18 @@ static pn_status append_filled(pn_builder *builder, const pn_field *field, doubl
 
 /* ---- one row ---- */
 
-static pn_status append_floats(pn_builder *builder, const cell *c, const pn_field *field,
-                               pn_error *err)
+static pn_status append_numbers(pn_builder *builder, const cell *c, const pn_field *field,
+                                pn_error *err)
 {
-    if (field->nullable && isnan(c->floats[0]))
+    if (field->nullable && isnan(c->numbers[0]))
         return pn_builder_append_null(builder, err);
-    if (field->children[0].type == PN_TYPE_FLOAT)
-        return pn_builder_append_floats(builder, c->floats, c->n_floats, err);
-    for (size_t i = 0; i < c->n_floats; i++)
-        PN_TRY(pn_builder_append_double(pn_builder_child(builder, 0), (double)c->floats[i], err));
+    if (field->children[0].type == PN_TYPE_FLOAT) {
+        for (size_t i = 0; i < c->n_numbers; i++)
+            c->floats[i] = (float)c->numbers[i];
+        return pn_builder_append_floats(builder, c->floats, c->n_numbers, err);
+    }
+    for (size_t i = 0; i < c->n_numbers; i++)
+        PN_TRY(pn_builder_append_double(pn_builder_child(builder, 0), c->numbers[i], err));
     return pn_builder_close_row(builder, err);
 }
 
@@ -141,8 +152,8 @@ static pn_status append_cell(pn_builder *builder, const cell *c, const pn_field 
     switch (c->kind) {
     case CELL_JSON:
         return pn_value_from_json(builder, field, c->json, err);
-    case CELL_FLOATS:
-        return append_floats(builder, c, field, err);
+    case CELL_NUMBERS:
+        return append_numbers(builder, c, field, err);
     case CELL_TEXT:
         if (c->text.ptr)
             return pn_scalar_from_text(builder, field, c->text, err);
@@ -301,22 +312,16 @@ static pn_status next_csv(importer *im, bool *is_end, pn_error *err)
     return PN_OK;
 }
 
-static pn_status take_floats(importer *im, pn_error *err)
+static pn_status take_numbers(importer *im, pn_error *err)
 {
-    size_t n = (size_t)im->npy.n_columns, bytes = n * im->npy.number_bytes;
+    size_t n = (size_t)im->npy.shape[1], bytes = n * im->npy.number_bytes;
     PN_TRY(pn_text_source_fill(&im->source, bytes, err));
     pn_str raw = pn_text_source_peek(&im->source);
     if (raw.len < bytes)
         return pn_fail(err, PN_ERR_INVALID,
                        "the NumPy file ends after %" PRIu64 " of %" PRIu64 " rows", im->npy_row,
-                       im->npy.n_rows);
-    for (size_t i = 0; i < n && im->npy.number_bytes == sizeof(double); i++) {
-        double value;
-        memcpy(&value, raw.ptr + i * sizeof value, sizeof value);
-        im->floats[i] = (float)value;
-    }
-    if (im->npy.number_bytes == sizeof(float))
-        memcpy(im->floats, raw.ptr, bytes);
+                       im->npy.shape[0]);
+    pn_npy_numbers(&im->npy, raw.ptr, n, im->numbers);
     pn_text_source_take(&im->source, bytes);
     im->npy_row++;
     return PN_OK;
@@ -329,16 +334,19 @@ static pn_status next_npy(importer *im, bool *is_end, pn_error *err)
         im->cells[i] = (cell){.kind = CELL_NONE};
     if (im->plan->read_rest)
         PN_TRY(next_line(im, &im->rest, true, &no_rest, err));
-    *is_end = im->npy_row == im->npy.n_rows;
+    *is_end = im->npy_row == im->npy.shape[0];
     if (im->plan->read_rest && no_rest != *is_end)
         return pn_fail(err, PN_ERR_INVALID, "the NumPy file has %" PRIu64 " rows, the other %s",
-                       im->npy.n_rows, no_rest ? "fewer" : "more");
+                       im->npy.shape[0], no_rest ? "fewer" : "more");
     if (*is_end)
         return PN_OK;
-    PN_TRY(take_floats(im, err));
+    PN_TRY(take_numbers(im, err));
     ptrdiff_t at = pn_schema_find(im->schema, pn_str_of(im->plan->vector_column));
-    im->cells[at] =
-        (cell){.kind = CELL_FLOATS, .floats = im->floats, .n_floats = (size_t)im->npy.n_columns};
+    im->cells[at] = (cell){.kind = CELL_NUMBERS,
+                           .numbers = im->numbers,
+                           .n_numbers = (size_t)im->npy.shape[1],
+                           .number_bytes = im->npy.number_bytes,
+                           .floats = im->floats};
     return PN_OK;
 }
 
@@ -396,20 +404,26 @@ static pn_status import_rows(importer *im, pn_error *err)
 
 static pn_status read_npy_header(importer *im, pn_error *err)
 {
-    PN_TRY(pn_text_source_fill(&im->source, NPY_FIRST_BYTES, err));
+    PN_TRY(pn_text_source_fill(&im->source, PN_NPY_FIRST_BYTES, err));
     pn_str there = pn_text_source_peek(&im->source);
-    size_t n = there.len >= NPY_FIRST_BYTES ? pn_npy_header_bytes((const uint8_t *)there.ptr) : 0;
+    size_t n =
+        there.len >= PN_NPY_FIRST_BYTES ? pn_npy_header_bytes((const uint8_t *)there.ptr) : 0;
     PN_TRY(pn_text_source_fill(&im->source, n, err));
     there = pn_text_source_peek(&im->source);
     if (n == 0 || there.len < n)
         return pn_fail(err, PN_ERR_INVALID, "this is not a NumPy file");
     PN_TRY(pn_npy_header_parse(pn_str_make(there.ptr, n), &im->npy, err));
-    if (im->npy.n_columns == 0 || im->npy.n_columns > PN_EMBEDDING_MAX_DIM)
+    if (im->npy.n_dims != 2)
+        return pn_fail(err, PN_ERR_INVALID,
+                       "the NumPy file is not a matrix of rows and columns: it has %zu dimensions",
+                       im->npy.n_dims);
+    if (im->npy.shape[1] == 0 || im->npy.shape[1] > PN_EMBEDDING_MAX_DIM)
         return pn_fail(err, PN_ERR_LIMIT, "vectors of %" PRIu64 " numbers: 1 to %d are possible",
-                       im->npy.n_columns, PN_EMBEDDING_MAX_DIM);
+                       im->npy.shape[1], PN_EMBEDDING_MAX_DIM);
     pn_text_source_take(&im->source, n);
-    im->floats = PN_ARENA_NEW(&im->arena, float, (size_t)im->npy.n_columns);
-    return im->floats ? PN_OK : pn_fail_nomem(err);
+    im->numbers = PN_ARENA_NEW(&im->arena, double, (size_t)im->npy.shape[1]);
+    im->floats = PN_ARENA_NEW(&im->arena, float, (size_t)im->npy.shape[1]);
+    return im->numbers && im->floats ? PN_OK : pn_fail_nomem(err);
 }
 
 /* What is looked at before any of it is taken: some, and the first line in any case. */
@@ -430,7 +444,7 @@ static pn_status guess_npy(importer *im, pn_schema *out, pn_error *err)
     }
     pn_field *fields = PN_ARENA_NEW(&im->arena, pn_field, rest.n_fields + 1);
     if (!fields || !pn_field_init_vector(&fields[0], im->plan->vector_column,
-                                         (int32_t)im->npy.n_columns, &im->arena))
+                                         (int32_t)im->npy.shape[1], &im->arena))
         return pn_fail_nomem(err);
     fields[0].nullable = true;
     for (size_t i = 0; i < rest.n_fields; i++)

@@ -1,7 +1,8 @@
 /*
  * table_import.h - rows from NDJSON, CSV or a NumPy matrix into a table
  *
- * The forms are those of table_export.h. All rows become visible with one commit, or none does. Threads: one.
+ * The forms are those of table_export.h; a NumPy matrix may be of float16, float32 or float64. All rows become visible with one commit, or
+ * none does. Threads: one.
  */
 #ifndef PN_TRANSFER_TABLE_IMPORT_H
 #define PN_TRANSFER_TABLE_IMPORT_H

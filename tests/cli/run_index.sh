@@ -36,6 +36,36 @@ expect 0 "0 rows by index, 24,000 scanned exactly; pennon index build is due" in
 expect 0 '"plan": "exact"' search -t t.lance --vector "$question" --json
 cp out exact.json
 
+# The vector as a NumPy file, of all types that are taken.
+python3 - "$question" << 'END'
+import json
+import struct
+import sys
+vector = json.loads(sys.argv[1])
+def write(name, kind, shape, letter, numbers):
+    header = "{'descr': '%s', 'fortran_order': False, 'shape': %s, }" % (kind, shape)
+    header += " " * (63 - (10 + len(header)) % 64) + "\n"
+    with open(name, "wb") as out:
+        out.write(b"\x93NUMPY\x01\x00" + struct.pack("<H", len(header)) + header.encode())
+        out.write(struct.pack("<%d%s" % (len(numbers), letter), *numbers))
+for kind, letter in ("f2", "e"), ("f4", "f"), ("f8", "d"):
+    write(kind + ".npy", "<" + kind, "(16,)", letter, vector)
+write("row.npy", "<f2", "(1, 16)", "e", vector)
+write("rows.npy", "<f2", "(2, 8)", "e", vector)
+write("i8.npy", "<i8", "(16,)", "q", [1] * 16)
+write("short.npy", "<f8", "(16,)", "d", vector[:15])
+write("none.npy", "<f2", "(0,)", "e", [])
+END
+for kind in f2 f4 f8 row; do
+    expect 0 '"id": 0,' search -t t.lance --vector "$kind.npy" --json -k 1
+done
+head -n 2 rows.ndjson > two.ndjson
+expect 1 "float16, float32 or float64" search -t t.lance --vector two.ndjson
+expect 1 "rows.npy: the NumPy file does not hold one vector alone" search -t t.lance --vector rows.npy
+expect 1 "holds '<i8', not float16, float32 or float64" search -t t.lance --vector i8.npy
+expect 1 "has 120 bytes behind its head, and the numbers take 128" search -t t.lance --vector short.npy
+expect 1 "a vector of 0 numbers: 1 to 8192 are possible" search -t t.lance --vector none.npy
+
 # One in LanceDB's format, which is a version of the table.
 expect 2 'pennon index build --lancedb has no use for --all' index build --lancedb --all -t t.lance
 expect 2 'pennon index status has no use for --lancedb' index status --lancedb -t t.lance

@@ -590,6 +590,101 @@ static void import__takes_matrices_that_fit(void **state)
     }
 }
 
+/* A matrix of four rows of two numbers: whole, with an infinity, with a NaN, of NaN alone. */
+static const char *import_matrix(scratch_folder *f, const char *type, const void *numbers,
+                                 size_t n_bytes, pn_import_plan plan, pn_import_counts *counts,
+                                 pn_error *err)
+{
+    static int n_tables;
+    char *path = pn_arena_printf(&f->arena, "%s/m%d", f->path, n_tables++);
+    text matrix = text_of("");
+    char *dictionary = pn_arena_printf(
+        &f->arena, "{'descr': '%s', 'fortran_order': False, 'shape': (4, 2), }          \n", type);
+    assert_int_equal(strlen(dictionary), 70);
+    assert_int_equal(pn_buffer_append(&matrix.bytes, "\x93NUMPY\x01\x00\x46\x00", 10, NULL), PN_OK);
+    assert_int_equal(pn_buffer_append(&matrix.bytes, dictionary, 70, NULL), PN_OK);
+    assert_int_equal(pn_buffer_append(&matrix.bytes, numbers, n_bytes, NULL), PN_OK);
+    plan.format = PN_ROWS_NPY;
+    plan.mode = PN_IMPORT_CREATE;
+    plan.vector_column = "vector";
+    plan.read = read_text;
+    plan.read_context = &matrix;
+    pn_status status = pn_table_import(path, &plan, counts, err);
+    pn_buffer_reset(&matrix.bytes);
+    return status == PN_OK ? rows_of(path, &f->arena) : NULL;
+}
+
+static const uint16_t HALVES[8] = {0x3C00, 0x0001, 0x7C00, 0xC000, 0x7E00, 0x3C00, 0x7E00, 0xFE00};
+static const char NULLABLE[] =
+    "[{\"name\":\"vector\",\"type\":\"fixed_size_list<float>[2]\",\"nullable\":true}]";
+
+static void import__takes_a_matrix_of_halves(void **state)
+{
+    scratch_folder *f = *state;
+    pn_error err = {0};
+    pn_import_counts counts;
+    assert_null(import_matrix(f, "<f2", HALVES, sizeof HALVES, (pn_import_plan){0}, &counts, &err));
+    assert_non_null(strstr(err.message, "row 3: column \"vector\": the vector has a NaN"));
+
+    pn_import_plan drop = {.on_bad_vectors = PN_VECTORS_DROP};
+    const char *rows = import_matrix(f, "<f2", HALVES, sizeof HALVES, drop, &counts, &err);
+    assert_string_equal(rows, "{\"vector\":[1,5.9604645e-08]}\n{\"vector\":[\"Infinity\",-2]}\n"
+                              "{\"vector\":null}\n");
+    assert_int_equal(counts.n_rows, 3);
+    assert_int_equal(counts.n_dropped, 1);
+
+    pn_import_plan fill = {.on_bad_vectors = PN_VECTORS_FILL, .fill_value = 0.5};
+    rows = import_matrix(f, "<f2", HALVES, sizeof HALVES, fill, &counts, &err);
+    assert_non_null(strstr(rows, "{\"vector\":[0.5,0.5]}\n{\"vector\":null}\n"));
+
+    pn_import_plan null = {.on_bad_vectors = PN_VECTORS_NULL, .schema_json = NULLABLE};
+    rows = import_matrix(f, "<f2", HALVES, sizeof HALVES, null, &counts, &err);
+    assert_non_null(strstr(rows, "-2]}\n{\"vector\":null}\n{\"vector\":null}\n"));
+    assert_int_equal(counts.n_bad_vectors, 1);
+
+    assert_null(import_matrix(f, "<f2", HALVES, sizeof HALVES - 1, drop, &counts, &err));
+    assert_non_null(strstr(err.message, "ends after 3 of 4 rows"));
+    assert_null(import_matrix(f, "<i2", HALVES, sizeof HALVES, drop, &counts, &err));
+    assert_non_null(strstr(err.message, "holds '<i2', not float16, float32 or float64"));
+}
+
+static void import__keeps_halves_as_they_are(void **state)
+{
+    static const char schema[] = "[{\"name\":\"vector\",\"type\":\"fixed_size_list<halffloat>[2]\","
+                                 "\"nullable\":true}]";
+    scratch_folder *f = *state;
+    pn_error err = {0};
+    pn_import_counts counts;
+    pn_import_plan drop = {.on_bad_vectors = PN_VECTORS_DROP, .schema_json = schema};
+    const char *rows = import_matrix(f, "<f2", HALVES, sizeof HALVES, drop, &counts, &err);
+    assert_non_null(rows);
+    assert_non_null(strstr(rows, "{\"vector\":[\"Infinity\",-2]}\n{\"vector\":null}\n"));
+    assert_int_equal(counts.n_rows, 3);
+}
+
+/* Numbers of a float64 file come whole into columns that have room for them, and are refused by others. */
+static void import__refuses_numbers_beyond_the_column(void **state)
+{
+    static const double numbers[8] = {0.1, 1e300, -INFINITY, 2, NAN, 3, NAN, NAN};
+    static const char doubles[] = "[{\"name\":\"vector\",\"type\":\"fixed_size_list<double>[2]\","
+                                  "\"nullable\":true}]";
+    scratch_folder *f = *state;
+    pn_error err = {0};
+    pn_import_counts counts;
+    pn_import_plan drop = {.on_bad_vectors = PN_VECTORS_DROP, .schema_json = doubles};
+    const char *rows = import_matrix(f, "<f8", numbers, sizeof numbers, drop, &counts, &err);
+    assert_string_equal(rows, "{\"vector\":[0.1,1e+300]}\n{\"vector\":[\"-Infinity\",2]}\n"
+                              "{\"vector\":null}\n");
+    drop.schema_json = NULL;
+    rows = import_matrix(f, "<f8", numbers, sizeof numbers, drop, &counts, &err);
+    assert_string_equal(rows, "{\"vector\":[\"-Infinity\",2]}\n{\"vector\":null}\n");
+    assert_int_equal(counts.n_dropped, 2);
+    drop.on_bad_vectors = PN_VECTORS_ERROR;
+    assert_null(import_matrix(f, "<f8", numbers, sizeof numbers, drop, &counts, &err));
+    assert_non_null(strstr(err.message, "row 1: column \"vector\": the vector has a number that "
+                                        "does not fit"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -609,6 +704,12 @@ int main(void)
                                         scratch_folder_teardown),
         cmocka_unit_test_setup_teardown(import__takes_matrices_that_fit, scratch_folder_setup,
                                         scratch_folder_teardown),
+        cmocka_unit_test_setup_teardown(import__takes_a_matrix_of_halves, scratch_folder_setup,
+                                        scratch_folder_teardown),
+        cmocka_unit_test_setup_teardown(import__keeps_halves_as_they_are, scratch_folder_setup,
+                                        scratch_folder_teardown),
+        cmocka_unit_test_setup_teardown(import__refuses_numbers_beyond_the_column,
+                                        scratch_folder_setup, scratch_folder_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
