@@ -11,6 +11,9 @@
  * A version that cannot be read, or is not whole, ends it at step 1: what it needs cannot be known. Unless it is to go for that: then
  * what it alone named are files without a version, which go when they are old.
  *
+ * Others may commit and clean up at the same time. A version that is gone after it was listed is left out; only the newest has to be
+ * there, so that when that one is gone the versions are listed anew.
+ *
  * The table is read without an index that is not there, and versions without their transactions: then what lies in these folders
  * unnamed stays there.
  */
@@ -29,6 +32,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+enum { MAX_TRIES = 8 }; /* beside others who commit and clean up */
+
 typedef struct cleaning {
     const char *table;
     const pn_cleanup_options *options;
@@ -45,6 +50,7 @@ typedef struct cleaning {
     pn_checksums *sums;
     pn_kept_check check;
     bool lacks_index, lacks_transaction; /* of versions that stay, one that is named */
+    bool is_overtaken; /* the newest that was listed is gone: there is a newer one */
     pn_cleanup_report report;
 } cleaning;
 
@@ -190,18 +196,47 @@ static bool may_go(const cleaning *c, size_t i, const pn_manifest *manifest, con
     return is_old(c, i, made_ms) || is_crowded(c, made_ms, pn_manifest_time_ms(n->after->message));
 }
 
+/* Did somebody else clean it up since it was listed? Then its files are theirs to remove. */
+static bool is_gone(cleaning *c, uint64_t version)
+{
+    char *path = pn_manifest_path(c->table, version, c->versions.scheme, &c->scratch);
+    return path && !pn_path_exists(path);
+}
+
+/* Of a version that is to stay: is it whole? What it lacks may be what it is losing now; then it is gone first. */
+static pn_status check_kept(cleaning *c, uint64_t version, const pn_manifest *manifest, bool *gone,
+                            pn_error *err)
+{
+    pn_error why = {0};
+    pn_status status = pn_kept_version_check(&c->check, manifest, &why);
+    *gone = (status == PN_ERR_NOT_FOUND || pn_is_damage(status)) && is_gone(c, version);
+    pn_arena_reset(&c->scratch);
+    return status == PN_OK || *gone ? PN_OK : pn_fail(err, status, "%s", why.message);
+}
+
+static pn_status leave_out(cleaning *c, size_t i, pn_error *err)
+{
+    uint64_t version = c->versions.versions[i];
+    c->is_overtaken = i + 1 == c->versions.n;
+    if (!c->is_overtaken && !is_tagged(c, version))
+        return PN_OK;
+    return pn_fail(err, PN_ERR_CONFLICT,
+                   "%s: version %" PRIu64 " %s, and another writer removed it meanwhile", c->table,
+                   version, c->is_overtaken ? "was the newest" : "has a tag");
+}
+
 static pn_status judge_version(cleaning *c, size_t i, const pn_manifest *manifest,
                                const neighbours *n, pn_error *err)
 {
-    c->goes[i] = may_go(c, i, manifest, n);
-    c->report.n_versions += c->goes[i];
-    c->report.n_kept += !c->goes[i];
-    if (!c->goes[i]) {
-        pn_status status = pn_kept_version_check(&c->check, manifest, err);
-        pn_arena_reset(&c->scratch);
-        PN_TRY(status);
-    }
-    return add_version(c, c->goes[i] ? c->known : c->needed, manifest, err);
+    bool goes = may_go(c, i, manifest, n), gone = false;
+    if (!goes)
+        PN_TRY(check_kept(c, c->versions.versions[i], manifest, &gone, err));
+    if (gone)
+        return leave_out(c, i, err);
+    c->goes[i] = goes;
+    c->report.n_versions += goes;
+    c->report.n_kept += !goes;
+    return add_version(c, goes ? c->known : c->needed, manifest, err);
 }
 
 /* Of one that is to go when it is damaged, all is looked at before. */
@@ -223,9 +258,10 @@ static pn_status read_version(cleaning *c, size_t i, pn_manifest *out, bool *goe
     uint64_t version = c->versions.versions[i];
     pn_status status = read_whole(c, i, out, &why);
     bool is_newest = i + 1 == c->versions.n;
-    *goes = status == PN_ERR_NOT_FOUND && !is_newest && !is_tagged(c, version);
+    *goes = status == PN_ERR_NOT_FOUND || (pn_is_damage(status) && is_gone(c, version));
+    pn_arena_reset(&c->scratch);
     if (*goes)
-        return PN_OK;
+        return leave_out(c, i, err);
     *goes = c->options->damaged_too && pn_is_damage(status) && !is_newest &&
             !is_tagged(c, version) && !is_held(c, version);
     if (status != PN_OK && !*goes && c->options->damaged_too && pn_is_damage(status))
@@ -293,26 +329,44 @@ static pn_status remove_versions(cleaning *c, pn_error *err)
     return pn_folder_sync(folder, err);
 }
 
-/* Versions that others committed while we were at it. */
+static pn_status read_newer_version(cleaning *c, uint64_t version, bool *gone, pn_error *err)
+{
+    pn_error why = {0};
+    pn_manifest manifest;
+    pn_status status = pn_manifest_read(c->table, version, c->versions.scheme, &manifest, &why);
+    *gone = status == PN_ERR_NOT_FOUND;
+    if (status != PN_OK)
+        return *gone ? PN_OK : pn_fail(err, status, "%s", why.message);
+    status = check_kept(c, version, &manifest, gone, err);
+    if (status == PN_OK && !*gone)
+        status = add_version(c, c->needed, &manifest, err);
+    pn_manifest_free(&manifest);
+    return status;
+}
+
+/* Versions that others committed while we were at it, as far as these stay: they may be cleaned up at this moment, too. When the newest of
+ * them is gone there is a newer one. */
 static pn_status read_newer_versions(cleaning *c, pn_error *err)
 {
-    pn_version_list list;
-    uint64_t newest = c->versions.versions[c->versions.n - 1];
-    PN_TRY(pn_manifest_list(c->table, &c->arena, &list, err));
-    for (size_t i = 0; i < list.n; i++) {
-        pn_manifest manifest;
-        if (list.versions[i] <= newest)
-            continue;
-        PN_TRY(pn_manifest_read(c->table, list.versions[i], list.scheme, &manifest, err));
-        pn_status status = pn_kept_version_check(&c->check, &manifest, err);
-        if (status == PN_OK)
-            status = add_version(c, c->needed, &manifest, err);
-        pn_arena_reset(&c->scratch);
-        pn_manifest_free(&manifest);
-        PN_TRY(status);
-        c->report.n_kept++;
+    uint64_t newest = c->versions.versions[c->versions.n - 1], n_kept = 0;
+    bool gone = true;
+    for (int i = 0; i < MAX_TRIES && gone; i++) {
+        pn_version_list list;
+        PN_TRY(pn_manifest_list(c->table, &c->arena, &list, err));
+        n_kept = 0;
+        gone = false;
+        for (size_t k = 0; k < list.n; k++) {
+            if (list.versions[k] <= newest)
+                continue;
+            PN_TRY(read_newer_version(c, list.versions[k], &gone, err));
+            n_kept += !gone;
+        }
     }
-    return PN_OK;
+    c->report.n_kept += n_kept;
+    return gone ? pn_fail(err, PN_ERR_CONFLICT,
+                          "%s: other writers were faster %d times: no file was removed", c->table,
+                          MAX_TRIES)
+                : PN_OK;
 }
 
 /* ---- which files go ---- */
@@ -534,8 +588,8 @@ static pn_status clean(cleaning *c, pn_error *err)
     return look_through_staging(c, err);
 }
 
-pn_status pn_dataset_cleanup(const char *table, const pn_cleanup_options *options,
-                             pn_cleanup_report *out, pn_error *err)
+static pn_status clean_listed(const char *table, const pn_cleanup_options *options,
+                              pn_cleanup_report *out, bool *is_overtaken, pn_error *err)
 {
     cleaning c = {.table = table, .options = options, .now_ms = pn_clock_wall_ns() / 1000000};
     pn_arena_init(&c.arena, SIZE_MAX);
@@ -547,7 +601,18 @@ pn_status pn_dataset_cleanup(const char *table, const pn_cleanup_options *option
     pn_checksums_free(c.sums);
     pn_arena_reset(&c.arena);
     pn_arena_reset(&c.scratch);
+    *is_overtaken = c.is_overtaken;
     if (status == PN_OK)
         *out = c.report;
+    return status;
+}
+
+pn_status pn_dataset_cleanup(const char *table, const pn_cleanup_options *options,
+                             pn_cleanup_report *out, pn_error *err)
+{
+    bool again = true; // nothing was removed yet
+    pn_status status = PN_ERR_CONFLICT;
+    for (int i = 0; i < MAX_TRIES && again; i++)
+        status = clean_listed(table, options, out, &again, err);
     return status;
 }

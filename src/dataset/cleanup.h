@@ -48,7 +48,7 @@ typedef struct pn_cleanup_report {
  *
  * Errors: CORRUPT: a version that stays cannot be read, names a file that is not there or is missing itself, or a tag does not fit, then
  *         nothing is removed; UNSUPPORTED: a table with branches or detached versions, which share its files, or a version with what is not known;
- *         IO.
+ *         IO; CONFLICT: others commit and clean up faster than the versions can be read.
  */
 PN_NODISCARD pn_status pn_dataset_cleanup(const char *table, const pn_cleanup_options *options,
                                           pn_cleanup_report *out, pn_error *err);
