@@ -75,8 +75,7 @@ static pn_status check_file(const pn_kept_check *c, uint64_t version, const char
     bool is_new;
     if (!name)
         return pn_fail_nomem(err);
-    PN_TRY(pn_keyset_add(c->there, pn_str_of(name), &is_new, err));
-    if (!is_new)
+    if (pn_keyset_has(c->there, pn_str_of(name)))
         return PN_OK;
     pn_file_info info;
     pn_error why = {0};
@@ -88,7 +87,9 @@ static pn_status check_file(const pn_kept_check *c, uint64_t version, const char
         return pn_fail(err, PN_ERR_CORRUPT,
                        "%s: version %" PRIu64 " names a file that is not there: %s", c->table,
                        version, name);
-    return status == PN_OK ? PN_OK : pn_fail(err, status, "%s", why.message);
+    if (status != PN_OK)
+        return pn_fail(err, status, "%s", why.message);
+    return pn_keyset_add(c->there, pn_str_of(name), &is_new, err);
 }
 
 static pn_status check_fragment(const pn_kept_check *c, uint64_t version,

@@ -589,6 +589,37 @@ static void versions_that_go_meanwhile__stand_in_nobodys_way(void **state)
     pn_dataset_unref(t);
 }
 
+/* Versions share their files: all of those that lack one are damaged. */
+static void cleanup__removes_every_version_that_lacks_a_file(void **state)
+{
+    table_place *p = *state;
+    pn_error err;
+    pn_arena arena;
+    pn_dataset *t, *next;
+    pn_append *append;
+    pn_schema schema;
+    pn_cleanup_report report;
+    const pn_cleanup_options options = {.older_than_ms = -1, .damaged_too = true};
+    pn_arena_init(&arena, SIZE_MAX);
+    EXPECT(PN_OK, small_table_create(p->table, &t, &err));
+    EXPECT(PN_OK, small_table_append(t, 0, 10, NULL, &next, &err));
+    table_place_step(&t, next);
+    char *lost = pn_path_join(&arena, p->table, "data");
+    lost = pn_path_join(&arena, lost, t->fragments[0].message->files[0]->path);
+    EXPECT(PN_OK, small_table_append(t, 10, 10, NULL, &next, &err));
+    table_place_step(&t, next);
+    small_table_schema(&arena, &schema);
+    EXPECT(PN_OK, pn_overwrite_begin(t, &schema, &append, &err));
+    EXPECT(PN_OK, pn_append_commit(append, NULL, &next, &err));
+    table_place_step(&t, next);
+    EXPECT(PN_OK, pn_path_remove(lost, &err));
+    EXPECT(PN_OK, pn_dataset_cleanup(p->table, &options, &report, &err));
+    assert_int_equal(report.n_versions, 2);
+    assert_int_equal(report.n_kept, 2);
+    pn_dataset_unref(t);
+    pn_arena_reset(&arena);
+}
+
 typedef struct meanwhile {
     pn_dataset *t;
     int64_t n_rows, n_reads;
@@ -671,6 +702,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(cleanup__thins_a_crowd_out, table_place_setup,
                                         table_place_teardown),
         cmocka_unit_test_setup_teardown(cleanup__removes_nothing_when_it_cannot_know,
+                                        table_place_setup, table_place_teardown),
+        cmocka_unit_test_setup_teardown(cleanup__removes_every_version_that_lacks_a_file,
                                         table_place_setup, table_place_teardown),
         cmocka_unit_test_setup_teardown(versions_that_go_meanwhile__stand_in_nobodys_way,
                                         table_place_setup, table_place_teardown),
