@@ -126,10 +126,10 @@ pn_status pn_dataset_create_format(const char *path, const pn_schema *schema, co
     PN_GOTO(done, pn_lance_writer_check(&own, minor, err));
     PN_GOTO(done, fill_overwrite(&own, &arena, &manifest, &txn, err));
     PN_GOTO(done, pn_dir_make(path, err));
-    PN_GOTO(done, pn_commit_create(path, &manifest, &txn, NULL, &end, err));
+    PN_GOTO(done, pn_commit_create(path, &manifest, &txn, NULL, &end, out, err));
 done:
     pn_arena_reset(&arena);
-    return status == PN_OK ? pn_dataset_open(path, 1, out, err) : status;
+    return status;
 }
 
 pn_status pn_dataset_create(const char *path, const pn_schema *schema, pn_dataset **out,
@@ -392,7 +392,7 @@ static pn_status commit_rows(pn_append *append, const Pn__Table__DataFragment *f
 /* ---- committing a table that is made ---- */
 
 static pn_status create_table(pn_append *append, const Pn__Table__DataFragment *fragment,
-                              pn_commit_end *end, pn_error *err)
+                              pn_commit_end *end, pn_dataset **out, pn_error *err)
 {
     Pn__Table__Manifest manifest = PN__TABLE__MANIFEST__INIT;
     Pn__Table__Transaction txn = PN__TABLE__TRANSACTION__INIT;
@@ -400,10 +400,7 @@ static pn_status create_table(pn_append *append, const Pn__Table__DataFragment *
     pn_draft draft = {.arena = &append->arena, .manifest = &manifest, .txn = &txn};
     PN_TRY(fill_format(append->format, &append->arena, &manifest, err));
     PN_TRY(apply_overwrite(&o, NULL, &draft, err));
-    pn_status status = pn_commit_create(append->path, &manifest, &txn, &append->unsynced, end, err);
-    if (end->published && status != PN_OK && status != PN_ERR_NOMEM)
-        return pn_fail_wrap(err, status, "version 1 is written, but: ");
-    return status;
+    return pn_commit_create(append->path, &manifest, &txn, &append->unsynced, end, out, err);
 }
 
 static bool same_columns(const pn_field *a, const pn_field *b, size_t n_a, size_t n_b)
@@ -439,12 +436,10 @@ static pn_status commit_creation(pn_append *append, const Pn__Table__DataFragmen
                                  pn_commit_end *end, pn_dataset **out, pn_error *err)
 {
     pn_error why = {0};
-    pn_status status = create_table(append, fragment, end, &why);
-    if (status == PN_OK)
-        return pn_dataset_open(append->path, 1, out, err);
+    pn_status status = create_table(append, fragment, end, out, &why);
     if (status == PN_ERR_EXISTS && append->joins)
         return join_table(append, fragment, end, out, err);
-    return pn_fail(err, status, "%s", why.message);
+    return status == PN_OK ? PN_OK : pn_fail(err, status, "%s", why.message);
 }
 
 pn_status pn_append_commit(pn_append *append, const pn_rowset *replaced, pn_dataset **out,

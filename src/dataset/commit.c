@@ -35,6 +35,7 @@ typedef struct attempt {
     bool published;
     bool lost; /* somebody was faster */
     pn_arena arena;
+    pn_buffer manifest;    /* its bytes, as they were written */
     pn_sync_list unsynced; /* what this attempt wrote */
     pn_sync_list *before;  /* what was written before it; NULL: nothing */
 } attempt;
@@ -125,8 +126,15 @@ static pn_status settle(attempt *a, pn_error *err)
     return pn_sync_list_settle(&a->unsynced, err);
 }
 
+static void begin(attempt *a)
+{
+    pn_arena_init(&a->arena, SIZE_MAX);
+    pn_buffer_init(&a->manifest, PN_MANIFEST_MAX_BYTES);
+}
+
 static void forget(attempt *a)
 {
+    pn_buffer_reset(&a->manifest);
     pn_sync_list_reset(&a->unsynced);
     pn_arena_reset(&a->arena);
 }
@@ -139,7 +147,6 @@ static pn_status publish(attempt *a, Pn__Table__Manifest *next, const uint8_t *i
     char *path = pn_manifest_path(a->table, next->version, a->scheme, &a->arena);
     char *staging = path ? pn_arena_printf(&a->arena, "%s#%s", path, txn->uuid) : NULL;
     char *txn_path = NULL;
-    pn_buffer bytes;
     if (!folder || !staging)
         return pn_fail_nomem(err);
     a->lost = pn_path_exists(path);
@@ -147,15 +154,14 @@ static pn_status publish(attempt *a, Pn__Table__Manifest *next, const uint8_t *i
         return pn_fail(err, PN_ERR_EXISTS, "%s: version %" PRIu64 " is there", a->table,
                        next->version);
     PN_TRY(pn_dir_make(folder, err));
-    pn_buffer_init(&bytes, PN_MANIFEST_MAX_BYTES);
     pn_status status = PN_OK;
     if (keeps_transactions(next))
         status = write_transaction(a, txn, next->transaction_file, &txn_path, err);
     if (status == PN_OK)
-        status = pn_manifest_encode(next, index_section, index_bytes, txn, &bytes, err);
+        status = pn_manifest_encode(next, index_section, index_bytes, txn, &a->manifest, err);
     if (status == PN_OK)
-        status = pn_sync_list_write(&a->unsynced, staging, bytes.data, bytes.n_bytes, err);
-    pn_buffer_reset(&bytes);
+        status =
+            pn_sync_list_write(&a->unsynced, staging, a->manifest.data, a->manifest.n_bytes, err);
     if (status == PN_OK)
         status = settle(a, err);
     if (status == PN_OK)
@@ -214,24 +220,40 @@ static pn_status check_writable(const pn_dataset *dataset, pn_error *err)
     return PN_OK;
 }
 
-static pn_status publish_and_open(attempt *a, pn_dataset *newest, pn_draft *draft, pn_dataset **out,
-                                  pn_error *err)
+/* The version made. When somebody else committed and cleaned it up before it was read back, it is as if that had come just after: who reads
+ * it has what was written. */
+static pn_status open_made(const attempt *a, uint64_t version, pn_file_cache *cache,
+                           pn_dataset **out, pn_error *err)
 {
-    pn_manifest fresh = {0};
+    pn_error why = {0};
+    pn_manifest made = {0};
+    pn_status status = pn_manifest_read(a->table, version, a->scheme, &made, &why);
+    if (status == PN_ERR_NOT_FOUND)
+        status = pn_manifest_parse(a->manifest.data, a->manifest.n_bytes, "the version made", &made,
+                                   &why);
+    if (status == PN_OK)
+        status = pn_dataset_from_manifest(a->table, &made, a->scheme, cache, out, &why);
+    pn_manifest_free(&made);
+    return status == PN_OK ? PN_OK : pn_fail(err, status, "%s", why.message);
+}
+
+/* Who tries again writes the rows twice. */
+static pn_status tell_published(bool published, uint64_t version, pn_status status, pn_error *err)
+{
+    if (!published || status == PN_OK || status == PN_ERR_NOMEM)
+        return status;
+    return pn_fail_wrap(err, status, "version %" PRIu64 " is written, but: ", version);
+}
+
+static pn_status publish_and_open(attempt *a, const pn_draft *draft, pn_file_cache *cache,
+                                  pn_dataset **out, pn_error *err)
+{
     uint64_t version = draft->manifest->version;
-    pn_draft_set_flags(draft);
     pn_status status = publish(a, draft->manifest, draft->index_section, draft->index_section_bytes,
                                draft->txn, err);
     if (status == PN_OK)
-        status = pn_manifest_read(newest->path, version, newest->scheme, &fresh, err);
-    if (status == PN_OK)
-        status =
-            pn_dataset_from_manifest(newest->path, &fresh, newest->scheme, newest->cache, out, err);
-    pn_manifest_free(&fresh);
-    if (a->published && status != PN_OK && status != PN_ERR_NOMEM)
-        return pn_fail_wrap(err, status, "version %" PRIu64 " is written, but: ",
-                            version); // who tries again writes the rows twice
-    return status;
+        status = open_made(a, version, cache, out, err);
+    return tell_published(a->published, version, status, err);
 }
 
 /* What the next version is made of, and its number. */
@@ -269,7 +291,7 @@ static pn_status try_commit(const footing *on, const pn_commit_plan *plan, pn_co
 {
     pn_dataset *newest = on->newest;
     attempt a = {.table = newest->path, .scheme = newest->scheme, .before = plan->unsynced};
-    pn_arena_init(&a.arena, SIZE_MAX);
+    begin(&a);
     Pn__Table__Manifest next = *newest->manifest.message; // shares what does not change
     Pn__Table__Transaction txn = PN__TABLE__TRANSACTION__INIT;
     pn_draft draft = {.arena = &a.arena,
@@ -287,8 +309,10 @@ static pn_status try_commit(const footing *on, const pn_commit_plan *plan, pn_co
         status = plan->apply(plan->context, newest, &draft, err);
     if (status == PN_OK && draft.nothing)
         *out = pn_dataset_ref(newest);
-    else if (status == PN_OK)
-        status = publish_and_open(&a, newest, &draft, out, err);
+    else if (status == PN_OK) {
+        pn_draft_set_flags(&draft);
+        status = publish_and_open(&a, &draft, newest->cache, out, err);
+    }
     if (!a.published && plan->undo)
         plan->undo(plan->context);
     end->published = a.published;
@@ -335,21 +359,38 @@ pn_status pn_commit_decided(pn_dataset *dataset, pn_decide decide, void *context
     return status;
 }
 
+/* Opened by its number, which looks at the file of the manifest, too: a table that is made in the place of this one is told by that. */
+static pn_status open_created(const attempt *a, pn_dataset **out, pn_error *err)
+{
+    pn_error why = {0};
+    pn_file_cache *cache;
+    pn_status status = pn_dataset_open(a->table, 1, out, &why);
+    if (status != PN_ERR_NOT_FOUND)
+        return status == PN_OK ? PN_OK : pn_fail(err, status, "%s", why.message);
+    PN_TRY(pn_file_cache_create(&cache, err));
+    status = open_made(a, 1, cache, out, err);
+    pn_file_cache_unref(cache);
+    return status;
+}
+
 pn_status pn_commit_create(const char *table, Pn__Table__Manifest *manifest,
                            Pn__Table__Transaction *txn, pn_sync_list *unsynced, pn_commit_end *end,
-                           pn_error *err)
+                           pn_dataset **out, pn_error *err)
 {
     attempt a = {.table = table, .scheme = PN_MANIFEST_V2, .before = unsynced};
-    pn_arena_init(&a.arena, SIZE_MAX);
+    begin(&a);
     pn_status status = name_transaction(&a, 0, txn, manifest, err);
     if (status == PN_OK)
         status = stamp(&a, manifest, 1, err);
     if (status == PN_OK)
         status = publish(&a, manifest, NULL, 0, txn, err);
+    if (status == PN_OK)
+        status = open_created(&a, out, err);
     *end = (pn_commit_end){.published = a.published};
     forget(&a);
-    return status == PN_ERR_EXISTS ? pn_fail(err, status, "%s: there is a table already", table)
-                                   : status;
+    if (status == PN_ERR_EXISTS && !end->published)
+        return pn_fail(err, status, "%s: there is a table already", table);
+    return tell_published(end->published, 1, status, err);
 }
 
 /* ---- drafts ---- */

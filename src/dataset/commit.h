@@ -52,7 +52,7 @@ typedef struct pn_commit_end {
  * newer version, up to PN_COMMIT_MAX_ATTEMPTS times.
  *
  * end  always written
- * out  the version made; the newest one, referenced, when there was nothing to commit
+ * out  the version made, also when somebody has cleaned it up since; the newest one, referenced, when there was nothing to commit
  *
  * Durable on return: whatever the version names, and its manifest, is on the disk before it gets its name, and the name on return.
  */
@@ -68,10 +68,10 @@ typedef pn_status (*pn_decide)(void *context, pn_dataset *read, pn_commit_end *e
 PN_NODISCARD pn_status pn_commit_decided(pn_dataset *dataset, pn_decide decide, void *context,
                                          pn_dataset **out, pn_error *err);
 
-/* Write version 1, once what was written before (NULL: nothing) is on the disk. EXISTS when somebody else did; end as above. */
+/* Write version 1, once what was written before (NULL: nothing) is on the disk. EXISTS when somebody else did; end and out as above. */
 PN_NODISCARD pn_status pn_commit_create(const char *table, Pn__Table__Manifest *manifest,
                                         Pn__Table__Transaction *txn, pn_sync_list *unsynced,
-                                        pn_commit_end *end, pn_error *err);
+                                        pn_commit_end *end, pn_dataset **out, pn_error *err);
 
 /* ---- what applies have in common ---- */
 

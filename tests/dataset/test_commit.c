@@ -8,6 +8,7 @@
 /* cmocka wants the four above first */
 #include <cmocka.h>
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -494,6 +495,62 @@ static void foreign_tables__are_refused_or_kept_by_the_rules(void **state)
     pn_dataset_unref(t);
 }
 
+/* From the link of a manifest on, the n_reads-th thing that is opened or read is gone; the first is the folder, to be synced. */
+static void lose_after_link(void *context, const char *what, const char *path)
+{
+    const int64_t *n_reads = context;
+    if (strcmp(what, "link") == 0 && strstr(path, ".manifest"))
+        pn_fd_fault_reads_after(*n_reads, ENOENT);
+}
+
+/* Somebody else commits and cleans up faster than the version made is read back: it is as if that had come just after. */
+static void a_version_that_goes_at_once__is_made_all_the_same(void **state)
+{
+    table_place *p = *state;
+    pn_error err;
+    pn_dataset *t, *next, *again;
+    EXPECT(PN_OK, small_table_create(p->table, &t, &err));
+    for (int64_t n = 1; n < 10; n++) {
+        int64_t n_reads = n + 1;
+        pn_fd_watch(lose_after_link, &n_reads);
+        pn_status status = small_table_append(t, n - 1, 1, NULL, &next, &err);
+        pn_fd_watch(NULL, NULL);
+        pn_fd_fault_reads_after(0, 0);
+        if (status != PN_OK)
+            fail_msg("without read %d: %s", (int)n_reads, err.message);
+        table_place_step(&t, next);
+        assert_int_equal(pn_dataset_version(t), n + 1);
+        small_table_expect(t, 0, 1, (size_t)n);
+    }
+    EXPECT(PN_OK, pn_dataset_open(p->table, 0, &again, &err));
+    small_table_expect(again, 0, 1, 9);
+    pn_dataset_unref(again);
+    pn_dataset_unref(t);
+}
+
+static void a_table_whose_first_version_goes_at_once__is_made_all_the_same(void **state)
+{
+    table_place *p = *state;
+    pn_error err;
+    for (int64_t n_reads = 2; n_reads < 12; n_reads++) {
+        pn_dataset *t, *next, *again;
+        char *path = pn_arena_printf(&p->arena, "%s-%d", p->table, (int)n_reads);
+        pn_fd_watch(lose_after_link, &n_reads);
+        pn_status status = small_table_create(path, &t, &err);
+        pn_fd_watch(NULL, NULL);
+        pn_fd_fault_reads_after(0, 0);
+        if (status != PN_OK)
+            fail_msg("without read %d: %s", (int)n_reads, err.message);
+        assert_int_equal(pn_dataset_version(t), 1);
+        EXPECT(PN_OK, small_table_append(t, 0, 5, NULL, &next, &err));
+        EXPECT(PN_OK, pn_dataset_open(path, 2, &again, &err));
+        small_table_expect(again, 0, 1, 5);
+        pn_dataset_unref(again);
+        pn_dataset_unref(next);
+        pn_dataset_unref(t);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -519,6 +576,11 @@ int main(void)
                                         table_place_teardown),
         cmocka_unit_test_setup_teardown(latest__sees_another_table_in_its_place, table_place_setup,
                                         table_place_teardown),
+        cmocka_unit_test_setup_teardown(a_version_that_goes_at_once__is_made_all_the_same,
+                                        table_place_setup, table_place_teardown),
+        cmocka_unit_test_setup_teardown(
+            a_table_whose_first_version_goes_at_once__is_made_all_the_same, table_place_setup,
+            table_place_teardown),
         cmocka_unit_test_setup_teardown(writers_at_once__lose_nothing, table_place_setup,
                                         table_place_teardown),
         cmocka_unit_test_setup_teardown(foreign_tables__are_refused_or_kept_by_the_rules,
