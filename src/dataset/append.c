@@ -259,6 +259,19 @@ bool pn_same_type(const pn_field *a, const pn_field *b)
     return true;
 }
 
+bool pn_same_columns(const pn_field *a, const pn_field *b, size_t n_a, size_t n_b)
+{
+    if (n_a != n_b)
+        return false;
+    for (size_t i = 0; i < n_a; i++)
+        if (strcmp(a[i].name, b[i].name) != 0 || a[i].id != b[i].id ||
+            a[i].nullable != b[i].nullable || a[i].is_dictionary != b[i].is_dictionary ||
+            !pn_same_type(&a[i], &b[i]) ||
+            !pn_same_columns(a[i].children, b[i].children, a[i].n_children, b[i].n_children))
+            return false;
+    return true;
+}
+
 static pn_status null_column(const pn_field *field, size_t n, pn_arena *arena, pn_array *out,
                              pn_error *err)
 {
@@ -403,19 +416,6 @@ static pn_status create_table(pn_append *append, const Pn__Table__DataFragment *
     return pn_commit_create(append->path, &manifest, &txn, &append->unsynced, end, out, err);
 }
 
-static bool same_columns(const pn_field *a, const pn_field *b, size_t n_a, size_t n_b)
-{
-    if (n_a != n_b)
-        return false;
-    for (size_t i = 0; i < n_a; i++)
-        if (strcmp(a[i].name, b[i].name) != 0 || a[i].id != b[i].id ||
-            a[i].nullable != b[i].nullable || a[i].is_dictionary != b[i].is_dictionary ||
-            !pn_same_type(&a[i], &b[i]) ||
-            !same_columns(a[i].children, b[i].children, a[i].n_children, b[i].n_children))
-            return false;
-    return true;
-}
-
 /* Another writer made the table meanwhile. */
 static pn_status join_table(pn_append *append, const Pn__Table__DataFragment *fragment,
                             pn_commit_end *end, pn_dataset **out, pn_error *err)
@@ -425,7 +425,7 @@ static pn_status join_table(pn_append *append, const Pn__Table__DataFragment *fr
     PN_TRY(pn_data_file_minor(append->dataset, &minor, err));
     const pn_schema *ours = &append->schema, *theirs = pn_dataset_schema(append->dataset);
     if (minor != append->file.minor ||
-        !same_columns(ours->fields, theirs->fields, ours->n_fields, theirs->n_fields))
+        !pn_same_columns(ours->fields, theirs->fields, ours->n_fields, theirs->n_fields))
         return pn_fail(err, PN_ERR_CONFLICT,
                        "%s: another writer made the table meanwhile, of other columns",
                        append->path);

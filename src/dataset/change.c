@@ -8,6 +8,7 @@
 #include "dataset/change.h"
 
 #include "base/alloc.h"
+#include "dataset/data_file.h"
 #include "dataset/deletion.h"
 #include "dataset/row_ids.h"
 #include "lance/lance_schema.h"
@@ -265,12 +266,42 @@ bool pn_change_touches(const void *context, uint64_t fragment_id)
            names_rows(pn_rowset_find(c->rows, (uint32_t)fragment_id));
 }
 
+/* Of an older version rows that are only added know the columns and the format of data files. Their file must still be there: whoever cleans
+ * up may have taken it for one that nobody needs, or removed the table that it was written into. */
+static pn_status append_anew(const void *context, const pn_dataset *newest, pn_error *err)
+{
+    const pn_change *c = context;
+    const pn_schema *then = &c->read->schema, *now = &newest->schema;
+    uint16_t minor_then, minor_now;
+    pn_arena arena;
+    PN_TRY(pn_data_file_minor(c->read, &minor_then, err));
+    PN_TRY(pn_data_file_minor(newest, &minor_now, err));
+    if (minor_then != minor_now ||
+        !pn_same_columns(then->fields, now->fields, then->n_fields, now->n_fields))
+        return pn_fail(err, PN_ERR_CONFLICT, "the table has other columns now");
+    bool there = true;
+    pn_arena_init(&arena, SIZE_MAX);
+    char *folder = pn_path_join(&arena, newest->path, "data");
+    for (size_t i = 0; i < c->added->n_files && folder && there; i++) {
+        char *path = pn_path_join(&arena, folder, c->added->files[i]->path);
+        folder = path ? folder : NULL;
+        there = path && pn_path_exists(path);
+    }
+    pn_arena_reset(&arena);
+    if (!folder)
+        return pn_fail_nomem(err);
+    return there ? PN_OK
+                 : pn_fail(err, PN_ERR_CONFLICT, "the file of the new rows was removed, too");
+}
+
 pn_status pn_change_commit(pn_change *change, pn_commit_end *end, pn_dataset **out, pn_error *err)
 {
+    bool only_adds = change->added && !change->rows;
     const pn_commit_plan plan = {.operation = !change->added ? PN_OPERATION_DELETE
                                               : change->rows ? PN_OPERATION_UPDATE
                                                              : PN_OPERATION_APPEND,
                                  .touches = pn_change_touches,
+                                 .begin_anew = only_adds ? append_anew : NULL,
                                  .apply = pn_change_apply,
                                  .undo = pn_change_undo,
                                  .unsynced = change->unsynced,

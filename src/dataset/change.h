@@ -44,6 +44,8 @@ PN_NODISCARD pn_status pn_change_check_rows(const pn_dataset *dataset, const pn_
 
 /* Do the bytes of values mean the same? */
 bool pn_same_type(const pn_field *a, const pn_field *b);
+/* And would a data file for the one list of fields be the same for the other? */
+bool pn_same_columns(const pn_field *a, const pn_field *b, size_t n_a, size_t n_b);
 
 /* The columns of a batch by name, in the order of schema; absent ones are null. INVALID: another type, a null where none may
  * be, a column that the schema lacks. They live in arena and with the batch. */

@@ -13,6 +13,12 @@
  *
  * Before 4 nothing has happened for any reader; after 5 the version lasts. A lost race reads what the others did, asks
  * whether our change can stand beside it, applies it again on top and tries the next number.
+ *
+ * Others may clean up without a pause. A version that came in between and is gone may have been anything. What only adds rows knows nothing
+ * of the old version but its columns, so it is begun anew on the newest one; all else is decided again, or is a conflict. And the name
+ * that 4 finds free may be one that was taken, followed and cleaned up: then readers have a later version, without us. The newest version
+ * is never cleaned up, so as long as the one before ours is there its place was not passed by. That is looked at just before 4, when another
+ * try is still possible, and just after it, when all that is left is to tell.
  * Source: the Lance table format's conflict rules.
  */
 #include "dataset/commit.h"
@@ -33,7 +39,8 @@ typedef struct attempt {
     const char *table;
     pn_manifest_scheme scheme;
     bool published;
-    bool lost; /* somebody was faster */
+    bool lost;     /* somebody was faster */
+    uint64_t base; /* the version before the one it makes; 0: that need not be there */
     pn_arena arena;
     pn_buffer manifest;    /* its bytes, as they were written */
     pn_sync_list unsynced; /* what this attempt wrote */
@@ -139,7 +146,51 @@ static void forget(attempt *a)
     pn_arena_reset(&a->arena);
 }
 
-/* EXISTS: another writer has this version. */
+static pn_status is_there(attempt *a, uint64_t version, bool *out, pn_error *err)
+{
+    char *path = pn_manifest_path(a->table, version, a->scheme, &a->arena);
+    *out = path && pn_path_exists(path);
+    return path ? PN_OK : pn_fail_nomem(err);
+}
+
+/* The newest version is never cleaned up. EXISTS: the one that this is to follow was, or, where it has a tag, the hint knows of a later one. */
+static pn_status check_base(attempt *a, pn_error *err)
+{
+    bool there = true, passed = false;
+    if (a->base == 0)
+        return PN_OK;
+    PN_TRY(is_there(a, a->base, &there, err));
+    uint64_t hint = pn_manifest_hint(a->table);
+    if (hint > a->base)
+        PN_TRY(is_there(a, hint, &passed, err));
+    return there && !passed
+               ? PN_OK
+               : pn_fail(err, PN_ERR_EXISTS, "%s: version %" PRIu64 " is not the newest any more",
+                         a->table, a->base);
+}
+
+/*
+ * A name is free when nobody had it, and when who had it was followed by others and cleaned up: then those do not know of us. As long as
+ * the version before ours is there that did not happen, since it would have gone first; and when there is none after ours, ours counts.
+ */
+static pn_status check_seen(attempt *a, uint64_t version, pn_error *err)
+{
+    bool there = true;
+    pn_version_list list;
+    if (a->base > 0)
+        PN_TRY(is_there(a, a->base, &there, err));
+    if (there)
+        return PN_OK;
+    PN_TRY(pn_manifest_list(a->table, &a->arena, &list, err));
+    if (list.versions[list.n - 1] <= version)
+        return PN_OK;
+    return pn_fail(err, PN_ERR_IO,
+                   "others committed and cleaned up in the same moment and may not have seen it: "
+                   "look whether version %" PRIu64 " has the change",
+                   list.versions[list.n - 1]);
+}
+
+/* EXISTS: another writer has this version, or had it. */
 static pn_status publish(attempt *a, Pn__Table__Manifest *next, const uint8_t *index_section,
                          size_t index_bytes, const Pn__Table__Transaction *txn, pn_error *err)
 {
@@ -165,6 +216,8 @@ static pn_status publish(attempt *a, Pn__Table__Manifest *next, const uint8_t *i
     if (status == PN_OK)
         status = settle(a, err);
     if (status == PN_OK)
+        status = check_base(a, err);
+    if (status == PN_OK)
         status = pn_path_rename_if_absent(staging, path, err);
     a->lost = status == PN_ERR_EXISTS;
     if (status != PN_OK) {
@@ -173,9 +226,45 @@ static pn_status publish(attempt *a, Pn__Table__Manifest *next, const uint8_t *i
         return status;
     }
     a->published = true; // whatever fails from here on, readers have the version
+    pn_error why = {0};
+    status = check_seen(a, next->version, &why); // at once: with time it can tell less
     PN_TRY(pn_folder_sync(folder, err));
+    if (status != PN_OK)
+        return pn_fail(err, status, "%s", why.message);
     write_hint(a, next->version);
     return PN_OK;
+}
+
+/* One that others committed since. NOT_FOUND: it was cleaned up. */
+static pn_status judge(const pn_dataset *read, uint64_t version, const pn_intent *intent,
+                       bool *redo, pn_error *err)
+{
+    pn_manifest manifest;
+    PN_TRY(pn_manifest_read(read->path, version, read->scheme, &manifest, err));
+    pn_verdict verdict = pn_transaction_judge(intent, manifest.transaction);
+    const char *name = pn_transaction_name(manifest.transaction);
+    pn_manifest_free(&manifest);
+    *redo = verdict == PN_VERDICT_REDO;
+    if (verdict == PN_VERDICT_STANDS)
+        return PN_OK;
+    return pn_fail(err, PN_ERR_CONFLICT,
+                   "%s: version %" PRIu64 " (%s) of another writer came in between", read->path,
+                   version, name);
+}
+
+/* What is not known may be anything, also another table: so the change is made on what is there now, as if it began there. */
+static pn_status begin_anew(const pn_dataset *read, const pn_dataset *newest, uint64_t unknown,
+                            const pn_commit_plan *plan, bool *redo, pn_error *err)
+{
+    pn_error why = {0};
+    pn_status status =
+        plan->begin_anew ? plan->begin_anew(plan->context, newest, &why) : PN_ERR_CONFLICT;
+    *redo = status == PN_ERR_CONFLICT;
+    if (status == PN_OK)
+        return PN_OK;
+    return pn_fail(err, status,
+                   "%s: version %" PRIu64 " came in between and was cleaned up since%s%s",
+                   read->path, unknown, why.message[0] ? ": " : "", why.message);
 }
 
 /* What others committed between the version the change was decided on and the newest. */
@@ -183,29 +272,21 @@ static pn_status check_conflicts(pn_dataset *read, pn_dataset *newest, const pn_
                                  pn_commit_end *end, pn_error *err)
 {
     const pn_intent intent = {plan->operation, plan->touches, plan->context};
+    uint64_t unknown = 0;
     if (!pn_dataset_is_kin(read, newest))
         return pn_fail(err, PN_ERR_CONFLICT,
                        "%s: it was removed and made anew since version %" PRIu64 " was read",
                        read->path, pn_dataset_version(read));
     for (uint64_t version = pn_dataset_version(read) + 1; version <= pn_dataset_version(newest);
          version++) {
-        pn_manifest manifest;
-        pn_status status = pn_manifest_read(read->path, version, read->scheme, &manifest, err);
+        pn_error why = {0};
+        pn_status status = judge(read, version, &intent, &end->redo, &why);
         if (status == PN_ERR_NOT_FOUND)
-            return pn_fail(err, PN_ERR_CONFLICT,
-                           "%s: version %" PRIu64 " came in between and was cleaned up since",
-                           read->path, version);
-        PN_TRY(status);
-        pn_verdict verdict = pn_transaction_judge(&intent, manifest.transaction);
-        const char *name = pn_transaction_name(manifest.transaction);
-        pn_manifest_free(&manifest);
-        end->redo = verdict == PN_VERDICT_REDO;
-        if (verdict != PN_VERDICT_STANDS)
-            return pn_fail(err, PN_ERR_CONFLICT,
-                           "%s: version %" PRIu64 " (%s) of another writer came in between",
-                           read->path, version, name);
+            unknown = version;
+        else if (status != PN_OK)
+            return pn_fail(err, status, "%s", why.message);
     }
-    return PN_OK;
+    return unknown == 0 ? PN_OK : begin_anew(read, newest, unknown, plan, &end->redo, err);
 }
 
 static pn_status check_writable(const pn_dataset *dataset, pn_error *err)
@@ -292,6 +373,7 @@ static pn_status try_commit(const footing *on, const pn_commit_plan *plan, pn_co
     pn_dataset *newest = on->newest;
     attempt a = {.table = newest->path, .scheme = newest->scheme, .before = plan->unsynced};
     begin(&a);
+    a.base = on->next == pn_dataset_version(newest) + 1 ? pn_dataset_version(newest) : 0;
     Pn__Table__Manifest next = *newest->manifest.message; // shares what does not change
     Pn__Table__Transaction txn = PN__TABLE__TRANSACTION__INIT;
     pn_draft draft = {.arena = &a.arena,

@@ -31,6 +31,9 @@ typedef struct pn_commit_plan {
     pn_operation operation;
     /* Is the change about this fragment of `read`? NULL: about none. */
     bool (*touches)(const void *context, uint64_t fragment_id);
+    /* What came in between may be cleaned up, and is not known then. OK: begun anew on the newest version the change would be the same;
+     * CONFLICT: it would not. NULL: nobody can say. */
+    pn_status (*begin_anew)(const void *context, const pn_dataset *newest, pn_error *err);
     pn_commit_apply apply;
     /* Remove the files that the last apply wrote: its version was not published. NULL: it writes none. */
     void (*undo)(void *context);
@@ -49,7 +52,8 @@ typedef struct pn_commit_end {
 
 /*
  * Commit a change decided on `read`. Transactions since then are judged (transaction.h); a lost race is applied again to the
- * newer version, up to PN_COMMIT_MAX_ATTEMPTS times.
+ * newer version, up to PN_COMMIT_MAX_ATTEMPTS times. Where one is cleaned up, a change that would be the same is begun anew on the newest
+ * version, others are to be decided again.
  *
  * end  always written
  * out  the version made, also when somebody has cleaned it up since; the newest one, referenced, when there was nothing to commit

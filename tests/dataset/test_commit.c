@@ -14,7 +14,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "dataset/cleanup.h"
 #include "dataset/dataset.h"
+#include "dataset/tags.h"
+#include "os/clock.h"
 #include "os/dir.h"
 #include "os/fd.h"
 #include "support/golden.h"
@@ -313,8 +316,13 @@ static void latest__is_itself_until_somebody_commits(void **state)
     EXPECT(PN_OK, pn_dataset_latest(v[1], &out, &err));
     assert_int_equal(pn_dataset_version(out), 7);
     pn_dataset_unref(out);
-    /* What came in between cannot be looked at any more. */
-    EXPECT(PN_ERR_CONFLICT, small_table_append(v[1], 0, 10, NULL, &out, &err));
+    /* What came in between cannot be looked at any more: that matters to whoever looked at the rows. */
+    uint64_t n;
+    EXPECT(PN_ERR_CONFLICT, small_table_delete(v[2], "id = 20", &n, &out, &err));
+    EXPECT(PN_OK, small_table_append(v[1], 80, 10, NULL, &out, &err));
+    assert_int_equal(pn_dataset_version(out), 8);
+    small_table_expect(out, 20, 1, 70);
+    pn_dataset_unref(out);
     for (int i = 1; i < 8; i++)
         pn_dataset_unref(v[i]);
 }
@@ -495,6 +503,222 @@ static void foreign_tables__are_refused_or_kept_by_the_rules(void **state)
     pn_dataset_unref(t);
 }
 
+/* Before that happens to a manifest for the first time, somebody appends two rows, in two versions, and cleans up all but the newest. */
+typedef struct faster {
+    const char *table, *what;
+    int64_t next_id;
+    bool came;
+} faster;
+
+static void append_and_clean(void *context, const char *what, const char *path)
+{
+    faster *f = context;
+    pn_error err;
+    pn_dataset *t, *next;
+    pn_cleanup_report report;
+    const pn_cleanup_options options = {.older_than_ms = 0, .keep_newest = 1, .orphan_ms = -1};
+    if (f->came || strcmp(what, f->what) != 0 || !strstr(path, ".manifest"))
+        return;
+    f->came = true;
+    EXPECT(PN_OK, pn_dataset_open(f->table, 0, &t, &err));
+    for (int i = 0; i < 2; i++) {
+        EXPECT(PN_OK, small_table_append(t, f->next_id++, 1, NULL, &next, &err));
+        table_place_step(&t, next);
+    }
+    pn_clock_sleep_ms(2); // so that the versions are old
+    EXPECT(PN_OK, pn_dataset_cleanup(f->table, &options, &report, &err));
+    assert_true(report.n_versions >= 1);
+    pn_dataset_unref(t);
+}
+
+static pn_status append_beside(table_place *p, pn_dataset *t, const char *what, pn_error *err)
+{
+    faster f = {.table = p->table, .what = what, .next_id = 3};
+    pn_dataset *made;
+    pn_fd_watch(append_and_clean, &f);
+    pn_status status = small_table_append(t, 5, 3, NULL, &made, err);
+    pn_fd_watch(NULL, NULL);
+    assert_true(f.came);
+    if (status == PN_OK)
+        pn_dataset_unref(made);
+    return status;
+}
+
+/* The name of the next version is free when it was made, followed and cleaned up: to take it would be to lose the rows. */
+static void expect_no_row_lost(table_place *p, bool has_tag)
+{
+    pn_error err;
+    pn_dataset *t, *next;
+    EXPECT(PN_OK, small_table_create(p->table, &t, &err));
+    EXPECT(PN_OK, small_table_append(t, 0, 3, NULL, &next, &err));
+    table_place_step(&t, next);
+    if (has_tag)
+        EXPECT(PN_OK, pn_dataset_tag_create(p->table, "kept", 2, &err));
+    EXPECT(PN_OK, append_beside(p, t, "write", &err)); // our manifest, under its staging name
+    EXPECT(PN_OK, pn_dataset_latest(t, &next, &err));
+    table_place_step(&t, next);
+    small_table_expect(t, 0, 1, 8);
+    pn_dataset_unref(t);
+}
+
+static void a_name_that_is_free_again__is_not_taken_for_the_next(void **state)
+{
+    expect_no_row_lost(*state, false);
+}
+
+/* Then the version that was to be followed stays. */
+static void a_name_that_is_free_again__is_not_taken_beside_a_tag(void **state)
+{
+    expect_no_row_lost(*state, true);
+}
+
+/* In the very moment it is seen afterwards, and told. */
+static void a_version_that_nobody_may_have_seen__is_told_of(void **state)
+{
+    table_place *p = *state;
+    pn_error err;
+    pn_dataset *t, *next;
+    EXPECT(PN_OK, small_table_create(p->table, &t, &err));
+    EXPECT(PN_OK, small_table_append(t, 0, 3, NULL, &next, &err));
+    table_place_step(&t, next);
+    EXPECT(PN_ERR_IO, append_beside(p, t, "link", &err));
+    assert_non_null(strstr(err.message, "version 3 is written, but: "));
+    assert_non_null(strstr(err.message, "look whether version 4 has the change"));
+    pn_dataset_unref(t);
+}
+
+/* Two versions of others, of which the first is cleaned up: what it was is not known. */
+static void clean_all_but_newest(const table_place *p, int64_t orphan_ms)
+{
+    pn_error err;
+    pn_cleanup_report report;
+    const pn_cleanup_options options = {
+        .older_than_ms = 0, .keep_newest = 1, .orphan_ms = orphan_ms};
+    pn_clock_sleep_ms(2); // so that the versions are old
+    EXPECT(PN_OK, pn_dataset_cleanup(p->table, &options, &report, &err));
+    assert_int_equal(report.n_kept, 1);
+}
+
+static pn_dataset *read_before_unknown(table_place *p)
+{
+    pn_error err;
+    pn_dataset *t, *next, *other;
+    EXPECT(PN_OK, small_table_create(p->table, &t, &err));
+    EXPECT(PN_OK, small_table_append(t, 0, 3, NULL, &next, &err));
+    table_place_step(&t, next);
+    EXPECT(PN_OK, small_table_append(t, 3, 1, NULL, &next, &err));
+    EXPECT(PN_OK, small_table_append(next, 4, 1, NULL, &other, &err));
+    pn_dataset_unref(next);
+    pn_dataset_unref(other);
+    return t;
+}
+
+static void expect_newest(pn_dataset *t, size_t n)
+{
+    pn_error err;
+    pn_dataset *newest;
+    EXPECT(PN_OK, pn_dataset_latest(t, &newest, &err));
+    small_table_expect(newest, 0, 1, n);
+    pn_dataset_unref(newest);
+}
+
+static void an_append_after_what_is_not_known__begins_anew(void **state)
+{
+    table_place *p = *state;
+    pn_error err;
+    pn_dataset *t = read_before_unknown(p), *made;
+    clean_all_but_newest(p, -1);
+    EXPECT(PN_OK, small_table_append(t, 5, 4, NULL, &made, &err));
+    assert_int_equal(pn_dataset_version(made), 5);
+    small_table_expect(made, 0, 1, 9);
+    pn_dataset_unref(made);
+    pn_dataset_unref(t);
+}
+
+/* As if they came after that: the table that is there now has them, and all it had. */
+static void an_append_after_an_unknown_overwrite__adds_to_what_is_there(void **state)
+{
+    table_place *p = *state;
+    pn_error err;
+    pn_dataset *t = read_before_unknown(p), *newest, *made;
+    pn_append *append;
+    small_batch rows;
+    small_batch_make(0, 2, &rows);
+    EXPECT(PN_OK, pn_dataset_latest(t, &newest, &err));
+    EXPECT(PN_OK, pn_overwrite_begin(newest, pn_dataset_schema(newest), &append, &err));
+    EXPECT(PN_OK, pn_append_batch(append, &rows.batch, &err));
+    EXPECT(PN_OK, pn_append_commit(append, NULL, &made, &err));
+    table_place_step(&newest, made);
+    EXPECT(PN_OK, small_table_append(newest, 2, 1, NULL, &made, &err));
+    table_place_step(&newest, made);
+    clean_all_but_newest(p, -1);
+    EXPECT(PN_OK, small_table_append(t, 3, 4, NULL, &made, &err));
+    small_table_expect(made, 0, 1, 7);
+    small_batch_free(&rows);
+    pn_dataset_unref(made);
+    pn_dataset_unref(newest);
+    pn_dataset_unref(t);
+}
+
+/* Rows of the old columns are not for a table of others. */
+static void an_append_to_other_columns__is_a_conflict(void **state)
+{
+    table_place *p = *state;
+    pn_error err;
+    pn_dataset *t = read_before_unknown(p), *newest, *made;
+    const char *names[] = {"name"};
+    EXPECT(PN_OK, pn_dataset_drop_columns(t, names, 1, &newest, &err));
+    clean_all_but_newest(p, -1);
+    EXPECT(PN_ERR_CONFLICT, small_table_append(t, 5, 4, NULL, &made, &err));
+    assert_non_null(strstr(err.message, "cleaned up since: the table has other columns now"));
+    EXPECT(PN_OK, pn_dataset_latest(newest, &made, &err));
+    assert_int_equal(pn_dataset_version(made), pn_dataset_version(newest));
+    pn_dataset_unref(made);
+    pn_dataset_unref(newest);
+    pn_dataset_unref(t);
+}
+
+/* Who cleans up regardless of age takes the file of rows that are on their way for one that nobody needs. */
+static void an_append_whose_file_is_gone__is_a_conflict(void **state)
+{
+    table_place *p = *state;
+    pn_error err;
+    pn_dataset *t = read_before_unknown(p), *made;
+    pn_append *append;
+    small_batch rows;
+    small_batch_make(5, 4, &rows);
+    EXPECT(PN_OK, pn_append_begin(t, &append, &err));
+    EXPECT(PN_OK, pn_append_batch(append, &rows.batch, &err));
+    clean_all_but_newest(p, 0);
+    EXPECT(PN_ERR_CONFLICT, pn_append_commit(append, NULL, &made, &err));
+    assert_non_null(strstr(err.message, "the file of the new rows was removed, too"));
+    expect_newest(t, 5);
+    small_batch_free(&rows);
+    pn_dataset_unref(t);
+}
+
+/* What was decided on rows is decided again, or told. */
+static void changes_of_rows_after_what_is_not_known__are_decided_again(void **state)
+{
+    static const char *const keys[] = {"id"};
+    const pn_upsert_options options = {.keys = keys, .n_keys = 1};
+    table_place *p = *state;
+    pn_error err;
+    uint64_t n;
+    small_batch rows;
+    pn_dataset *t = read_before_unknown(p), *made;
+    clean_all_but_newest(p, -1);
+    small_batch_make(2, 5, &rows);
+    EXPECT(PN_OK, small_table_upsert(t, &rows.batch, &options, &made, &err));
+    small_table_expect(made, 0, 1, 7);
+    pn_dataset_unref(made);
+    EXPECT(PN_ERR_CONFLICT, small_table_delete(t, "id = 1", &n, &made, &err));
+    assert_non_null(strstr(err.message, "came in between and was cleaned up since"));
+    expect_newest(t, 7);
+    small_batch_free(&rows);
+    pn_dataset_unref(t);
+}
+
 /* From the link of a manifest on, the n_reads-th thing that is opened or read is gone; the first is the folder, to be synced. */
 static void lose_after_link(void *context, const char *what, const char *path)
 {
@@ -576,6 +800,22 @@ int main(void)
                                         table_place_teardown),
         cmocka_unit_test_setup_teardown(latest__sees_another_table_in_its_place, table_place_setup,
                                         table_place_teardown),
+        cmocka_unit_test_setup_teardown(an_append_after_what_is_not_known__begins_anew,
+                                        table_place_setup, table_place_teardown),
+        cmocka_unit_test_setup_teardown(an_append_after_an_unknown_overwrite__adds_to_what_is_there,
+                                        table_place_setup, table_place_teardown),
+        cmocka_unit_test_setup_teardown(an_append_to_other_columns__is_a_conflict,
+                                        table_place_setup, table_place_teardown),
+        cmocka_unit_test_setup_teardown(an_append_whose_file_is_gone__is_a_conflict,
+                                        table_place_setup, table_place_teardown),
+        cmocka_unit_test_setup_teardown(changes_of_rows_after_what_is_not_known__are_decided_again,
+                                        table_place_setup, table_place_teardown),
+        cmocka_unit_test_setup_teardown(a_name_that_is_free_again__is_not_taken_for_the_next,
+                                        table_place_setup, table_place_teardown),
+        cmocka_unit_test_setup_teardown(a_name_that_is_free_again__is_not_taken_beside_a_tag,
+                                        table_place_setup, table_place_teardown),
+        cmocka_unit_test_setup_teardown(a_version_that_nobody_may_have_seen__is_told_of,
+                                        table_place_setup, table_place_teardown),
         cmocka_unit_test_setup_teardown(a_version_that_goes_at_once__is_made_all_the_same,
                                         table_place_setup, table_place_teardown),
         cmocka_unit_test_setup_teardown(
