@@ -186,7 +186,7 @@ static pn_status remove_all(const char *path, unsigned depth, pn_error *err)
         status = full ? remove_all(full, depth + 1, err) : pn_fail_nomem(err);
     }
     pn_arena_reset(&arena);
-    if (status == PN_OK && pn_fd_rmdir(path) != 0)
+    if (status == PN_OK && pn_fd_rmdir(path) != 0 && errno != ENOENT) // another was faster
         status = fail_errno(err, "cannot remove the folder", path);
     return status;
 }

@@ -200,6 +200,33 @@ static void make__tells_every_fault_and_can_be_repeated(void **state)
     assert_true(pn_path_exists(path));
 }
 
+/* Another process removes the same folder, and is faster with what is named. */
+static void remove_first(void *context, const char *what, const char *path)
+{
+    const char *const *name = context;
+    if (strcmp(path, *name) != 0)
+        return;
+    assert_int_equal(strcmp(what, "rmdir") == 0 ? rmdir(path) : unlink(path), 0);
+}
+
+static void remove_all__may_be_overtaken(void **state)
+{
+    scratch_folder *s = *state;
+    pn_error err = {0};
+    const char *const names[] = {"a/b/file", "a/b", "a"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        const char *name = scratch_path(s, names[i]);
+        assert_int_equal(pn_dir_make(scratch_path(s, "a/b"), &err), PN_OK);
+        assert_int_equal(pn_file_write_atomic(scratch_path(s, "a/b/file"), "x", 1, &err), PN_OK);
+        pn_fd_watch(remove_first, &name);
+        pn_status status = pn_dir_remove_all(scratch_path(s, "a"), &err);
+        pn_fd_watch(NULL, NULL);
+        if (status != PN_OK)
+            fail_msg("%s: %s", names[i], err.message);
+        assert_false(pn_path_exists(scratch_path(s, "a")));
+    }
+}
+
 static void remove_all__removes_links_not_what_they_name(void **state)
 {
     scratch_folder *s = *state;
@@ -352,6 +379,7 @@ int main(void)
                                         teardown),
         cmocka_unit_test_setup_teardown(make__tells_every_fault_and_can_be_repeated, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(remove_all__may_be_overtaken, setup, teardown),
         cmocka_unit_test_setup_teardown(remove_all__removes_links_not_what_they_name, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(remove_empty__leaves_what_has_something_in_it, setup,
