@@ -41,6 +41,7 @@ typedef struct attempt {
     bool published;
     bool lost;     /* somebody was faster */
     uint64_t base; /* the version before the one it makes; 0: that need not be there */
+    const Pn__Table__Manifest *before_it; /* its manifest; NULL: there is none */
     pn_arena arena;
     pn_buffer manifest;    /* its bytes, as they were written */
     pn_sync_list unsynced; /* what this attempt wrote */
@@ -169,25 +170,63 @@ static pn_status check_base(attempt *a, pn_error *err)
                          a->table, a->base);
 }
 
+/* The data file that a version has and the one before it has not; NULL: that cannot be told by the last fragment. */
+static const char *new_file(const Pn__Table__Manifest *next, const Pn__Table__Manifest *before)
+{
+    const Pn__Table__DataFragment *last =
+        next->n_fragments > 0 ? next->fragments[next->n_fragments - 1] : NULL;
+    for (size_t i = 0; last && before && i < before->n_fragments; i++)
+        if (before->fragments[i]->id == last->id)
+            return NULL;
+    return last && last->n_files > 0 ? last->files[0]->path : NULL;
+}
+
+static bool has_file(const Pn__Table__Manifest *manifest, const char *path)
+{
+    for (size_t i = manifest->n_fragments; path && i > 0; i--)
+        for (size_t k = 0; k < manifest->fragments[i - 1]->n_files; k++)
+            if (strcmp(manifest->fragments[i - 1]->files[k]->path, path) == 0)
+                return true;
+    return false;
+}
+
+/* In the newest version: what was followed by others is there, or is the newest itself. */
+static pn_status find_in_newest(attempt *a, uint64_t version, const char *file, bool *found,
+                                pn_error *err)
+{
+    enum { MAX_TRIES = 8 };
+    pn_status status = PN_ERR_NOT_FOUND;
+    for (int i = 0; i < MAX_TRIES && status == PN_ERR_NOT_FOUND; i++) { // it is cleaned up, too
+        pn_version_list list;
+        pn_manifest newest = {0};
+        PN_TRY(pn_manifest_list(a->table, &a->arena, &list, err));
+        const uint64_t last = list.versions[list.n - 1];
+        *found = last <= version;
+        if (*found)
+            return PN_OK;
+        status = pn_manifest_read(a->table, last, a->scheme, &newest, err);
+        *found = status == PN_OK && has_file(newest.message, file);
+        pn_manifest_free(&newest);
+    }
+    return status;
+}
+
 /*
  * A name is free when nobody had it, and when who had it was followed by others and cleaned up: then those do not know of us. As long as
- * the version before ours is there that did not happen, since it would have gone first; and when there is none after ours, ours counts.
+ * the version before ours is there that did not happen, since it would have gone first; and when there is none after ours, ours counts, or
+ * when those after it have the rows.
  */
-static pn_status check_seen(attempt *a, uint64_t version, pn_error *err)
+static pn_status check_seen(attempt *a, uint64_t version, const char *file, pn_error *err)
 {
-    bool there = true;
-    pn_version_list list;
+    bool seen = true;
     if (a->base > 0)
-        PN_TRY(is_there(a, a->base, &there, err));
-    if (there)
-        return PN_OK;
-    PN_TRY(pn_manifest_list(a->table, &a->arena, &list, err));
-    if (list.versions[list.n - 1] <= version)
-        return PN_OK;
-    return pn_fail(err, PN_ERR_IO,
-                   "others committed and cleaned up in the same moment and may not have seen it: "
-                   "look whether version %" PRIu64 " has the change",
-                   list.versions[list.n - 1]);
+        PN_TRY(is_there(a, a->base, &seen, err));
+    if (!seen)
+        PN_TRY(find_in_newest(a, version, file, &seen, err));
+    return seen ? PN_OK
+                : pn_fail(err, PN_ERR_IO,
+                          "others committed and cleaned up in the same moment and may not have "
+                          "seen it: look whether the newest version has the change");
 }
 
 /* EXISTS: another writer has this version, or had it. */
@@ -227,7 +266,8 @@ static pn_status publish(attempt *a, Pn__Table__Manifest *next, const uint8_t *i
     }
     a->published = true; // whatever fails from here on, readers have the version
     pn_error why = {0};
-    status = check_seen(a, next->version, &why); // at once: with time it can tell less
+    status = check_seen(a, next->version, new_file(next, a->before_it),
+                        &why); // at once: with time it can tell less
     PN_TRY(pn_folder_sync(folder, err));
     if (status != PN_OK)
         return pn_fail(err, status, "%s", why.message);
@@ -374,6 +414,7 @@ static pn_status try_commit(const footing *on, const pn_commit_plan *plan, pn_co
     attempt a = {.table = newest->path, .scheme = newest->scheme, .before = plan->unsynced};
     begin(&a);
     a.base = on->next == pn_dataset_version(newest) + 1 ? pn_dataset_version(newest) : 0;
+    a.before_it = newest->manifest.message;
     Pn__Table__Manifest next = *newest->manifest.message; // shares what does not change
     Pn__Table__Transaction txn = PN__TABLE__TRANSACTION__INIT;
     pn_draft draft = {.arena = &a.arena,

@@ -583,7 +583,24 @@ static void a_version_that_nobody_may_have_seen__is_told_of(void **state)
     table_place_step(&t, next);
     EXPECT(PN_ERR_IO, append_beside(p, t, "link", &err));
     assert_non_null(strstr(err.message, "version 3 is written, but: "));
-    assert_non_null(strstr(err.message, "look whether version 4 has the change"));
+    assert_non_null(strstr(err.message, "look whether the newest version has the change"));
+    pn_dataset_unref(t);
+}
+
+/* Those that came after it have its rows: it was seen, though neither it nor what it followed is there any more. */
+static void a_version_that_was_followed_and_cleaned_up_at_once__is_made(void **state)
+{
+    table_place *p = *state;
+    pn_error err;
+    pn_dataset *t, *next;
+    EXPECT(PN_OK, small_table_create(p->table, &t, &err));
+    EXPECT(PN_OK, small_table_append(t, 0, 3, NULL, &next, &err));
+    table_place_step(&t, next);
+    EXPECT(PN_OK, append_beside(p, t, "remove", &err)); // of the staging name, behind the link
+    EXPECT(PN_OK, pn_dataset_latest(t, &next, &err));
+    table_place_step(&t, next);
+    assert_int_equal(pn_dataset_version(t), 5);
+    assert_int_equal(pn_dataset_count_rows(t), 8);
     pn_dataset_unref(t);
 }
 
@@ -813,6 +830,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_name_that_is_free_again__is_not_taken_for_the_next,
                                         table_place_setup, table_place_teardown),
         cmocka_unit_test_setup_teardown(a_name_that_is_free_again__is_not_taken_beside_a_tag,
+                                        table_place_setup, table_place_teardown),
+        cmocka_unit_test_setup_teardown(a_version_that_was_followed_and_cleaned_up_at_once__is_made,
                                         table_place_setup, table_place_teardown),
         cmocka_unit_test_setup_teardown(a_version_that_nobody_may_have_seen__is_told_of,
                                         table_place_setup, table_place_teardown),
