@@ -40,6 +40,36 @@ static double triangle(double x)
     return x < 1 ? 1 - x : 0;
 }
 
+/* How much of a pixel so far from the centre lies within stretch / 2 of it. */
+static double overlap(double distance, double stretch)
+{
+    double part = (stretch + 1) / 2 - fabs(distance);
+    return part < 0 ? 0 : part < 1 ? part : 1;
+}
+
+static double weigh(pn_resize_filter filter, double distance, double stretch)
+{
+    const double inverse = 1 / stretch,
+                 x = distance * inverse; // not "/ stretch": the last bit may differ
+    switch (filter) {
+    case PN_RESIZE_BICUBIC:
+        return bicubic(x);
+    case PN_RESIZE_BILINEAR:
+        return triangle(x);
+    case PN_RESIZE_AREA:
+        return overlap(distance, stretch);
+    }
+    return 0;
+}
+
+/* Pixels to both sides of the centre that may count. */
+static double support_of(pn_resize_filter filter, double stretch)
+{
+    return filter == PN_RESIZE_BICUBIC ? 2 * stretch
+           : filter == PN_RESIZE_AREA  ? (stretch + 1) / 2
+                                       : stretch;
+}
+
 static void free_pass(pass *p)
 {
     pn_free(p->first);
@@ -50,15 +80,16 @@ static void free_pass(pass *p)
 static void make_weights(pass *p, uint32_t i, uint32_t output, uint32_t n_in, double scale,
                          double support, pn_resize_filter filter, double *scratch)
 {
-    double inverse = 1 / (scale > 1 ? scale : 1), centre = (output + 0.5) * scale, sum = 0;
+    double stretch = scale > 1 ? scale : 1, centre = (output + 0.5) * scale, sum = 0;
     double low = trunc(centre - support + 0.5), high = trunc(centre + support + 0.5);
     uint32_t first = low < 0 ? 0 : (uint32_t)low, end = high > n_in ? n_in : (uint32_t)high,
              n = end - first;
     for (uint32_t j = 0; j < n; j++) {
-        double x = (j + first - centre + 0.5) * inverse; // not "/ stretch": the last bit may differ
-        scratch[j] = filter == PN_RESIZE_BICUBIC ? bicubic(x) : triangle(x);
+        scratch[j] = weigh(filter, j + first - centre + 0.5, stretch);
         sum += scratch[j];
     }
+    while (n > 1 && scratch[n - 1] == 0)
+        n--; // a row that would be read for nothing
     for (uint32_t j = 0; j < n; j++) {
         double w = sum != 0 ? scratch[j] / sum : scratch[j];
         w *= (double)(1 << PN_RESAMPLE_FRACTION_BITS);
@@ -75,8 +106,7 @@ static pn_status make_pass(uint32_t n_in, uint32_t n_full, uint32_t start, uint3
     p->taps.n_out = n_out;
     if (p->identity)
         return PN_OK;
-    double scale = (double)n_in / n_full,
-           support = (filter == PN_RESIZE_BICUBIC ? 2.0 : 1.0) * (scale > 1 ? scale : 1);
+    double scale = (double)n_in / n_full, support = support_of(filter, scale > 1 ? scale : 1);
     p->taps.most = (size_t)ceil(support) * 2 + 1;
     p->first = pn_alloc_array(n_out, sizeof *p->first);
     p->n = pn_alloc_array(n_out, sizeof *p->n);

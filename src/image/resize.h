@@ -11,7 +11,11 @@
 
 #include "image/image.h"
 
-typedef enum pn_resize_filter { PN_RESIZE_BICUBIC, PN_RESIZE_BILINEAR } pn_resize_filter;
+typedef enum pn_resize_filter {
+    PN_RESIZE_BICUBIC,
+    PN_RESIZE_BILINEAR,
+    PN_RESIZE_AREA /* not the reference's: the mean of the pixels that lie below, parts of them by their part; bilinear when enlarging */
+} pn_resize_filter;
 
 /* Window [left, left + width) x [top, top + height) of the picture resized to full_width x full_height, as
  * out [height][width][3]. The window lies inside. The full size may be large (a very long picture): memory is

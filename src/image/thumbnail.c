@@ -1,8 +1,8 @@
 /*
- * thumbnail.c - the resize that the models get, with the shorter filter, and a JPEG of it
+ * thumbnail.c - a smaller picture, and a JPEG of it
  *
- * Half the taps of the cubic filter are enough for a picture to look at. Huffman tables made for each picture would take a second
- * pass over its coefficients; the standard ones do. Together that saves 0.6 ms of one core, and 0.65 are left.
+ * The mean of what lies below a pixel is enough for a picture to look at, and has a third of the cubic filter's taps. Huffman tables made
+ * for each picture would take a second pass over its coefficients; the standard ones do. What goes to a server is resized as for a model.
  */
 #include "image/thumbnail.h"
 
@@ -18,8 +18,8 @@ static uint32_t scaled(uint32_t side, uint32_t target, uint32_t longest)
     return PN_MAX((uint32_t)((twice / longest + 1) / 2), 1u);
 }
 
-pn_status pn_small_jpeg_make(const pn_image *image, uint32_t side_px, int quality, pn_buffer *out,
-                             pn_error *err)
+static pn_status make(const pn_image *image, uint32_t side_px, pn_resize_filter filter, int quality,
+                      pn_buffer *out, pn_error *err)
 {
     if (side_px < PN_THUMBNAIL_SIDE_MIN || side_px > PN_THUMBNAIL_SIDE_MAX)
         return pn_fail(err, PN_ERR_INVALID, "a thumbnail of %u pixels; %d to %d can be made",
@@ -36,14 +36,20 @@ pn_status pn_small_jpeg_make(const pn_image *image, uint32_t side_px, int qualit
                                     .width = width,
                                     .height = height,
                                     .down_first = true};
-    pn_status status = pn_image_resize(image, PN_RESIZE_BILINEAR, &whole, small.pixels, err);
+    pn_status status = pn_image_resize(image, filter, &whole, small.pixels, err);
     if (status == PN_OK)
         status = pn_jpeg_encode(&small, quality, out, err);
     pn_image_free(&small);
     return status;
 }
 
+pn_status pn_small_jpeg_make(const pn_image *image, uint32_t side_px, int quality, pn_buffer *out,
+                             pn_error *err)
+{
+    return make(image, side_px, PN_RESIZE_BILINEAR, quality, out, err);
+}
+
 pn_status pn_thumbnail_make(const pn_image *image, uint32_t side_px, pn_buffer *out, pn_error *err)
 {
-    return pn_small_jpeg_make(image, side_px, THUMBNAIL_QUALITY, out, err);
+    return make(image, side_px, PN_RESIZE_AREA, THUMBNAIL_QUALITY, out, err);
 }
