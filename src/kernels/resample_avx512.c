@@ -344,7 +344,7 @@ static inline void interleave(const __m512i rows[FOUR], __m512i fours[FOUR])
     fours[3] = _mm512_unpackhi_epi16(b, d);
 }
 
-/* Bytes [x, x + 64) of those in the mask, n_fours times four rows added to what sums hold. */
+/* The bytes in the mask, of up to 64, of n_rows rows, weighted, added to what sums hold. */
 static inline void add_down(__m512i sums[FOUR][DIGITS], const uint8_t *in, size_t n, size_t n_rows,
                             const four_weights *weights, __mmask64 mask)
 {
@@ -357,6 +357,7 @@ static inline void add_down(__m512i sums[FOUR][DIGITS], const uint8_t *in, size_
     }
 }
 
+/* The rows behind are those of the next output, as a rule, and a picture is larger than the second-level cache. */
 static void down_some(uint8_t *out, const uint8_t *in, size_t n, size_t n_rows,
                       const four_weights *weights)
 {
@@ -365,6 +366,7 @@ static void down_some(uint8_t *out, const uint8_t *in, size_t n, size_t n_rows,
         __m512i sums[FOUR][DIGITS], sum[FOUR];
         PN_UNROLL for (size_t i = 0; i < FOUR; i++) PN_UNROLL for (size_t d = 0; d < DIGITS; d++)
             sums[i][d] = _mm512_setzero_si512();
+        PN_UNROLL for (size_t i = 0; i < FOUR; i++) PN_PREFETCH(in + x + (n_rows + i) * n);
         add_down(sums, in + x, n, n_rows, weights, mask);
         PN_UNROLL for (size_t i = 0; i < FOUR; i++) sum[i] = whole(sums[i]);
         _mm512_mask_storeu_epi8(out + x, mask, pack_64(sum));

@@ -10,7 +10,7 @@
 /* cmocka wants the four above first */
 #include <cmocka.h>
 
-enum { MOST = 23 };
+enum { MOST = 23, MANY = 1030 };
 
 /* Weights of both signs whose sizes add up to less than 2^23: overshoots in both directions. */
 static void random_weights(pn_rng *rng, int32_t *weights, size_t n)
@@ -99,7 +99,7 @@ static void across__is_exact_at_any_width(void **state)
 static void check_down_one(const pn_kernels *k, size_t n, size_t n_rows)
 {
     pn_rng rng = pn_rng_seed(n * 100 + n_rows);
-    int32_t weights[MOST];
+    int32_t weights[MANY];
     uint8_t *in = random_bytes(&rng, n * n_rows, n % 64), *out = guarded_alloc(n, (n * 3) % 64);
     random_weights(&rng, weights, n_rows);
     k->resample_down_u8(out, in, n, weights, n_rows);
@@ -120,6 +120,8 @@ static void check_down(const pn_kernels *k)
     for (size_t n = 0; n <= 200; n++)
         for (size_t n_rows = 1; n_rows <= MOST; n_rows += 1 + n_rows / 2)
             check_down_one(k, n, n_rows);
+    for (size_t n_rows = MANY - 10; n_rows <= MANY; n_rows++)
+        check_down_one(k, 133, n_rows);
 }
 
 static void down__is_exact_at_any_length(void **state)
