@@ -88,14 +88,24 @@ pn_status pn_npy_header_parse(pn_str head, pn_npy_header *out, pn_error *err)
     return PN_OK;
 }
 
-pn_status pn_npy_header_append(uint64_t n_rows, uint64_t n_columns, pn_buffer *out, pn_error *err)
+/* "(3, 512)", "(512,)" */
+static pn_status append_shape(const uint64_t *shape, size_t n_dims, pn_buffer *out, pn_error *err)
+{
+    PN_TRY(pn_buffer_append_text(out, "(", err));
+    for (size_t i = 0; i < n_dims; i++)
+        PN_TRY(pn_buffer_append_format(out, err, "%s%" PRIu64, i > 0 ? ", " : "", shape[i]));
+    return pn_buffer_append_text(out, n_dims == 1 ? ",)" : ")", err);
+}
+
+pn_status pn_npy_header_append(const uint64_t *shape, size_t n_dims, pn_buffer *out, pn_error *err)
 {
     uint8_t head[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, 0, 0};
     size_t start = out->n_bytes;
+    pn_assert(n_dims <= PN_NPY_MAX_DIMS);
     PN_TRY(pn_buffer_append(out, head, sizeof head, err));
-    PN_TRY(pn_buffer_append_format(
-        out, err, "{'descr': '<f4', 'fortran_order': False, 'shape': (%" PRIu64 ", %" PRIu64 "), }",
-        n_rows, n_columns));
+    PN_TRY(pn_buffer_append_text(out, "{'descr': '<f4', 'fortran_order': False, 'shape': ", err));
+    PN_TRY(append_shape(shape, n_dims, out, err));
+    PN_TRY(pn_buffer_append_text(out, ", }", err));
     size_t used = out->n_bytes - start + 1; // and the line end
     PN_TRY(pn_buffer_append_fill(out, ' ', (ALIGNMENT - used % ALIGNMENT) % ALIGNMENT, err));
     PN_TRY(pn_buffer_append(out, "\n", 1, err));

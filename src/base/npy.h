@@ -24,8 +24,8 @@ size_t pn_npy_header_bytes(const uint8_t first[PN_NPY_FIRST_BYTES]);
 /* Errors: INVALID says what the array is instead: other numbers, other order, a shape that is none; LIMIT: too many dimensions. */
 PN_NODISCARD pn_status pn_npy_header_parse(pn_str head, pn_npy_header *out, pn_error *err);
 
-/* The head of float32[n_rows][n_columns] behind out. */
-PN_NODISCARD pn_status pn_npy_header_append(uint64_t n_rows, uint64_t n_columns, pn_buffer *out,
+/* The head of an array of float32 of this shape, of at most PN_NPY_MAX_DIMS, behind out. */
+PN_NODISCARD pn_status pn_npy_header_append(const uint64_t *shape, size_t n_dims, pn_buffer *out,
                                             pn_error *err);
 
 /* n numbers of an array, exactly. bytes: n * number_bytes of them, aligned to nothing. */

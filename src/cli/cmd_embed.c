@@ -143,8 +143,8 @@ static int run_preprocess(arguments *args, pn_session *session)
     pn_model_info info;
     pn_buffer bytes;
     pn_model_get_info(session->model, &info);
-    size_t shape[] = {3, info.image_height, info.image_width};
-    float *tensor = pn_alloc_array(shape[0] * shape[1] * shape[2], sizeof *tensor);
+    const uint64_t shape[] = {3, info.image_height, info.image_width};
+    float *tensor = pn_alloc_array((size_t)(shape[0] * shape[1] * shape[2]), sizeof *tensor);
     bool ok = pn_cli_read_picture(args->file, &bytes) && tensor;
     if (ok && pn_model_preprocess(session->model, bytes.data ? bytes.data : (const uint8_t *)"",
                                   bytes.n_bytes, args->file, tensor, &err) != PN_OK) {

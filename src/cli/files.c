@@ -1,12 +1,9 @@
 /*
  * files.c - small readers and writers of the commands
- *
- * Source of the .npy layout that is written: numpy.lib.format, version 1.0: magic, u16 header length, a Python dictionary padded to 64.
  */
 #include "cli/files.h"
 
 #include "base/alloc.h"
-#include "base/endian.h"
 #include "base/limits.h"
 #include "base/npy.h"
 #include "base/str.h"
@@ -121,44 +118,17 @@ bool pn_cli_read_vector(const char *text, float **out, size_t *dim)
     return status == PN_OK;
 }
 
-static pn_status npy_bytes(const float *values, const size_t *shape, size_t n_dims, pn_buffer *out,
-                           pn_error *err)
-{
-    size_t n = 1;
-    pn_buffer header;
-    pn_buffer_init(&header, 4096);
-    pn_status status =
-        pn_buffer_append_text(&header, "{'descr': '<f4', 'fortran_order': False, 'shape': (", err);
-    for (size_t i = 0; status == PN_OK && i < n_dims; i++) {
-        n *= shape[i];
-        status = pn_buffer_append_format(&header, err, "%zu,", shape[i]);
-    }
-    if (status == PN_OK)
-        status = pn_buffer_append_text(&header, "), }", err);
-    if (status == PN_OK) // the whole header a multiple of 64, ended by a line break
-        status = pn_buffer_append_fill(&header, ' ', 63 - (10 + header.n_bytes) % 64, err);
-    if (status == PN_OK)
-        status = pn_buffer_append_text(&header, "\n", err);
-    uint8_t length[2];
-    pn_store_le16(length, (uint16_t)header.n_bytes);
-    if (status == PN_OK)
-        status = pn_buffer_append(out, "\x93NUMPY\x01\x00", 8, err);
-    if (status == PN_OK)
-        status = pn_buffer_append(out, length, sizeof length, err);
-    if (status == PN_OK)
-        status = pn_buffer_append(out, header.data, header.n_bytes, err);
-    if (status == PN_OK)
-        status = pn_buffer_append(out, values, n * sizeof *values, err);
-    pn_buffer_reset(&header);
-    return status;
-}
-
-bool pn_cli_write_npy(const char *path, const float *values, const size_t *shape, size_t n_dims)
+bool pn_cli_write_npy(const char *path, const float *values, const uint64_t *shape, size_t n_dims)
 {
     pn_error err = {0};
     pn_buffer bytes;
+    size_t n = 1;
     pn_buffer_init(&bytes, 1u << 30);
-    pn_status status = npy_bytes(values, shape, n_dims, &bytes, &err);
+    for (size_t i = 0; i < n_dims; i++)
+        n *= (size_t)shape[i];
+    pn_status status = pn_npy_header_append(shape, n_dims, &bytes, &err);
+    if (status == PN_OK)
+        status = pn_buffer_append(&bytes, values, n * sizeof *values, &err);
     if (status == PN_OK && strcmp(path, "-") == 0)
         (void)fwrite(bytes.data, 1, bytes.n_bytes, stdout); // checked when it is flushed
     else if (status == PN_OK)

@@ -14,6 +14,6 @@ bool pn_cli_read_picture(const char *path, pn_buffer *out);
 bool pn_cli_read_vector(const char *text, float **out, size_t *dim);
 
 /* NumPy format 1.0, float32, C order; path "-": standard output. */
-bool pn_cli_write_npy(const char *path, const float *values, const size_t *shape, size_t n_dims);
+bool pn_cli_write_npy(const char *path, const float *values, const uint64_t *shape, size_t n_dims);
 
 #endif

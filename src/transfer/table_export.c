@@ -193,10 +193,10 @@ static pn_status begin(exporter *e, pn_dataset *dataset, pn_error *err)
     PN_TRY(count_rows(e, dataset, err));
     if (e->plan->format == PN_ROWS_CSV)
         return append_names(e, err);
-    if (e->plan->format == PN_ROWS_NPY)
-        return pn_npy_header_append(e->n_all, (uint64_t)e->schema->fields[e->vector_i].size,
-                                    &e->out.bytes, err);
-    return PN_OK;
+    if (e->plan->format != PN_ROWS_NPY)
+        return PN_OK;
+    const uint64_t shape[] = {e->n_all, (uint64_t)e->schema->fields[e->vector_i].size};
+    return pn_npy_header_append(shape, PN_COUNT_OF(shape), &e->out.bytes, err);
 }
 
 static pn_status run(exporter *e, pn_scan *scan, pn_error *err)

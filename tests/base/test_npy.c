@@ -110,18 +110,33 @@ static void head__names_what_is_not_taken(void **state)
 static void head__written_reads_back(void **state)
 {
     (void)state;
-    pn_buffer bytes;
-    pn_npy_header header;
-    pn_buffer_init(&bytes, 4096);
-    assert_int_equal(pn_npy_header_append(UINT64_MAX, 768, &bytes, NULL), PN_OK);
-    assert_int_equal(bytes.n_bytes % 64, 0);
-    assert_int_equal(pn_npy_header_bytes(bytes.data), bytes.n_bytes);
-    pn_str head = pn_str_make((const char *)bytes.data, bytes.n_bytes);
-    assert_int_equal(pn_npy_header_parse(head, &header, NULL), PN_OK);
-    assert_int_equal(header.number_bytes, 4);
-    assert_int_equal(header.n_dims, 2);
-    assert_true(header.shape[0] == UINT64_MAX && header.shape[1] == 768);
-    pn_buffer_reset(&bytes);
+    static const struct {
+        size_t n_dims;
+        uint64_t shape[PN_NPY_MAX_DIMS];
+        const char *text;
+    } cases[] = {
+        {2, {UINT64_MAX, 768}, "'shape': (18446744073709551615, 768), }"},
+        {1, {512}, "'shape': (512,), }"},
+        {3, {3, 224, 224}, "'shape': (3, 224, 224), }"},
+        {0, {0}, "'shape': (), }"},
+        {PN_NPY_MAX_DIMS, {UINT64_MAX, 1, 2, 3, 4, 5, 6, UINT64_MAX}, "1, 2, 3, 4, 5, 6, "},
+    };
+    for (size_t i = 0; i < PN_COUNT_OF(cases); i++) {
+        pn_buffer bytes;
+        pn_npy_header header;
+        pn_buffer_init(&bytes, 4096);
+        assert_int_equal(pn_npy_header_append(cases[i].shape, cases[i].n_dims, &bytes, NULL),
+                         PN_OK);
+        assert_int_equal(bytes.n_bytes % 64, 0);
+        assert_int_equal(pn_npy_header_bytes(bytes.data), bytes.n_bytes);
+        pn_str head = pn_str_make((const char *)bytes.data, bytes.n_bytes);
+        assert_int_equal(pn_npy_header_parse(head, &header, NULL), PN_OK);
+        assert_int_equal(header.number_bytes, 4);
+        assert_int_equal(header.n_dims, cases[i].n_dims);
+        assert_memory_equal(header.shape, cases[i].shape, cases[i].n_dims * sizeof *header.shape);
+        assert_non_null(strstr(pn_buffer_text(&bytes) + 10, cases[i].text));
+        pn_buffer_reset(&bytes);
+    }
 }
 
 static void numbers__are_read_exactly_wherever_they_lie(void **state)
