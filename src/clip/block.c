@@ -29,7 +29,6 @@
 static const double WORTH_SHARING = 2e5;
 
 enum { WHOLE_TILES = 42, PART_ROWS = 4 * WHOLE_TILES }; /* tiles have 14, 6 or 4 rows */
-enum { SHARE_ROWS = PART_ROWS };
 enum { SHARED_ROWS_MAX = 4096 }; /* of all threads at once: 20 to 50 KB each */
 
 /* A loop in which every worker has a range of its own, and helps with the others' when that is done. */
@@ -66,7 +65,7 @@ void pn_spread(const pn_forward *f, size_t n, double work, pn_pool_task task, vo
 
 size_t pn_share_least(size_t rows, size_t threads)
 {
-    const size_t least = (SHARE_ROWS + rows - 1) / rows;
+    const size_t least = (PART_ROWS + rows - 1) / rows;
     return threads > 1 && least * rows <= SHARED_ROWS_MAX / threads ? least : 0;
 }
 

@@ -39,9 +39,9 @@ typedef struct attempt {
     const char *table;
     pn_manifest_scheme scheme;
     bool published;
-    bool lost;     /* somebody was faster */
-    uint64_t base; /* the version before the one it makes; 0: that need not be there */
-    const Pn__Table__Manifest *before_it; /* its manifest; NULL: there is none */
+    bool lost; /* somebody was faster */
+    /* Of the version before the one it makes; NULL: that need not be there. */
+    const Pn__Table__Manifest *base;
     pn_arena arena;
     pn_buffer manifest;    /* its bytes, as they were written */
     pn_sync_list unsynced; /* what this attempt wrote */
@@ -158,16 +158,16 @@ static pn_status is_there(attempt *a, uint64_t version, bool *out, pn_error *err
 static pn_status check_base(attempt *a, pn_error *err)
 {
     bool there = true, passed = false;
-    if (a->base == 0)
+    if (!a->base)
         return PN_OK;
-    PN_TRY(is_there(a, a->base, &there, err));
+    PN_TRY(is_there(a, a->base->version, &there, err));
     uint64_t hint = pn_manifest_hint(a->table);
-    if (hint > a->base)
+    if (hint > a->base->version)
         PN_TRY(is_there(a, hint, &passed, err));
     return there && !passed
                ? PN_OK
                : pn_fail(err, PN_ERR_EXISTS, "%s: version %" PRIu64 " is not the newest any more",
-                         a->table, a->base);
+                         a->table, a->base->version);
 }
 
 /* The data file that a version has and the one before it has not; NULL: that cannot be told by the last fragment. */
@@ -175,7 +175,7 @@ static const char *new_file(const Pn__Table__Manifest *next, const Pn__Table__Ma
 {
     const Pn__Table__DataFragment *last =
         next->n_fragments > 0 ? next->fragments[next->n_fragments - 1] : NULL;
-    for (size_t i = 0; last && before && i < before->n_fragments; i++)
+    for (size_t i = 0; last && i < before->n_fragments; i++)
         if (before->fragments[i]->id == last->id)
             return NULL;
     return last && last->n_files > 0 ? last->files[0]->path : NULL;
@@ -191,17 +191,18 @@ static bool has_file(const Pn__Table__Manifest *manifest, const char *path)
 }
 
 /* In the newest version: what was followed by others is there, or is the newest itself. */
-static pn_status find_in_newest(attempt *a, uint64_t version, const char *file, bool *found,
+static pn_status find_in_newest(attempt *a, const Pn__Table__Manifest *next, bool *found,
                                 pn_error *err)
 {
     enum { MAX_TRIES = 8 };
+    const char *file = new_file(next, a->base);
     pn_status status = PN_ERR_NOT_FOUND;
     for (int i = 0; i < MAX_TRIES && status == PN_ERR_NOT_FOUND; i++) { // it is cleaned up, too
         pn_version_list list;
         pn_manifest newest = {0};
         PN_TRY(pn_manifest_list(a->table, &a->arena, &list, err));
         const uint64_t last = list.versions[list.n - 1];
-        *found = last <= version;
+        *found = last <= next->version;
         if (*found)
             return PN_OK;
         status = pn_manifest_read(a->table, last, a->scheme, &newest, err);
@@ -216,13 +217,13 @@ static pn_status find_in_newest(attempt *a, uint64_t version, const char *file, 
  * the version before ours is there that did not happen, since it would have gone first; and when there is none after ours, ours counts, or
  * when those after it have the rows.
  */
-static pn_status check_seen(attempt *a, uint64_t version, const char *file, pn_error *err)
+static pn_status check_seen(attempt *a, const Pn__Table__Manifest *next, pn_error *err)
 {
     bool seen = true;
-    if (a->base > 0)
-        PN_TRY(is_there(a, a->base, &seen, err));
+    if (a->base)
+        PN_TRY(is_there(a, a->base->version, &seen, err));
     if (!seen)
-        PN_TRY(find_in_newest(a, version, file, &seen, err));
+        PN_TRY(find_in_newest(a, next, &seen, err));
     return seen ? PN_OK
                 : pn_fail(err, PN_ERR_IO,
                           "others committed and cleaned up in the same moment and may not have "
@@ -266,8 +267,7 @@ static pn_status publish(attempt *a, Pn__Table__Manifest *next, const uint8_t *i
     }
     a->published = true; // whatever fails from here on, readers have the version
     pn_error why = {0};
-    status = check_seen(a, next->version, new_file(next, a->before_it),
-                        &why); // at once: with time it can tell less
+    status = check_seen(a, next, &why); // at once: with time it can tell less
     PN_TRY(pn_folder_sync(folder, err));
     if (status != PN_OK)
         return pn_fail(err, status, "%s", why.message);
@@ -413,8 +413,8 @@ static pn_status try_commit(const footing *on, const pn_commit_plan *plan, pn_co
     pn_dataset *newest = on->newest;
     attempt a = {.table = newest->path, .scheme = newest->scheme, .before = plan->unsynced};
     begin(&a);
-    a.base = on->next == pn_dataset_version(newest) + 1 ? pn_dataset_version(newest) : 0;
-    a.before_it = newest->manifest.message;
+    if (on->next == pn_dataset_version(newest) + 1)
+        a.base = newest->manifest.message;
     Pn__Table__Manifest next = *newest->manifest.message; // shares what does not change
     Pn__Table__Transaction txn = PN__TABLE__TRANSACTION__INIT;
     pn_draft draft = {.arena = &a.arena,
